@@ -1,0 +1,54 @@
+"""Errors meant for the person at the keyboard.
+
+Every error of ours says what was wrong, where, and what to type next. They are caught once, by the command
+line, which prints the message alone; a traceback appears only with ``-v``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class KdpipeError(Exception):
+    """Something a user can understand and act on.
+
+    ``hint`` is the next command to type, or the nearest known name; the command line prints it on a line of its own.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class ConfigError(KdpipeError):
+    """An unknown key, a wrong type or an impossible value in a config or on the command line."""
+
+
+class DataError(KdpipeError):
+    """Bad input data: an annotation, a media file, a feature file or a checkpoint."""
+
+
+class StoreError(KdpipeError):
+    """The store is damaged, too new, or cannot be written."""
+
+
+class StaleInputError(KdpipeError):
+    """A stage was asked to run while what it reads is missing or stale."""
+
+
+class ToleranceError(KdpipeError):
+    """A stage lost more of its items than its stated tolerance."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``"did you mean 'x'?"`` for the known name closest to ``name``, or a list of the known names."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return "known: " + ", ".join(names) if names else ""

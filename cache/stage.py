@@ -1,0 +1,135 @@
+"""What a stage is: the contract between the pipeline and everything that computes.
+
+A stage declares what it reads, its parameters and one function that does the work. The declaration is light
+(no torch, no PyAV): it is imported by ``kdpipe status``. The function is named as ``"package.module:function"`` and
+imported only when there is something to compute; the code fingerprint starts from that module's file.
+
+A *node* is one use of a stage in the graph of a dataset x system: the same stage may appear several times (two kinds
+of features, three seeds). Its name is what refs, ``status`` and the command line show, for example
+``student.kd.s0``: the part before the first dot is the stage, the rest tells the uses apart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from cache.items import ItemSet
+    from cache.ledger import Ledger
+
+
+def option(default: Any, doc: str = "", *, keyed: bool = True, choices: tuple[Any, ...] = ()) -> Any:
+    """Declare one parameter of a stage's params record.
+
+    ``keyed=False`` marks a parameter that cannot change the result (a tolerance, a batch size of a pure function):
+    it stays out of the key. ``choices`` are the values that the configuration accepts.
+    """
+    return field(default=default, metadata={"doc": doc, "keyed": keyed, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Declaration of a stage.
+
+    name:     the verb, ``"extract"``.
+    entry:    ``"package.module:function"``; ``function(ctx: Context) -> None`` does the work.
+    params:   frozen dataclass of parameters, every one with a default (see :func:`option`).
+    version:  schema version of what it writes; raise it when the layout of the output changes.
+    files:    names of parameters that hold a path of an external file (weights, vectors): keyed by content.
+    facets:   keyed environment facets that can change its bits: any of ``"device"``, ``"precision"``.
+    items:    the stage keeps a layer of items (one entry per media file or frame set).
+    sources:  ``"module:function"``; ``function(params, root) -> Iterator[str]`` yields the paths, relative to the data
+              root, of the raw files that the stage reads. They are keyed by relative path and content.
+    tolerance: name of the parameter that holds the tolerated fraction of lost items, or ``""``.
+    modules:  dotted modules reached dynamically (a registry): they join the code fingerprint.
+    """
+
+    name: str
+    entry: str
+    params: type
+    version: int = 1
+    files: tuple[str, ...] = ()
+    facets: tuple[str, ...] = ()
+    items: bool = False
+    sources: str = ""
+    tolerance: str = ""
+    modules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Node:
+    """One use of a stage in a graph.
+
+    ``reads`` maps the name under which the stage sees an input (``ctx.inputs[name]``) to the node that makes it.
+    ``section`` is the configuration prefix of its parameters (default: the stage's name).
+    """
+
+    name: str
+    stage: Stage
+    params: Any
+    reads: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.name.split(".")[0] != self.stage.name:
+            raise ValueError(f"node {self.name!r} must be named after its stage {self.stage.name!r}")
+
+
+class Progress(Protocol):
+    """A progress bar: ``with ctx.progress("decode", total=n) as bar: bar.step()``."""
+
+    def step(self, n: int = 1, note: str = "") -> None: ...
+
+    def __enter__(self) -> Progress: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+@dataclass
+class Context:
+    """Everything a stage's function may touch.
+
+    params:  the stage's params record.
+    inputs:  name -> directory of the input artifact (read-only).
+    input_items: name -> item set behind an input artifact whose stage keeps items (read-only).
+    out:     empty directory; every file written here becomes the artifact.
+    scratch: directory that survives a kill and is found again by the next run of the same key (checkpoints);
+             removed after the result is published.
+    root:    data root: the directory that holds the raw videos and annotations, if the graph has one.
+    sources: relative path -> content digest (hex sha256) of the raw files that the stage's ``sources`` named.
+    files:   parameter name -> path of an external file.
+    items:   the stage's own item set (``None`` unless ``Stage.items``).
+    ledger:  outcome of every item; written to ``ledger.jsonl`` in the artifact.
+    progress: factory of progress bars.
+    workers: how many processes the stage may use; ``threads`` how many threads one of them may use.
+    device:  ``"cpu"``, ``"cuda"``, ``"cuda:1"`` ...
+    """
+
+    params: Any
+    out: Path
+    scratch: Path
+    ledger: Ledger
+    progress: Callable[..., Progress]
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    input_items: Mapping[str, ItemSet] = field(default_factory=dict)
+    root: Path | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
+    items: ItemSet | None = None
+    workers: int = 1
+    threads: int = 1
+    device: str = "cpu"
+
+
+def keyed_params(params: Any) -> dict[str, Any]:
+    """Return the parameters that belong to the key, by name, in declaration order."""
+    return {f.name: getattr(params, f.name) for f in _fields(params) if f.metadata.get("keyed", True)}
+
+
+def _fields(params: Any) -> Iterator[dataclasses.Field[Any]]:
+    if not dataclasses.is_dataclass(params):
+        raise TypeError(f"params must be a dataclass, not {type(params).__name__}")
+    return iter(dataclasses.fields(params))

@@ -1,0 +1,1 @@
+"""Networks and training code that several rooms share. Nothing here reads or writes a dataset."""

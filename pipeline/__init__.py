@@ -1,0 +1,1 @@
+"""What runs, in which order, and what the user sees: command line, configuration, graph, runner, progress."""

@@ -1,0 +1,1 @@
+"""Containers and codecs: the only place that touches PyAV."""
