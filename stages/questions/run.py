@@ -93,9 +93,7 @@ def encode_split(questions: Sequence[Question], vocabulary: Vocabulary, split: s
     }
 
 
-def load_vectors(
-    vocabulary: Vocabulary, source: str, path: Path | None, step: Callable[[int], None]
-) -> tuple[dict[str, Vector], int]:
+def load_vectors(vocabulary: Vocabulary, source: str, path: Path | None, step: Callable[[int], None]) -> tuple[dict[str, Vector], int]:
     """Word vectors of the vocabulary's tokens, and their width, from the parameter ``glove``."""
     if source == "embedded":
         return embedded_vectors(vocabulary.questions)

@@ -73,9 +73,7 @@ def build_vocabulary(token_lists: Iterable[Sequence[str]], answers: Iterable[str
     return Vocabulary(question_ids(token_lists), answer_ids(answers, top))
 
 
-def encode_questions(
-    token_lists: Sequence[Sequence[str]], ids: Mapping[str, int], *, empty: str = "unk"
-) -> tuple[IntArray, IntArray]:
+def encode_questions(token_lists: Sequence[Sequence[str]], ids: Mapping[str, int], *, empty: str = "unk") -> tuple[IntArray, IntArray]:
     """Return (tokens (n, T) right-padded with 0, lengths (n,)); T is the longest question given here.
 
     An unknown token is ``<UNK>``. ``empty="unk"`` turns a question without a token into one ``<UNK>``; ``"paper"`` leaves its

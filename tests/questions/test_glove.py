@@ -13,7 +13,7 @@ from cache.errors import DataError
 from stages.questions.glove import PANDAS_MISSING, embedded_vectors, glove_matrix, read_text_vectors
 
 #: characters that str.split() or text-mode line reading would stumble over: blanks and line ends that are not " " or LF
-ODD = "a\u00a0\u0085\u2028\u3000\x0b\x1c\tü.\""
+ODD = 'a\u00a0\u0085\u2028\u3000\x0b\x1c\tü."'
 TOKENS = st.text(ODD, min_size=1, max_size=4)
 NUMBERS = st.floats(-9, 9, width=32)
 
