@@ -1,0 +1,1 @@
+"""Tests; a package so that ``python -m tests.parity`` finds this directory and no installed one."""

@@ -1,0 +1,1 @@
+"""Parity: our code against numbers made with the original implementations."""

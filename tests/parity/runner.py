@@ -1,0 +1,68 @@
+"""Run a directory of parity cases and say which ones agree."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from tests.parity.case import Case, Handler, Mismatch, handler_of, load_case
+from tests.parity.compare import compare
+
+AREAS = ("dualvgr", "modules", "losses", "training", "stages", "backbones")
+"""Modules of handlers in this package. A broken one must not take the others with it: it is reported, and skipped."""
+
+
+def run(directory: Path, only: str = "*", *, out: TextIO | None = None, verbose: bool = False) -> int:
+    """Run the cases of ``directory`` whose name matches ``only``; return the exit status (0: all passed)."""
+    out = out or sys.stdout
+    broken = load_areas()
+    for area, reason in broken.items():
+        out.write(f"broken tests/parity/{area}.py: {reason}\n")
+    counts = {"ok": 0, "FAIL": 0, "unknown": 0}
+    for case in cases(directory, only):
+        status, text = verdict(case, handler_of(case.name), verbose=verbose)
+        counts[status] += 1
+        out.write(f"{status} {case.name}{text}\n")
+        out.flush()
+    out.write(f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['unknown']} unknown\n")
+    return 0 if counts["ok"] and not counts["FAIL"] and not counts["unknown"] else 1
+
+
+def load_areas() -> dict[str, str]:
+    """Import the handler modules; return area -> reason of those that cannot be imported."""
+    broken = {}
+    for area in AREAS:
+        try:
+            importlib.import_module(f"tests.parity.{area}")
+        except Exception as error:  # noqa: BLE001 - whatever one area does wrong, the others still run
+            broken[area] = f"{type(error).__name__}: {error}"
+    return broken
+
+
+def cases(directory: Path, only: str = "*") -> Iterator[Case]:
+    """Yield the cases of a directory by name; json files that are no cases are skipped."""
+    for path in sorted(directory.glob("*.json")):
+        if not fnmatch.fnmatchcase(path.stem, only):
+            continue
+        case = load_case(path)
+        if case is not None:
+            yield case
+
+
+def verdict(case: Case, handler: Handler | None, *, verbose: bool = False) -> tuple[str, str]:
+    """Return ("ok" | "FAIL" | "unknown", the rest of the line)."""
+    if handler is None:
+        return "unknown", ""
+    try:
+        worst = compare(case, handler(case))
+    except Mismatch as error:
+        return "FAIL", f" {error}"
+    except Exception as error:  # noqa: BLE001 - a crash is the failure of this case, not of the run
+        trace = "\n" + traceback.format_exc() if verbose else ""
+        return "FAIL", f" {type(error).__name__}: {error}{trace}"
+    return "ok", f" (worst rel err {worst:.1e})"
