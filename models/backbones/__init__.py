@@ -1,0 +1,1 @@
+"""Frozen feature extractors: one architecture family per file, one registry, weights as data."""
