@@ -1,0 +1,5 @@
+"""``python -m pipeline`` is ``kdpipe``."""
+
+from pipeline.cli import main
+
+main()

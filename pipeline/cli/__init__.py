@@ -1,0 +1,90 @@
+"""The command ``kdpipe``. Subcommands are imported when they are called, so that the light ones stay light."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from cache.errors import KdpipeError, nearest
+
+#: Command -> (module, what ``--help`` says of it), in the order in which people meet them.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "world": ("world", "Draw the embedded world: real videos in an official layout, no download."),
+    "index": ("stages", "Read a dataset's official layout into one index."),
+    "sample": ("stages", "Choose frames, decode each video once, keep them losslessly."),
+    "questions": ("stages", "Tokenise questions, build the vocabulary, look up word vectors."),
+    "extract": ("stages", "Extract appearance and motion features into HDF5."),
+    "distill": ("stages", "Train a teacher, dump its targets, or train students."),
+    "evaluate": ("stages", "Score what was trained by the paper's own protocol."),
+    "report": ("report", "Show the result: tables, curves, cost."),
+    "run": ("run", "Run what a target needs, in order."),
+    "plan": ("plan", "Show what would run, in order, and why."),
+    "status": ("status", "Show where every stage stands."),
+    "why": ("plan", "Show why a stage is not fresh, as a difference."),
+    "one": ("one", ""),
+    "show": ("show", "Show a result: its record, its files, its ledger."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands that people call."""
+        return [name for name, (_, text) in COMMANDS.items() if text]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"pipeline.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """As click does, but an unknown command names the nearest one."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no such command '{args[0]}'; {nearest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items() if text])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Video knowledge distillation, from raw video to a small model that answers."""
+
+
+def main() -> None:
+    """Run the command line; errors of ours are shown as messages, others as such with ``-v``."""
+    verbose = any(arg in ("-v", "--verbose") for arg in sys.argv[1:])
+    try:
+        code = cli.main(standalone_mode=False)
+    except KdpipeError as error:
+        _complain(f"error: {error}", verbose)
+        code = 1
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; what was finished is kept, run the same command to go on", err=True)
+        code = 130
+    except BrokenPipeError:
+        code = 0
+    except Exception as error:  # noqa: BLE001 - the last resort of a command line
+        _complain(f"internal error: {type(error).__name__}: {error}\n  run again with -v to see where", verbose)
+        code = 70
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(message: str, verbose: bool) -> None:
+    if verbose:
+        traceback.print_exc()
+    click.echo(message, err=True)

@@ -1,0 +1,18 @@
+"""``kdpipe one NODE``: what a rule of the generated makefile calls; not listed in the help."""
+
+from __future__ import annotations
+
+import click
+
+from pipeline.cli.run import bring_up_to_date
+from pipeline.cli.session import Session, session_options
+
+
+@click.command(hidden=True)
+@click.argument("node")
+@session_options
+def one(session: Session, node: str) -> None:
+    """Bring one node up to date, in silence if it is already."""
+    judge = session.judge(read_files=True)
+    bring_up_to_date(session, judge, node)
+    judge.fingerprint.save()

@@ -1,0 +1,26 @@
+"""``kdpipe report``: make the report if it is not fresh, and print it."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from pipeline.cli.session import Session, session_options
+from pipeline.runner import run_node
+
+
+@click.command()
+@session_options
+def report(session: Session) -> None:
+    """Print the report: the table, the paired difference, the cost of each network."""
+    judge = session.judge(read_files=True)
+    record, _ = run_node(judge, "report", session.options)
+    judge.fingerprint.save()
+    files = judge.store.files(record)
+    if session.json:
+        click.echo(json.dumps(json.loads((files / "report.json").read_text(encoding="utf-8")), indent=1, sort_keys=True))
+        return
+    click.echo((files / "report.txt").read_text(encoding="utf-8"), nl=False)
+    if (files / "curves.png").exists():
+        click.echo(f"\ncurves: {files / 'curves.png'}")

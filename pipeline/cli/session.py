@@ -1,0 +1,123 @@
+"""Options that every verb has, and the session that they describe: configuration, graph, store, judge."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cache.errors import ConfigError
+from cache.store import Store
+from pipeline import paths
+from pipeline.config import Config, read_yaml
+from pipeline.graph import Graph, build
+from pipeline.judge import Judge
+from pipeline.progress import mode
+from pipeline.runner import Options
+
+#: Used when neither the command line, the environment nor kdpipe.local.yaml says otherwise.
+DEFAULTS = {"dataset": "world", "system": "videoqa"}
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the options of a command line amount to."""
+
+    graph: Graph
+    store: Store
+    settings: tuple[str, ...]
+    device: str
+    allow_stale: bool
+    options: Options
+    verbose: bool
+    json: bool
+    dry_run: bool
+
+    def judge(self, *, read_files: bool = False) -> Judge:
+        """A judge of this session's graph."""
+        return Judge(self.store, self.graph, device=self.device, read_files=read_files, allow_stale=self.allow_stale)
+
+    def arguments(self) -> str:
+        """The options that say *what* to run, as shell words for another kdpipe process."""
+        words = ["--dataset", self.graph.config.dataset, "--system", self.graph.config.system]
+        for setting in self.settings:
+            words += ["--set", setting]
+        if self.device:
+            words += ["--device", self.device]
+        if self.allow_stale:
+            words.append("--allow-stale")
+        return shlex.join(words)
+
+
+def default(name: str) -> str:
+    """The dataset or system to use when none is named."""
+    value = os.environ.get(f"KDPIPE_{name.upper()}")
+    local = paths.PROJECT / "kdpipe.local.yaml"
+    if not value and local.exists():
+        value = str(read_yaml(local).get(name) or "")
+    return value or DEFAULTS[name]
+
+
+def session_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the common options to a command; it receives a :class:`Session` as its first argument."""
+
+    @functools.wraps(function)
+    def command(
+        dataset: str, system: str, settings: tuple[str, ...], data_root: Path | None, seeds: int | None, seed: int | None,
+        workers: int | None, threads: int, device: str, allow_stale: bool, dry_run: bool, log_json: bool, verbose: bool, as_json: bool, **rest: Any,
+    ) -> Any:  # fmt: skip
+        chosen = list(settings)
+        if seeds is not None:
+            chosen.append(f"seeds={seeds}")
+        if seed is not None:
+            chosen += [f"first_seed={seed}", "seeds=1"]
+        config = Config(dataset or default("dataset"), system or default("system"), chosen, root=data_root)
+        session = Session(
+            graph=build(config),
+            store=Store(paths.store_root()),
+            settings=tuple(chosen),
+            device=device,
+            allow_stale=allow_stale,
+            options=Options(workers or len(os.sched_getaffinity(0)), threads, mode(log_json), functools.partial(click.echo, err=True)),
+            verbose=verbose,
+            json=as_json,
+            dry_run=dry_run,
+        )
+        return function(session, **rest)
+
+    decorators = [
+        click.option("--dataset", default="", help="A config of configs/datasets (default: world, or KDPIPE_DATASET)."),
+        click.option("--system", default="", help="A config of configs/systems (default: videoqa, or KDPIPE_SYSTEM)."),
+        click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one parameter, for example student.kd_alpha=2."),
+        click.option(
+            "--data-root", type=click.Path(path_type=Path, file_okay=False), envvar="DATA_ROOT", help="Directory of the raw dataset."
+        ),
+        click.option("--seeds", type=click.IntRange(1), help="How many seeds stochastic stages run with."),
+        click.option("--seed", type=click.IntRange(0), help="Run with this one seed."),
+        click.option("--workers", type=click.IntRange(1), help="Worker processes of one stage (default: all cores)."),
+        click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of one computing process."),
+        click.option("--device", default="", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)."),
+        click.option("--allow-stale", is_flag=True, help="Go on with old results of inputs that are not fresh; the record says so."),
+        click.option("--dry-run", is_flag=True, help="Only show what would run."),
+        click.option("--log-json", is_flag=True, help="Progress as JSON lines on standard error."),
+        click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON."),
+        click.option("-v", "--verbose", is_flag=True, help="Show tracebacks."),
+    ]
+    result: Callable[..., Any] = command
+    for decorator in reversed(decorators):
+        result = decorator(result)
+    return result
+
+
+def select(session: Session, targets: tuple[str, ...]) -> list[str]:
+    """Names of the nodes that the targets mean; without targets, the whole graph."""
+    names = [name for target in targets for name in session.graph.select(target)] or list(session.graph.nodes)
+    if not names:
+        raise ConfigError("nothing to do")
+    return list(dict.fromkeys(names))

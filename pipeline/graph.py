@@ -1,0 +1,92 @@
+"""The graph of a dataset x system: which nodes there are, what they read, and in which order they can run."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from cache.errors import ConfigError, nearest
+from cache.stage import Node
+from pipeline.config import Config
+from pipeline.shared import report_node, shared_nodes
+
+#: What people call a group of nodes: target -> stages.
+ALIASES = {
+    "features": ("extract",),
+    "dump": ("dump",),
+    "demo": ("report",),
+    "all": ("report",),
+}
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes by name, in an order in which every node comes after what it reads."""
+
+    config: Config
+    nodes: dict[str, Node]
+
+    def select(self, target: str) -> list[str]:
+        """Names of the nodes that ``target`` means: a node, a stage, the beginning of a node's name, or an alias.
+
+        Raises ConfigError naming the nearest target.
+        """
+        for prefix in ALIASES.get(target, (target,)):
+            chosen = [name for name in self.nodes if name == prefix or name.startswith(f"{prefix}.")]
+            if chosen:
+                return chosen
+        known = {name.split(".")[0] for name in self.nodes} | set(self.nodes) | {"features"}
+        raise ConfigError(
+            f"'{target}' is not a target of {self.config.system} on {self.config.dataset}",
+            hint=nearest(target, known),
+        )
+
+    def closure(self, targets: Iterable[str]) -> list[Node]:
+        """The nodes named and everything that they read, in running order."""
+        wanted: set[str] = set()
+        stack = list(targets)
+        while stack:
+            name = stack.pop()
+            if name not in wanted:
+                wanted.add(name)
+                stack.extend(self.nodes[name].reads.values())
+        return [node for name, node in self.nodes.items() if name in wanted]
+
+
+def load_system(name: str) -> Any:
+    """Import the declaration of a system: ``systems/<name>/__init__.py`` with its ``nodes(config)``."""
+    return importlib.import_module(f"systems.{name}")
+
+
+def build(config: Config) -> Graph:
+    """Build the graph of ``config``; every configured key must have been asked for by some node."""
+    shared = {node.name: node for node in shared_nodes(config)}
+    own = {node.name: node for node in load_system(config.system).nodes(config)}
+    nodes = {**shared, **own}
+    nodes["report"] = report_node(config, own)
+    config.check_all_known()
+    used = _reachable(nodes, ["report", *own])
+    return Graph(config, {name: nodes[name] for name in used})
+
+
+def _reachable(nodes: dict[str, Node], targets: Iterable[str]) -> list[str]:
+    order: list[str] = []
+    visiting: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name in order:
+            return
+        if name in visiting:
+            raise ConfigError(f"node {name} reads itself through others")
+        if name not in nodes:
+            raise ConfigError(f"a node reads '{name}', which no stage makes", hint=nearest(name, nodes))
+        visiting.add(name)
+        for read in nodes[name].reads.values():
+            visit(read)
+        order.append(name)
+
+    for target in targets:
+        visit(target)
+    return order

@@ -1,0 +1,245 @@
+"""The judge: what is fresh, what is not, and why. Make orders the stages; time stamps carry no truth here."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cache.digest import digest_listing
+from cache.errors import DataError, StaleInputError, StoreError
+from cache.fingerprint import Fingerprint, Module
+from cache.stage import Node, keyed_params
+from cache.store import Key, Record, Store
+from pipeline import paths, why
+from pipeline.device import default_device, device_class
+from pipeline.graph import Graph
+
+FRESH = "fresh"
+STALE = "stale"
+MISSING = "missing"
+WAITS = "waits"
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a node stands. ``key`` is None while it waits for an input that is not fresh, or for files to be digested."""
+
+    node: Node
+    status: str
+    reason: str = ""
+    key: Key | None = None
+    record: Record | None = None
+
+
+class Judge:
+    """Judges the nodes of one graph against one store. Answers are remembered; :meth:`forget` after something ran.
+
+    ``read_files=False`` digests no file content that the memo does not know (``status``, ``plan``): such a node is stale.
+    ``allow_stale`` lets a node run on the last result of an input that is not fresh; the record says so.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        graph: Graph,
+        *,
+        device: str = "",
+        read_files: bool = False,
+        allow_stale: bool = False,
+        source_tree: Path | None = None,
+    ) -> None:
+        self.store = store
+        self.graph = graph
+        self.device = device or default_device()
+        self.read_files = read_files
+        self.allow_stale = allow_stale
+        self.fingerprint = Fingerprint(source_tree or paths.PROJECT, store.root / "memo" / "code.json")
+        self._states: dict[str, State] = {}
+        self._sources: dict[str, dict[str, str]] = {}
+
+    # -- names of this graph's refs -----------------------------------------------------------------------------------
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset."""
+        return self.graph.config.dataset
+
+    @property
+    def system(self) -> str:
+        """Name of the system."""
+        return self.graph.config.system
+
+    def last(self, name: str) -> Record | None:
+        """The result that the node's ref names, whatever became of it since."""
+        key = self.store.ref(self.dataset, self.system, name)
+        return self.store.record(key) if key else None
+
+    # -- judging ------------------------------------------------------------------------------------------------------
+
+    def state(self, name: str) -> State:
+        """Judge one node (and what it reads)."""
+        if name not in self._states:
+            self._states[name] = self._judge(self.graph.nodes[name])
+        return self._states[name]
+
+    def states(self, names: Iterator[str] | list[str]) -> list[State]:
+        """Judge several nodes and keep the parsed code for the next process."""
+        result = [self.state(name) for name in names]
+        self.fingerprint.save()
+        return result
+
+    def forget(self, name: str) -> None:
+        """Judge ``name`` and everything after it anew."""
+        self._states = {
+            n: s for n, s in self._states.items() if s.status == FRESH and n != name and name not in self._states[n].node.reads.values()
+        }
+
+    def inputs(self, node: Node) -> dict[str, Record]:
+        """The records that a node reads; raises StaleInputError naming the command that makes what is missing."""
+        found: dict[str, Record] = {}
+        for alias, name in node.reads.items():
+            state = self.state(name)
+            record = state.record if state.status == FRESH else self.last(name) if self.allow_stale else None
+            if record is None:
+                word = "missing" if state.status in (MISSING, WAITS) and self.last(name) is None else "stale"
+                raise StaleInputError(
+                    f"{node.name} reads {name}, which is {word}" + (f" ({state.reason})" if state.reason else ""),
+                    hint=f"make it with: kdpipe run {name}{self._where()}"
+                    + ("" if word == "missing" else "   (or go on with the old result: --allow-stale)"),
+                )
+            found[alias] = record
+        return found
+
+    def _where(self) -> str:
+        return f" --dataset {self.dataset} --system {self.system}"
+
+    def _judge(self, node: Node) -> State:
+        waiting = [read for read in node.reads.values() if self.state(read).status != FRESH]
+        if waiting and not (self.allow_stale and all(self.last(name) for name in waiting)):
+            first = waiting[0]
+            return State(node, WAITS, f"waits for {first}" + (f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""))
+        try:
+            key = self.key(node)
+        except _UnreadFiles as unread:
+            return State(node, STALE if self.last(node.name) else MISSING, str(unread))
+        record = self.store.record(key.digest)
+        if record is not None:
+            return State(node, FRESH, "", key, record)
+        last = self.last(node.name)
+        if last is None:
+            return State(node, MISSING, "never made", key)
+        return State(node, STALE, why.summary(last, key, self.definitions(node)), key)
+
+    # -- keys ---------------------------------------------------------------------------------------------------------
+
+    def code(self, node: Node) -> dict[str, Module]:
+        """The modules that can change what the node computes."""
+        return self.fingerprint.closure(node.stage.entry.partition(":")[0], node.stage.modules)
+
+    def definitions(self, node: Node) -> dict[str, dict[str, str]]:
+        """Module -> definition -> digest, for ``why``."""
+        return {name: module.definitions for name, module in self.code(node).items()}
+
+    def key(self, node: Node) -> Key:
+        """The key of a node whose inputs are there."""
+        return Key(
+            stage=node.stage.name,
+            version=node.stage.version,
+            entry=node.stage.entry,
+            params=_plain(keyed_params(node.params)),
+            code={name: module.digest for name, module in self.code(node).items()},
+            inputs={alias: record.object for alias, record in self.inputs(node).items()},
+            sources=digest_listing(self.sources(node)) if node.stage.sources and "world" not in node.reads else "",
+            files={name: self._digest(path) for name, path in self.files(node).items()},
+            facets=self.facets(node),
+        )
+
+    def facets(self, node: Node) -> dict[str, str]:
+        """The environment facets that the stage declares as able to change its bits."""
+        known = {"device": device_class(self.device), "precision": "float32"}
+        return {name: known[name] for name in node.stage.facets}
+
+    def files(self, node: Node) -> dict[str, Path]:
+        """Parameter name -> external file; an empty parameter names none. Raises DataError for a file that is not there."""
+        found: dict[str, Path] = {}
+        for name in node.stage.files:
+            value = getattr(node.params, name)
+            if value:
+                path = Path(value).expanduser()
+                if not path.is_file():
+                    raise DataError(
+                        f"{node.name}: {name} = {value}: there is no such file", hint=f"set it with --set {node.stage.name}.{name}=PATH"
+                    )
+                found[name] = path
+        return found
+
+    def data_root(self, node: Node) -> Path | None:
+        """The directory of raw data that a node sees: the drawn world, or DATA_ROOT."""
+        if "world" in node.reads:
+            return self.store.files(self.inputs(node)["world"])
+        if node.stage.name not in ("index", "sample"):
+            return None
+        root = self.graph.config.root or paths.data_root()
+        if root is None:
+            raise DataError(
+                f"dataset {self.dataset} is read from files, and DATA_ROOT is not set",
+                hint=f"DATA_ROOT=/where/{self.dataset}/is kdpipe run {node.name}{self._where()}",
+            )
+        if not root.is_dir():
+            raise DataError(f"DATA_ROOT {root} is not a directory", hint="see docs/DATASETS.md for the tree that each dataset expects")
+        return root
+
+    def sources(self, node: Node) -> dict[str, str]:
+        """Relative path -> digest of the raw files that the stage names."""
+        if not node.stage.sources:
+            return {}
+        if node.name not in self._sources:
+            root = self.data_root(node)
+            assert root is not None
+            if "world" in node.reads:
+                manifest = self.store.manifest(self.inputs(node)["world"].object)
+                self._sources[node.name] = {entry.path: entry.sha256 for entry in manifest.files}
+            else:
+                module, _, function = node.stage.sources.partition(":")
+                listed = getattr(importlib.import_module(module), function)(node.params, root)
+                self._sources[node.name] = {relative: self._digest(root / relative) for relative in listed}
+        return self._sources[node.name]
+
+    def _digest(self, path: Path) -> str:
+        try:
+            if self.read_files:
+                return self.store.memo.digest(path)
+            known = self.store.memo.known(path)
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror}") from error
+        if known is None:
+            raise _UnreadFiles(f"{path.name} is new or was changed")
+        return known
+
+    def sources_changed(self, node: Node) -> str:
+        """Name of a raw file that changed since its digest was taken, or ``""``."""
+        if not node.stage.sources or "world" in node.reads:
+            return ""
+        root = self.data_root(node)
+        assert root is not None
+        for relative, digest in self.sources(node).items():
+            try:
+                if self.store.memo.digest(root / relative) != digest:
+                    return relative
+            except OSError:
+                return relative
+        return ""
+
+
+class _UnreadFiles(StoreError):
+    """A file's digest is not known and may not be taken now."""
+
+
+def _plain(params: dict[str, object]) -> dict[str, object]:
+    """Parameters as JSON values."""
+    return {
+        name: list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
+        for name, value in params.items()
+    }

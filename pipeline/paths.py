@@ -1,0 +1,22 @@
+"""Where things are: the source tree, its configs, the store and the raw data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+#: The checkout: configs and the code that fingerprints are taken of.
+PROJECT = Path(__file__).resolve().parent.parent
+
+CONFIGS = PROJECT / "configs"
+
+
+def store_root() -> Path:
+    """``KDPIPE_STORE``, or ``artifacts/`` in the checkout."""
+    return Path(os.environ.get("KDPIPE_STORE") or PROJECT / "artifacts").absolute()
+
+
+def data_root() -> Path | None:
+    """``DATA_ROOT``, or None if it is not set."""
+    value = os.environ.get("DATA_ROOT")
+    return Path(value).expanduser().absolute() if value else None
