@@ -45,13 +45,15 @@ def print_plan(session: Session, names: list[str]) -> None:
 
 def makefile(session: Session, states: list[State]) -> str:
     """A makefile with one phony rule per node that is not fresh; nodes that wait are judged again when their turn comes."""
+    if not states:
+        return ""
     pending = {state.node.name for state in states}
     lines = [".PHONY: all " + " ".join(sorted(pending)), "all: " + " ".join(sorted(pending))]
     command = f"{shlex.quote(sys.executable)} -m pipeline {{}} {session.arguments()}".replace("$", "$$")
     for state in states:
         name = state.node.name
         needs = " ".join(read for read in state.node.reads.values() if read in pending)
-        lines += [f"{name}: {needs}".rstrip(), "\t@" + command.format(f"one {name}") + " $(KDPIPE_RUN_ARGS)"]
+        lines += [f"{name}: {needs}".rstrip(), "\t@" + command.format(f"one {name}")]
     return "\n".join(lines) + "\n"
 
 

@@ -69,9 +69,22 @@ def session_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def command(
-        dataset: str, system: str, settings: tuple[str, ...], data_root: Path | None, seeds: int | None, seed: int | None,
-        workers: int | None, threads: int, device: str, allow_stale: bool, dry_run: bool, log_json: bool, verbose: bool, as_json: bool, **rest: Any,
-    ) -> Any:  # fmt: skip
+        dataset: str,
+        system: str,
+        settings: tuple[str, ...],
+        data_root: Path | None,
+        seeds: int | None,
+        seed: int | None,
+        workers: int | None,
+        threads: int,
+        device: str,
+        allow_stale: bool,
+        dry_run: bool,
+        log_json: bool,
+        verbose: bool,
+        as_json: bool,
+        **rest: Any,
+    ) -> Any:
         chosen = list(settings)
         if seeds is not None:
             chosen.append(f"seeds={seeds}")

@@ -1,0 +1,102 @@
+"""Item sets: append-only shards with a checksum per row."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from cache.errors import StoreError
+from cache.items import ItemSet
+
+
+def key(n: int) -> str:
+    return hashlib.sha256(str(n).encode()).hexdigest()
+
+
+def filled(directory: Path, count: int = 5) -> ItemSet:
+    items = ItemSet(directory)
+    for n in range(count):
+        items.append(key(n), bytes([n]) * (10 + n), {"state": "ok", "n": n})
+    items.flush()
+    return items
+
+
+def test_rows_come_back_in_another_process_view(tmp_path: Path) -> None:
+    filled(tmp_path / "set")
+    again = ItemSet(tmp_path / "set", writable=False)
+    assert len(again) == 5
+    item = again.get(key(3))
+    assert item is not None
+    assert item.payload == b"\x03" * 13
+    assert item.meta == {"state": "ok", "n": 3}
+    assert item.digest == hashlib.sha256(item.payload).hexdigest()
+    assert again.get(key(99)) is None
+
+
+def test_a_row_is_readable_by_its_writer_before_flush(tmp_path: Path) -> None:
+    items = ItemSet(tmp_path)
+    items.append(key(1), b"payload")
+    assert key(1) in items
+    found = items.get(key(1))
+    assert found is not None and found.payload == b"payload"
+
+
+def test_unflushed_rows_are_all_that_a_kill_loses(tmp_path: Path) -> None:
+    items = filled(tmp_path, 3)
+    items.append(key(10), b"never flushed")
+    del items
+    assert sorted(ItemSet(tmp_path).keys()) == sorted(key(n) for n in range(3))
+
+
+@pytest.mark.parametrize("cut", [1, 20, 40, 60])
+def test_a_torn_tail_is_not_seen_and_the_rows_before_it_are(tmp_path: Path, cut: int) -> None:
+    filled(tmp_path, 3)
+    (shard,) = tmp_path.glob("*.items")
+    data = shard.read_bytes()
+    shard.write_bytes(data[:-cut])
+    again = ItemSet(tmp_path)
+    assert len(again) == 2
+    assert again.get(key(1)) is not None
+
+
+def test_every_flipped_bit_of_a_row_is_refused_or_hides_the_row(tmp_path: Path) -> None:
+    filled(tmp_path, 1)
+    (shard,) = tmp_path.glob("*.items")
+    good = shard.read_bytes()
+    for position in range(len(good)):
+        for bit in range(8):
+            bad = bytearray(good)
+            bad[position] ^= 1 << bit
+            shard.write_bytes(bytes(bad))
+            items = ItemSet(tmp_path)
+            try:
+                assert items.get(key(0)) is None
+            except StoreError as error:
+                assert "checksum" in error.message
+
+
+def test_two_writers_use_shards_of_their_own_and_see_one_another(tmp_path: Path) -> None:
+    first, second = ItemSet(tmp_path), ItemSet(tmp_path)
+    first.append(key(1), b"a")
+    second.append(key(2), b"b")
+    first.flush()
+    second.flush()
+    assert len(list(tmp_path.glob("*.items"))) == 2
+    first.refresh()
+    found = first.get(key(2))
+    assert found is not None and found.payload == b"b"
+
+
+def test_a_key_is_stored_once(tmp_path: Path) -> None:
+    items = filled(tmp_path, 1)
+    (shard,) = tmp_path.glob("*.items")
+    size = shard.stat().st_size
+    items.append(key(0), b"something else")
+    items.flush()
+    assert shard.stat().st_size == size
+
+
+def test_a_read_only_set_refuses_rows(tmp_path: Path) -> None:
+    filled(tmp_path)
+    with pytest.raises(StoreError, match="read-only"):
+        ItemSet(tmp_path, writable=False).append(key(9), b"x")

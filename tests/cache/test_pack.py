@@ -1,0 +1,39 @@
+"""Payloads of named arrays."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from cache.pack import pack, unpack
+
+ARRAYS = hnp.arrays(
+    dtype=st.sampled_from(["<i4", "<i8", "<f4", "<f8", "|u1", "|b1"]), shape=hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+)
+
+
+@given(st.dictionaries(st.text(max_size=8), ARRAYS, max_size=4))
+def test_arrays_come_back_as_they_were(arrays: dict) -> None:
+    back = unpack(pack(arrays))
+    assert set(back) == set(arrays)
+    for name, array in arrays.items():
+        assert back[name].dtype == array.dtype
+        np.testing.assert_array_equal(back[name], array)
+
+
+def test_the_bytes_do_not_depend_on_the_order_of_names() -> None:
+    a, b = np.arange(3), np.ones(2)
+    assert pack({"a": a, "b": b}) == pack({"b": b, "a": a})
+
+
+def test_a_payload_cut_short_is_an_error() -> None:
+    payload = pack({"a": np.arange(5)})
+    for cut in (1, 8, len(payload) - 4):
+        with pytest.raises(ValueError):
+            unpack(payload[:-cut])
+
+
+def test_objects_are_refused() -> None:
+    with pytest.raises(TypeError, match="Python objects"):
+        pack({"a": np.array([{}])})
