@@ -1,0 +1,170 @@
+"""Feature files in the community's HDF5 layout: one row a video, found through ``ids``. h5py is imported only when used.
+
+Writing: rows in the order given, one chunk a row, fletcher32, no compression, no attributes, no times, so that equal rows give
+equal bytes. Reading: any row order, contiguous or chunked; a row that fails its checksum is refused by name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cache.errors import ConfigError, DataError, StoreError, nearest
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class FeatureWriter:
+    """Writes ``dataset`` float32 (N, *row shape) and ``ids`` (N,) row by row, in the order of ``ids``.
+
+    ``ids`` are int64 if every one is an integer in decimal notation, else utf-8 strings of a fixed length.
+    Use it as a context manager; leaving it without every row written is an error.
+    """
+
+    def __init__(self, path: Path, dataset: str, ids: Sequence[str], row_shape: Sequence[int]) -> None:
+        import h5py
+
+        if not ids:
+            raise DataError(f"no rows for {path.name}", hint="kdpipe show the inputs: their ledger says what was lost")
+        self._ids = list(ids)
+        self._next = 0
+        self._file = h5py.File(path, "w")
+        self._rows = self._file.create_dataset(
+            dataset,
+            shape=(len(ids), *row_shape),
+            dtype="<f4",
+            chunks=(1, *row_shape),
+            fletcher32=True,
+            track_times=False,
+        )
+
+    def append(self, row: FloatArray) -> None:
+        """Write the next row."""
+        self._rows[self._next] = row
+        self._next += 1
+
+    def close(self) -> None:
+        """Write ``ids`` and close the file."""
+        import h5py
+
+        if all(is_integer(id) for id in self._ids):
+            self._file.create_dataset("ids", data=np.array([int(id) for id in self._ids], "<i8"), track_times=False)
+        else:
+            encoded = [id.encode() for id in self._ids]
+            kind = h5py.string_dtype("utf-8", max(map(len, encoded)))
+            self._file.create_dataset("ids", data=np.array(encoded, dtype=kind), dtype=kind, track_times=False)
+        self._file.close()
+
+    def __enter__(self) -> FeatureWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        if kind is not None:
+            self._file.close()
+            return
+        self.close()
+        if self._next != len(self._ids):
+            raise StoreError(f"{len(self._ids)} rows promised, {self._next} written")
+
+
+class FeatureReader:
+    """Rows of a feature file by id, whatever their order in the file.
+
+    ``dataset`` may be left out if the file holds one array besides ``ids``. ``shape`` is that of one row, so C is ``shape[0]``.
+    The file is opened when first read and again in a forked process. Raises DataError if it is not such a file.
+    """
+
+    def __init__(self, path: Path, dataset: str = "") -> None:
+        self.path = Path(path)
+        self._file: Any = None
+        self._pid = 0
+        file = self._open()
+        names = [name for name in file if name != "ids"]
+        if "ids" not in file or not names:
+            raise DataError(f"{self.path} is not a feature file: it holds {sorted(file)}", hint="expected an array of features and 'ids'")
+        if not dataset and len(names) > 1:
+            raise ConfigError(f"{self.path} holds several arrays: {', '.join(names)}", hint="name the one to read")
+        self.dataset: str = dataset or names[0]
+        if self.dataset not in names:
+            raise DataError(f"{self.path} has no dataset {self.dataset!r}", hint=nearest(self.dataset, names))
+        rows = file[self.dataset]
+        self.shape: tuple[int, ...] = tuple(rows.shape[1:])
+        self.ids: list[str] = [id.decode() if isinstance(id, bytes) else str(id) for id in file["ids"][:].tolist()]
+        self._row = {id: i for i, id in enumerate(self.ids)}
+        if len(self.ids) != rows.shape[0]:
+            raise DataError(f"{self.path}: {rows.shape[0]} rows, but {len(self.ids)} ids", hint="the file is not complete: make it again")
+        if len(self._row) != len(self.ids):
+            twice = next(id for i, id in enumerate(self.ids) if self._row[id] != i)
+            raise DataError(f"{self.path}: id {twice} occurs twice", hint="every video has one row: make the file again")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __contains__(self, id: object) -> bool:
+        return str(id) in self._row
+
+    def row(self, id: int | str) -> FloatArray:
+        """The row of ``id``: float32 of :attr:`shape`."""
+        return self.rows([id])[0]
+
+    def rows(self, ids: Iterable[int | str]) -> FloatArray:
+        """The rows of ``ids``, in that order: float32 (B, *shape). Raises DataError naming an id that is not there."""
+        wanted = [str(id) for id in ids]
+        for id in wanted:
+            if id not in self._row:
+                raise DataError(f"{self.path.name} has no row for video {id}", hint="were the features made from another dataset or split?")
+        out = np.empty((len(wanted), *self.shape), np.float32)
+        data = self._open()[self.dataset]
+        for i, id in enumerate(wanted):
+            try:
+                out[i] = data[self._row[id]]
+            except OSError as error:
+                raise StoreError(
+                    f"{self.path}: the row of video {id} is damaged (its checksum does not match)", hint="make the feature file again"
+                ) from error
+        return out
+
+    def all(self) -> FloatArray:
+        """Every row in the file's order (mind the memory)."""
+        return self.rows(self.ids)
+
+    def close(self) -> None:
+        """Close the file; a later read opens it again."""
+        if self._file is not None and self._pid == os.getpid():
+            self._file.close()
+        self._file = None
+
+    def __enter__(self) -> FeatureReader:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_file": None, "_pid": 0}
+
+    def _open(self) -> Any:
+        import h5py
+
+        if self._file is None or self._pid != os.getpid():
+            if not self.path.is_file():
+                raise DataError(f"no feature file {self.path}", hint="make features")
+            try:
+                self._file = h5py.File(self.path, "r")
+            except OSError as error:
+                raise DataError(f"{self.path} is not an HDF5 file, or is cut short: {error}", hint="make the feature file again") from error
+            self._pid = os.getpid()
+        return self._file
+
+
+def is_integer(id: str) -> bool:
+    """Whether ``id`` is the decimal notation of an integer that fits int64."""
+    try:
+        return str(int(id)) == id and -(2**63) <= int(id) < 2**63
+    except ValueError:
+        return False

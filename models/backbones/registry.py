@@ -1,0 +1,86 @@
+"""The backbones by name. Importing this module is light: a network's module is imported when it is built.
+
+Every network offers the same taps: ``forward_features(x)`` (the last map), ``pool(map)`` and ``feature(x)`` (the pooled feature
+(B, width)); those with a classifier also ``forward_head(map)``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cache.errors import ConfigError, nearest
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """One network of the registry.
+
+    factory: ``"module:function"`` below ``models.backbones``.
+    kind:    ``"appearance"`` (images) or ``"motion"`` (clips).
+    width:   V, the length of the pooled feature.
+    image_size: side of the square input in pixels.
+    frames:  frames of a clip (1 for images).
+    options: arguments of the factory.
+    window:  its pooling window is made for a clip size (2018 layout): the factory takes ``sample_size``, ``sample_duration``.
+    """
+
+    name: str
+    factory: str
+    kind: str
+    width: int
+    image_size: int
+    frames: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+    window: bool = False
+
+
+def _clips(name: str, function: str, width: int, **options: Any) -> Backbone:
+    return Backbone(name, f"resnet3d:{function}", "motion", width, 112, 16, options, function.endswith("2018"))
+
+
+_ALL = (
+    Backbone("small2d", "small2d:small2d", "appearance", 128, 64),
+    Backbone("resnet18", "resnet2d:resnet18", "appearance", 512, 224),
+    Backbone("resnet34", "resnet2d:resnet34", "appearance", 512, 224),
+    Backbone("resnet50", "resnet2d:resnet50", "appearance", 2048, 224),
+    Backbone("resnet101", "resnet2d:resnet101", "appearance", 2048, 224),
+    Backbone("small3d", "small3d:small3d", "motion", 128, 56, 16),
+    _clips("resnext101_3d", "resnext_2018", 2048, depth=101),
+    _clips("resnet18_3d", "resnet_2018", 512, depth=18, shortcut="A"),
+    _clips("resnet34_3d", "resnet_2018", 512, depth=34, shortcut="A"),
+    _clips("resnet50_3d", "resnet_2018", 2048, depth=50),
+    _clips("resnet101_3d", "resnet_2018", 2048, depth=101),
+    _clips("wide_resnet50_3d", "wide_resnet_2018", 2048, depth=50, k=2),
+    _clips("r3d18", "resnet_2020", 512, depth=18),
+    _clips("r3d34", "resnet_2020", 512, depth=34),
+    _clips("r3d50", "resnet_2020", 2048, depth=50),
+    _clips("r3d101", "resnet_2020", 2048, depth=101),
+    _clips("r2p1d18", "resnet_2020", 512, depth=18, factorised=True),
+    _clips("r2p1d50", "resnet_2020", 2048, depth=50, factorised=True),
+)
+BACKBONES: dict[str, Backbone] = {entry.name: entry for entry in _ALL}
+
+#: modules that :func:`build` imports by name: a stage that uses the registry names them, so that they join its fingerprint
+MODULES = tuple(sorted({"models.backbones." + entry.factory.split(":")[0] for entry in _ALL}))
+
+
+def find(name: str, kind: str | None = None) -> Backbone:
+    """The entry of ``name``; a ConfigError names the nearest one if there is none, or if it is of another ``kind``."""
+    entry = BACKBONES.get(name)
+    known = [other for other, value in BACKBONES.items() if kind in (None, value.kind)]
+    if entry is None:
+        raise ConfigError(f"unknown backbone {name!r}", hint=nearest(name, known))
+    if kind not in (None, entry.kind):
+        raise ConfigError(f"backbone {name!r} makes {entry.kind} features, not {kind} features", hint="known: " + ", ".join(sorted(known)))
+    return entry
+
+
+def build(name: str, **options: Any) -> Any:
+    """Build the network ``name`` with fresh weights (torch module in training mode); ``options`` go to its factory."""
+    entry = find(name)
+    module, function = entry.factory.split(":")
+    factory = getattr(importlib.import_module(f"models.backbones.{module}"), function)
+    return factory(**{**entry.options, **options})

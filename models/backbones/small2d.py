@@ -1,0 +1,65 @@
+"""small2d: a residual network for small drawn videos, 64x64 images to a feature of 128 numbers (59 MMAC).
+
+Of the ResNet family (He et al., CVPR 2016) with a 3x3 stem and no max pooling, so that things of a few pixels survive.
+Trained by ``stages.extract.pretrain``; the classification heads of that training are not part of the network.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Residual(nn.Module):
+    """conv3x3, BN, ReLU, conv3x3, BN, plus shortcut, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(x)) + shortcut)
+
+
+class Small2D(nn.Module):
+    """Images (B, 3, 64, 64) -> feature (B, 128)."""
+
+    width = 128
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 24, 3, stride=2, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(24)
+        self.layer1 = Residual(24, 32, 1)
+        self.layer2 = Residual(32, 64, 2)
+        self.layer3 = Residual(64, 96, 2)
+        self.layer4 = Residual(96, self.width, 1)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The last map (B, 128, H/8, W/8)."""
+        x = F.relu(self.bn1(self.conv1(x)))
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+    def pool(self, x: Tensor) -> Tensor:
+        """Global average pooling of the last map: (B, 128)."""
+        return x.mean((2, 3))
+
+    def feature(self, x: Tensor) -> Tensor:
+        """The pooled feature (B, 128), non-negative."""
+        return self.pool(self.forward_features(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.feature(x)
+
+
+def small2d() -> Small2D:
+    """The appearance network of the embedded world."""
+    return Small2D()

@@ -1,0 +1,55 @@
+"""The random state of a training run: seeded once, saved, restored."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def make_deterministic(seed: int, *, threads: int = 1) -> None:
+    """Seed torch (all devices), numpy and Python, and choose the deterministic form of every operation that has one.
+
+    ``threads`` is the number of threads of one operation on the CPU: sums are split by it, so it can change the last
+    bits and belongs to the key of a result.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS and cuDNN's LSTMs repeat their bits only with this
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time; no operation here reads memory it did not write
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+
+
+def random_state() -> dict[str, Any]:
+    """The state of all generators, in types that ``torch.load(weights_only=True)`` reads back."""
+    _, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    version, internal, python_gauss = random.getstate()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "numpy": [torch.from_numpy(np.asarray(keys).astype(np.int64)), int(position), int(has_gauss), float(gauss)],
+        "python": [version, list(internal), python_gauss],
+    }
+
+
+def restore_random_state(state: dict[str, Any]) -> None:
+    """Put the generators back to a state of :func:`random_state`."""
+    torch.set_rng_state(state["torch"])
+    if state["cuda"]:
+        torch.cuda.set_rng_state_all(state["cuda"])
+    keys, position, has_gauss, gauss = state["numpy"]
+    np.random.set_state(("MT19937", keys.numpy().astype(np.uint32), position, has_gauss, gauss))
+    version, internal, python_gauss = state["python"]
+    random.setstate((version, tuple(internal), python_gauss))
+
+
+def epoch_order(n: int, seed: int, epoch: int) -> torch.Tensor:
+    """A permutation of 0..n-1 that depends on nothing but (n, seed, epoch): resuming needs no sampler state. int64 (n,)."""
+    generator = torch.Generator()
+    generator.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> np.uint64(1)))
+    return torch.randperm(n, generator=generator)

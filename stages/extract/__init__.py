@@ -1,0 +1,53 @@
+"""The ``extract`` stage: appearance (2-D) or motion (3-D) features of sampled frames.
+
+One stage, two uses: ``extract.appearance`` and ``extract.motion``. Reads ``index`` and ``sample`` (with its items); writes
+``<dataset>_<kind>_feat.h5`` and ``features.json``; see :mod:`stages.extract.run`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cache.stage import Stage, option
+from models.backbones.registry import MODULES
+
+
+@dataclass(frozen=True)
+class ExtractParams:
+    """Parameters of the ``extract`` stage; the defaults are the published ones, but for the networks."""
+
+    kind: str = option("appearance", "2-D features of each frame, or 3-D features of each clip", choices=("appearance", "motion"))
+    backbone: str = option("", "name in the registry of backbones; '' is small2d or small3d, made for the embedded world")
+    weights: str = option(
+        "world",
+        "'world' (shipped, for small2d and small3d), a published name such as imagenet1k_v1 or kinetics400 (needs weights_file, "
+        "which is checked), 'file' (weights_file as it is) or 'random' (flagged in every report)",
+    )
+    weights_file: str = option("", "path of a weights file: .safetensors, .pth")
+    random_seed: int = option(0, "seed of weights=random")
+    image_size: int = option(0, "side of the square that frames are resized to; 0 is the backbone's own")
+    resize: str = option("pil", "PIL bicubic with antialiasing, no crop, aspect ratio not kept", choices=("pil",))
+    normalise: str = option(
+        "paper", "appearance: 'paper' has 0.224 for the blue deviation, 'imagenet' 0.225", choices=("paper", "imagenet")
+    )
+    motion_input: str = option(
+        "raw255",
+        "motion: raw 0..255 as published, minus the ActivityNet mean, or the 2020 Kinetics mean and deviation",
+        choices=("raw255", "mean_subtract", "kinetics2020"),
+    )
+    lost_videos: str = option(
+        "zeros", "a video without frames gets a row of zeros as in HCRN (the ledger names it), or no row", choices=("zeros", "leave_out")
+    )
+    tolerance: float = option(0.0, "tolerated fraction of videos whose features are not finite", keyed=False)
+
+
+STAGE = Stage(
+    name="extract",
+    entry="stages.extract.run:run",
+    params=ExtractParams,
+    files=("weights_file",),
+    facets=("device", "precision"),
+    items=True,
+    tolerance="tolerance",
+    modules=MODULES,
+)

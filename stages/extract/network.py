@@ -1,0 +1,78 @@
+"""Build the frozen network of an ``extract`` stage and put its weights in.
+
+Weights come from a file that the user named, or are the shipped ones, or, only when asked for by name, random. Nothing is
+downloaded.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from cache.errors import ConfigError
+from models import weights as table
+from models.backbones.checkpoint import load_into, read_state
+from models.backbones.registry import Backbone, build, find
+
+#: the networks of the embedded world, used when no backbone is named
+DEFAULT = {"appearance": "small2d", "motion": "small3d"}
+
+
+def backbone_of(kind: str, name: str) -> Backbone:
+    """The registry's entry for ``kind``; the embedded world's network if ``name`` is empty."""
+    return find(name or DEFAULT[kind], kind)
+
+
+def load_network(entry: Backbone, weights: str, file: Path | None, *, image_size: int, frames: int, seed: int, device: str) -> nn.Module:
+    """Return the network in evaluation mode on ``device``, its parameters frozen.
+
+    ``frames`` and ``image_size`` are the clip that it will see. Raises ConfigError or DataError that say what to type.
+    """
+    options: dict[str, Any] = {"sample_size": image_size, "sample_duration": frames} if entry.window else {}
+    if weights == "random":
+        torch.manual_seed(seed)
+        net = build(entry.name, **options)
+    else:
+        path = weights_path(entry, weights, file)
+        state = read_state(path)
+        if "fc.weight" in state:
+            options["n_classes"] = state["fc.weight"].shape[0]
+        if entry.factory.startswith("resnet3d:"):
+            options["shortcut"] = "B" if "layer2.0.downsample.0.weight" in state else "A"
+        net = load_into(build(entry.name, **options), state, path.name)
+    return net.requires_grad_(False).eval().to(torch.device(device))
+
+
+def weights_path(entry: Backbone, weights: str, file: Path | None) -> Path:
+    """The file that holds ``weights`` for ``entry``, checked against the table's digest where it has one."""
+    if weights == "file":
+        if file is None:
+            raise ConfigError(f"weights=file for {entry.name} needs a path", hint="--set extract.weights_file=PATH")
+        return file
+    if weights == "world" and not any(known.name == f"{entry.name}.world" for known in table.of_backbone(entry.name)):
+        names = [known.name.partition(".")[2] for known in table.of_backbone(entry.name)]
+        raise ConfigError(
+            f"no weights are shipped for {entry.name}",
+            hint=f"--set extract.weights={names[0] if names else 'file'} --set extract.weights_file=PATH (or extract.weights=random)",
+        )
+    known = table.find(entry.name, weights)
+    if known.shipped:
+        return table.check(known, table.SHIPPED / known.file)
+    if file is None:
+        raise ConfigError(
+            f"the weights {weights} of {entry.name} are not shipped, and kdpipe downloads nothing by itself",
+            hint=f"fetch {known.file} from {known.source} and --set extract.weights_file=PATH",
+        )
+    return table.check(known, file)
+
+
+def set_determinism(threads: int) -> None:
+    """Pin what can change bits: the number of threads, reduced precision and the choice of algorithms."""
+    torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True

@@ -1,0 +1,168 @@
+"""The work of the ``extract`` stage: sampled frames through a frozen network, one row of features a video.
+
+Writes
+  <dataset>_appearance_feat.h5   resnet_features float32 (N, C, F, V), ids
+  <dataset>_motion_feat.h5       resnext_features float32 (N, C, V), ids
+  features.json                  what they are: network, weights, sizes, which rows are zeros
+
+Each video goes through the network by itself, in pieces of a fixed size, so its row depends on its frames alone: not on the
+other videos, their order, or where an earlier run was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from cache.errors import DataError
+from cache.hdf5 import FeatureWriter
+from cache.ledger import Ledger
+from cache.pack import pack, unpack
+from cache.stage import Context
+from stages.extract.loader import Clips, load_clips, prefetch
+from stages.extract.network import backbone_of, load_network, set_determinism
+from stages.extract.preprocess import appearance_input, motion_input
+
+DATASETS = {"appearance": "resnet_features", "motion": "resnext_features"}
+#: how much goes through a network at once: fixed, since another size could change the last bits
+FRAMES_AT_ONCE = 32
+CLIPS_AT_ONCE = 8
+FLUSH_VIDEOS = 32
+FLUSH_SECONDS = 2.0
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def run(ctx: Context) -> None:
+    """Compute the rows that are missing, then assemble the feature file in the order of the index."""
+    sampled = _rows(ctx.inputs["sample"] / "frames.jsonl")
+    if not sampled:
+        raise DataError("the sample stage has no usable video", hint="kdpipe show sample: its ledger says why")
+    entry = backbone_of(ctx.params.kind, ctx.params.backbone)
+    set_determinism(ctx.threads)
+    compute(ctx, entry, sampled)
+    assemble(ctx, entry, sampled)
+
+
+def compute(ctx: Context, entry: Any, sampled: list[dict[str, Any]]) -> None:
+    """Append a row to the item set for every frames payload that has none yet; equal frames are computed once."""
+    assert ctx.items is not None
+    wanted = {row["frames"]: row["media"] for row in sampled}
+    jobs = [(media, frames) for frames, media in wanted.items() if frames not in ctx.items]
+    params, size = ctx.params, ctx.params.image_size or entry.image_size
+    source = ctx.input_items["sample"]
+    net: nn.Module | None = None
+    last_flush, pending = time.monotonic(), 0
+    with ctx.progress(f"extract {params.kind}", total=len(wanted)) as bar:
+        bar.step(len(wanted) - len(jobs))
+        for clips in prefetch(lambda job: load_clips(source, job[0], job[1], size), jobs, ctx.workers):
+            if net is None:
+                net = load_network(
+                    entry,
+                    params.weights,
+                    ctx.files.get("weights_file"),
+                    image_size=size,
+                    frames=clips.places.shape[1],
+                    seed=params.random_seed,
+                    device=ctx.device,
+                )
+            feature = features_of(clips, net.feature, params, ctx.device)
+            finite = bool(np.isfinite(feature).all())
+            ctx.items.append(clips.digest, pack({"feature": feature}) if finite else b"", {"state": "ok" if finite else "non_finite"})
+            pending += 1
+            if pending >= FLUSH_VIDEOS or time.monotonic() - last_flush > FLUSH_SECONDS:
+                ctx.items.flush()
+                last_flush, pending = time.monotonic(), 0
+            bar.step()
+    ctx.items.flush()
+
+
+@torch.inference_mode()
+def features_of(clips: Clips, network: Callable[[torch.Tensor], torch.Tensor], params: Any, device: str) -> FloatArray:
+    """Features of one video: (C, F, V) for appearance, (C, V) for motion.
+
+    For appearance each distinct frame goes through the network once and is then put in its places.
+    """
+    if params.kind == "appearance":
+        parts = _pieces(clips.frames, FRAMES_AT_ONCE)
+        rows = [network(torch.from_numpy(appearance_input(part, params.normalise)).to(device)).cpu().numpy() for part in parts]
+        return np.concatenate(rows)[clips.places]
+    parts = _pieces(clips.places, CLIPS_AT_ONCE)
+    return np.concatenate(
+        [network(torch.from_numpy(motion_input(clips.frames[part], params.motion_input)).to(device)).cpu().numpy() for part in parts]
+    )
+
+
+def assemble(ctx: Context, entry: Any, sampled: list[dict[str, Any]]) -> None:
+    """Write the feature file and ``features.json``; the ledger tells how every video of the index ended."""
+    assert ctx.items is not None
+    frames_of = {row["id"]: row["frames"] for row in sampled}
+    ids = [row["id"] for row in _rows(ctx.inputs["index"] / "media.jsonl")]
+    good = [id for id in ids if id in frames_of and ctx.items.get(frames_of[id]).meta["state"] == "ok"]  # type: ignore[union-attr]
+    for id in sorted(set(ids) - set(good)):
+        if id in frames_of:
+            ctx.ledger.add(id, "non_finite", f"{entry.name} makes NaN or infinity of its frames")
+    if not good:
+        raise DataError(f"no video has finite {ctx.params.kind} features", hint="check the weights: kdpipe show " + "extract")
+    zeros = ctx.params.lost_videos == "zeros"
+    _note_lost(ctx, [id for id in ids if id not in frames_of], zeros)
+    shape = _feature(ctx, frames_of[good[0]]).shape
+    dataset = json.loads((ctx.inputs["index"] / "dataset.json").read_text(encoding="utf-8"))["name"]
+    name = f"{re.sub(r'[^A-Za-z0-9._-]', '_', dataset)}_{ctx.params.kind}_feat.h5"
+    usable, written = set(good), ids if zeros else good
+    with FeatureWriter(ctx.out / name, DATASETS[ctx.params.kind], written, shape) as file:
+        for id in written:
+            file.append(_feature(ctx, frames_of[id]) if id in usable else np.zeros(shape, np.float32))
+            if id in usable:
+                ctx.ledger.add(id, "ok")
+    about = {
+        "kind": ctx.params.kind,
+        "file": name,
+        "array": DATASETS[ctx.params.kind],
+        "dataset": dataset,
+        "backbone": entry.name,
+        "weights": ctx.params.weights,
+        "random": ctx.params.weights == "random",
+        "width": shape[-1],
+        "clips": shape[0],
+        "frames": shape[1] if len(shape) == 3 else None,
+        "image_size": ctx.params.image_size or entry.image_size,
+        "input": ctx.params.normalise if ctx.params.kind == "appearance" else ctx.params.motion_input,
+        "videos": len(written),
+        "zero_rows": [id for id in written if id not in usable],
+    }
+    (ctx.out / "features.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _note_lost(ctx: Context, ids: list[str], zeros: bool) -> None:
+    """Say what became of the videos that the sample stage lost; they count as its losses, not as ours."""
+    path = ctx.inputs["sample"] / "ledger.jsonl"
+    before = Ledger.load(path).entries if path.is_file() else {}
+    for id in ids:
+        entry = before.get(id)
+        why = f"{entry.state}: {entry.reason}" if entry and entry.outcome == "lost" else "missing"
+        ctx.ledger.add(id, "padded", f"no frames ({why}); " + ("its row is zeros" if zeros else "it has no row"))
+
+
+def _feature(ctx: Context, frames: str) -> FloatArray:
+    assert ctx.items is not None
+    item = ctx.items.get(frames)
+    assert item is not None
+    return unpack(item.payload)["feature"].astype(np.float32, copy=False)
+
+
+def _pieces(array: npt.NDArray[Any], size: int) -> list[npt.NDArray[Any]]:
+    return [array[start : start + size] for start in range(0, len(array), size)]
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
