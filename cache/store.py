@@ -222,6 +222,12 @@ class Store:
         fs.write_atomic(base / f"{node}.ledger.jsonl", ledger.encode())
         return base / f"{node}.ledger.jsonl"
 
+    def clear_failure(self, dataset: str, system: str, node: str) -> None:
+        """Forget the last failed run of a node: it has succeeded since."""
+        base = self.root / "failures" / dataset / system
+        for name in (f"{node}.json", f"{node}.ledger.jsonl"):
+            (base / name).unlink(missing_ok=True)
+
     def failure(self, dataset: str, system: str, node: str) -> dict[str, Any] | None:
         """What the last failed run of a node said, or None."""
         path = self.root / "failures" / dataset / system / f"{node}.json"

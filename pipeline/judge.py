@@ -21,6 +21,9 @@ STALE = "stale"
 MISSING = "missing"
 WAITS = "waits"
 
+#: How much unknown file content a light verb may read.
+LIGHT_BYTES = 32 << 20
+
 
 @dataclass(frozen=True)
 class State:
@@ -36,7 +39,8 @@ class State:
 class Judge:
     """Judges the nodes of one graph against one store. Answers are remembered; :meth:`forget` after something ran.
 
-    ``read_files=False`` digests no file content that the memo does not know (``status``, ``plan``): such a node is stale.
+    ``read_files=False`` (``status``, ``plan``) digests files that the memo does not know only up to :data:`LIGHT_BYTES` in
+    all; a node that would need more is stale.
     ``allow_stale`` lets a node run on the last result of an input that is not fresh; the record says so.
     """
 
@@ -58,6 +62,7 @@ class Judge:
         self.fingerprint = Fingerprint(source_tree or paths.PROJECT, store.root / "memo" / "code.json")
         self._states: dict[str, State] = {}
         self._sources: dict[str, dict[str, str]] = {}
+        self._light_bytes = LIGHT_BYTES
 
     # -- names of this graph's refs -----------------------------------------------------------------------------------
 
@@ -212,6 +217,9 @@ class Judge:
             if self.read_files:
                 return self.store.memo.digest(path)
             known = self.store.memo.known(path)
+            if known is None and path.stat().st_size <= self._light_bytes:
+                self._light_bytes -= path.stat().st_size
+                known = self.store.memo.digest(path)
         except OSError as error:
             raise DataError(f"{path}: {error.strerror}") from error
         if known is None:

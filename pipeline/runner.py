@@ -58,6 +58,7 @@ def run_node(judge: Judge, name: str, options: Options) -> tuple[Record, bool]:
             record = _compute(judge, node, key, scratch, options)
         judge.store.clean_scratch(key.digest)
     judge.store.set_ref(judge.dataset, judge.system, name, record.digest)
+    judge.store.clear_failure(judge.dataset, judge.system, name)
     judge.forget(name)
     return record, computed
 

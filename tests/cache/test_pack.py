@@ -9,7 +9,8 @@ from hypothesis.extra import numpy as hnp
 from cache.pack import pack, unpack
 
 ARRAYS = hnp.arrays(
-    dtype=st.sampled_from(["<i4", "<i8", "<f4", "<f8", "|u1", "|b1"]), shape=hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+    dtype=st.sampled_from(["<i4", "<i8", "<f4", "<f8", "|u1", "|b1"]),
+    shape=hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
 )
 
 

@@ -43,9 +43,19 @@ def test_a_published_result_is_found_by_its_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"stage": "x"}, {"version": 2}, {"entry": "e:f"}, {"params": {"a": 2}}, {"params": {"a": 1, "b": None}}, {"code": {"m": "y"}}, {"inputs": {"i": "d"}},
-     {"sources": "s"}, {"files": {"w": "d"}}, {"facets": {"device": "cuda"}}],
-)  # fmt: skip
+    [
+        {"stage": "x"},
+        {"version": 2},
+        {"entry": "e:f"},
+        {"params": {"a": 2}},
+        {"params": {"a": 1, "b": None}},
+        {"code": {"m": "y"}},
+        {"inputs": {"i": "d"}},
+        {"sources": "s"},
+        {"files": {"w": "d"}},
+        {"facets": {"device": "cuda"}},
+    ],
+)
 def test_every_component_of_the_key_counts(change: dict) -> None:
     assert make_key(**change).digest != make_key().digest
 

@@ -1,0 +1,248 @@
+"""A toy house: the real ``pipeline`` and ``cache`` over stages that count letters, so that commands take milliseconds.
+
+The tests run real commands in a copy of the checkout whose ``stages`` and ``systems`` are small stand-ins.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+DECLARE = """
+from dataclasses import dataclass
+from cache.stage import Node, Stage, option
+"""
+
+TOY = {
+    "stages/__init__.py": "",
+    "stages/world/__init__.py": DECLARE
+    + """
+@dataclass(frozen=True)
+class WorldParams:
+    layout: str = option("toy")
+    videos: int = option(4)
+
+STAGE = Stage("world", "stages.world.run:run", WorldParams)
+""",
+    "stages/world/run.py": """
+def run(ctx):
+    for n in range(ctx.params.videos):
+        (ctx.out / f"{n}.txt").write_text(f"video {n}")
+""",
+    "stages/index/__init__.py": DECLARE
+    + """
+@dataclass(frozen=True)
+class IndexParams:
+    layout: str = option("toy")
+
+STAGE = Stage("index", "stages.index.run:run", IndexParams, sources="stages.index.sources:sources")
+""",
+    "stages/index/sources.py": """
+def sources(params, root):
+    return sorted(p.name for p in root.glob("*.txt"))
+""",
+    "stages/index/run.py": """
+import json
+
+def run(ctx):
+    (ctx.out / "index.json").write_text(json.dumps({k: v for k, v in ctx.sources.items() if k.endswith(".txt")}, sort_keys=True))
+""",
+    "stages/sample/__init__.py": DECLARE
+    + """
+@dataclass(frozen=True)
+class SampleParams:
+    num_clips: int = option(8)
+    pause: float = option(0.0, keyed=False)
+    max_lost: float = option(0.0, keyed=False)
+
+STAGE = Stage("sample", "stages.sample.run:run", SampleParams, items=True, tolerance="max_lost")
+""",
+    "stages/sample/run.py": """
+import hashlib, json, time
+from stages.sample import helper
+
+def run(ctx):
+    rows = {}
+    for name, digest in json.loads((ctx.inputs["index"] / "index.json").read_text()).items():
+        if ctx.items.get(digest) is None:
+            time.sleep(ctx.params.pause)
+            text = (ctx.root / name).read_text()
+            ctx.items.append(digest, helper.work(text).encode(), {"state": "empty" if "broken" in text else "ok"})
+            ctx.items.flush()
+            with open(ctx.scratch.parent.parent / "worked.log", "a") as log:
+                log.write(name + chr(10))
+        item = ctx.items.get(digest)
+        ctx.ledger.add(name, item.meta["state"])
+        if item.meta["state"] == "ok":
+            rows[name] = item.digest
+    (ctx.out / "rows.json").write_text(json.dumps(rows, sort_keys=True))
+""",
+    "stages/sample/helper.py": """
+FACTOR = 1
+
+def work(text):
+    return text.upper() * FACTOR
+""",
+    "stages/questions/__init__.py": DECLARE
+    + """
+@dataclass(frozen=True)
+class QuestionsParams:
+    glove_file: str = option("")
+
+STAGE = Stage("questions", "stages.questions.run:run", QuestionsParams, files=("glove_file",))
+""",
+    "stages/questions/run.py": """
+def run(ctx):
+    glove = ctx.files["glove_file"].read_text() if ctx.files else ""
+    (ctx.out / "q").write_text("questions" + glove)
+""",
+    "stages/extract/__init__.py": DECLARE
+    + """
+@dataclass(frozen=True)
+class ExtractParams:
+    kind: str = option("appearance", choices=("appearance", "motion"))
+    backbone: str = option("small")
+
+STAGE = Stage("extract", "stages.extract.run:run", ExtractParams, facets=("device",))
+""",
+    "stages/extract/run.py": """
+from models.net import feature
+
+def run(ctx):
+    (ctx.out / "feature").write_text(ctx.params.kind + ctx.params.backbone + feature((ctx.inputs["sample"] / "rows.json").read_text()))
+""",
+    "stages/report/__init__.py": DECLARE
+    + """
+@dataclass(frozen=True)
+class ReportParams:
+    pass
+
+STAGE = Stage("report", "stages.report.run:run", ReportParams)
+""",
+    "stages/report/run.py": """
+import json
+
+def run(ctx):
+    parts = {name: (path / "metric").read_text() for name, path in ctx.inputs.items() if name.startswith("evaluate")}
+    (ctx.out / "report.txt").write_text(json.dumps(parts) + chr(10))
+    (ctx.out / "report.json").write_text(json.dumps(parts))
+""",
+    "models/__init__.py": "",
+    "models/net.py": """
+WIDTH = 2
+
+def feature(text):
+    # one number
+    return str(len(text) * WIDTH)
+""",
+    "systems/__init__.py": "",
+    "systems/videoqa/__init__.py": DECLARE
+    + """
+@dataclass(frozen=True)
+class TrainParams:
+    seed: int = option(0)
+    kd: bool = option(False)
+    kd_alpha: float = option(1.0)
+
+TEACHER = Stage("teacher", "systems.videoqa.train:run", TrainParams)
+STUDENT = Stage("student", "systems.videoqa.train:run", TrainParams)
+EVALUATE = Stage("evaluate", "systems.videoqa.evaluate:run", TrainParams)
+
+def nodes(config):
+    features = {"questions": "questions", "appearance": "extract.appearance", "motion": "extract.motion"}
+    for seed in config.seeds:
+        yield Node(f"teacher.s{seed}", TEACHER, config.params("teacher", TrainParams, seed=seed), features)
+        kd = config.params("student", TrainParams, seed=seed, kd=True)
+        yield Node(f"student.kd.s{seed}", STUDENT, kd, {**features, "teacher": f"teacher.s{seed}"})
+        alone = config.params("student", TrainParams, seed=seed, kd=False, kd_alpha=0.0)
+        yield Node(f"student.alone.s{seed}", STUDENT, alone, features)
+        reads = {"kd": f"student.kd.s{seed}", "alone": f"student.alone.s{seed}"}
+        yield Node(f"evaluate.s{seed}", EVALUATE, TrainParams(seed=seed), reads)
+""",
+    "systems/videoqa/train.py": """
+def run(ctx):
+    read = [str(path.name) + (path / f).read_text() for path in ctx.inputs.values() for f in ("feature", "model") if (path / f).exists()]
+    (ctx.out / "model").write_text(repr(ctx.params) + "".join(read))
+""",
+    "systems/videoqa/evaluate.py": """
+def run(ctx):
+    (ctx.out / "metric").write_text("|".join((path / "model").read_text() for path in ctx.inputs.values()))
+""",
+    "configs/systems/videoqa.yaml": "seeds: 2\nsample.num_clips: 4\n",
+    "configs/datasets/world.yaml": "source: world\nlayout: toy\nvideoqa.student.kd_alpha: 0.5\n",
+    "configs/datasets/files.yaml": "source: files\nlayout: toy\n",
+}
+
+
+@dataclass
+class House:
+    """A toy checkout with its own store and data."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Path:
+        return self.root / "artifacts"
+
+    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline", *arguments], cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == code, f"kdpipe {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        return done
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "pipeline", *arguments]
+        return subprocess.Popen(command, cwd=self.root, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def computed(self, *arguments: str) -> list[str]:
+        """Run a target and name the nodes that were computed."""
+        done = self.run("run", *(arguments or ("report",)))
+        return sorted(line.split(":")[0] for line in done.stderr.splitlines() if ": done in" in line)
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        path = self.root / name
+        text = path.read_text()
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
+        path.write_text(text.replace(old, new))
+
+    def status(self, *arguments: str) -> dict[str, str]:
+        return {row["node"]: row["status"] for row in json.loads(self.run("status", "--json", *arguments).stdout)}
+
+    def worked(self) -> list[str]:
+        """Names of the items that `sample` really computed, in order."""
+        log = self.store / "worked.log"
+        return log.read_text().split() if log.exists() else []
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """A toy checkout in a temporary directory."""
+    root = tmp_path / "checkout"
+    for package in ("cache", "pipeline"):
+        shutil.copytree(PROJECT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in TOY.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("KDPIPE_") and k not in ("PYTHONPATH", "DATA_ROOT")}
+    return House(root, {**kept, "KDPIPE_DEVICE": "cpu", "PYTHONDONTWRITEBYTECODE": "1"})
+
+
+@pytest.fixture
+def videos(house: House) -> Path:
+    """Raw files for dataset ``files``; DATA_ROOT points there."""
+    root = house.root / "raw"
+    root.mkdir()
+    for name in "abc":
+        (root / f"{name}.txt").write_text(f"video {name}")
+    house.environment["DATA_ROOT"] = str(root)
+    return root

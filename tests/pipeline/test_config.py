@@ -1,0 +1,76 @@
+"""Configuration: what is merged over what, and what is refused."""
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("student.kd_alhpa=1", "did you mean 'student.kd_alpha'"),
+        ("nonsense=1", "unknown key 'nonsense'"),
+        ("student.kd_alpha=strong", "must be of type float"),
+        ("seeds=two", "must be of type int"),
+        ("seeds=true", "must be of type int"),
+        ("extract.kind=sound", "is not one of appearance, motion"),
+        ("student.kd_alpha", "expected key=value"),
+        ("student.kd_alpha=[1", "student.kd_alpha=[1"),
+    ],
+)
+def test_a_bad_setting_is_an_error_that_helps(house, setting: str, message: str) -> None:
+    assert message in house.run("status", "--set", setting, code=1).stderr
+
+
+def test_unknown_names_are_answered_with_the_nearest(house) -> None:
+    assert "did you mean 'world'?" in house.run("status", "--dataset", "wrld", code=1).stderr
+    assert "did you mean 'videoqa'?" in house.run("status", "--system", "videoq", code=1).stderr
+    assert "did you mean 'teacher'?" in house.run("run", "techer", code=1).stderr
+    assert "did you mean 'status'" in house.run("statsu", code=2).stderr
+
+
+def test_later_layers_win(house) -> None:
+    import json
+
+    def alpha(*arguments: str) -> float:
+        house.run("run", "student.kd", *arguments)
+        return json.loads(house.run("show", "student.kd.s0", "--json", *arguments).stdout)["key"]["params"]["kd_alpha"]
+
+    assert alpha() == 0.5
+    (house.root / "kdpipe.local.yaml").write_text("student.kd_alpha: 0.6\n")
+    assert alpha() == 0.6
+    assert alpha("--set", "student.kd_alpha=1e-1") == 0.1
+
+
+def test_a_sections_key_holds_for_its_subsections(house) -> None:
+    import json
+
+    settings = ("--set", "extract.backbone=big", "--set", "extract.motion.backbone=small3d")
+    house.run("run", "features", *settings)
+
+    def backbone(node: str) -> str:
+        return json.loads(house.run("show", node, "--json", *settings).stdout)["key"]["params"]["backbone"]
+
+    assert (backbone("extract.appearance"), backbone("extract.motion")) == ("big", "small3d")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seeds: 1\nseeds: 2\n", "stands twice"),
+        ("a: &x [1]\nb: *x\n", "aliases"),
+        ("student:\n  kd_alpha: 1\n", "flat"),
+        ("- 1\n", "key: value"),
+        ("seeds: !!python/object/apply:os.system ['true']\n", "could not determine a constructor"),
+    ],
+)
+def test_bad_yaml_is_refused(house, text: str, message: str) -> None:
+    (house.root / "configs/datasets/bad.yaml").write_text(text)
+    assert message in house.run("status", "--dataset", "bad", code=1).stderr
+
+
+def test_defaults_can_be_changed_by_environment_and_local_file(house) -> None:
+    (house.root / "configs/datasets/other.yaml").write_text("source: world\nlayout: toy\n")
+    house.environment["KDPIPE_DATASET"] = "other"
+    assert "videoqa on other" in house.run("status").stdout
+    del house.environment["KDPIPE_DATASET"]
+    (house.root / "kdpipe.local.yaml").write_text("dataset: other\n")
+    assert "videoqa on other" in house.run("status").stdout
