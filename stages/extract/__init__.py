@@ -23,7 +23,7 @@ class ExtractParams:
         "'world' (shipped, for small2d and small3d), a published name such as imagenet1k_v1 or kinetics400 (needs weights_file, "
         "which is checked), 'file' (weights_file as it is) or 'random' (flagged in every report)",
     )
-    weights_file: str = option("", "path of a weights file: .safetensors, .pth")
+    weights_file: str = option("", "path of a weights file: .safetensors, .pth; keyed by its content", keyed=False)
     random_seed: int = option(0, "seed of weights=random")
     image_size: int = option(0, "side of the square that frames are resized to; 0 is the backbone's own")
     resize: str = option("pil", "PIL bicubic with antialiasing, no crop, aspect ratio not kept", choices=("pil",))

@@ -69,10 +69,14 @@ def weights_path(entry: Backbone, weights: str, file: Path | None) -> Path:
     return table.check(known, file)
 
 
-def set_determinism(threads: int) -> None:
-    """Pin what can change bits: the number of threads, reduced precision and the choice of algorithms."""
-    torch.set_num_threads(threads)
+def set_determinism() -> None:
+    """Pin what can change bits on a GPU: reduced precision and the choice of algorithms."""
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+
+
+def one_thread() -> None:
+    """Let the network's operations in the calling thread use one thread: their sums are then always taken in one order."""
+    torch.set_num_threads(1)

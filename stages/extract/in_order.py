@@ -1,0 +1,35 @@
+"""Work on several videos at once, results in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def in_order(work: Callable[[Job], Result], jobs: Sequence[Job], threads: int, start: Callable[[], None]) -> Iterator[Result]:
+    """Yield ``work(job)`` in the order of ``jobs``; ``threads`` of them run at once, at most as many more wait finished.
+
+    Decoding, resizing and the network's operations release the interpreter lock, so threads do. ``start`` runs first in every
+    thread. The first error ends the iteration; work that has not begun is dropped.
+    """
+    if threads <= 1:
+        start()
+        yield from map(work, jobs)
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="extract", initializer=start) as pool:
+        ahead: deque[Future[Result]] = deque()
+        try:
+            for job in jobs:
+                ahead.append(pool.submit(work, job))
+                if len(ahead) >= 2 * threads:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()

@@ -1,0 +1,115 @@
+"""Feature files: equal rows give equal bytes, rows are found by id in any order, damage is named."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from cache.errors import ConfigError, DataError, StoreError
+from cache.hdf5 import FeatureReader, FeatureWriter
+
+ROWS = np.random.default_rng(0).standard_normal((5, 2, 3, 4)).astype(np.float32)
+IDS = ["2", "10", "7", "1", "30"]
+
+
+def write(path: Path, ids: list[str] = IDS, rows: np.ndarray = ROWS) -> Path:
+    with FeatureWriter(path, "resnet_features", ids, rows.shape[1:]) as file:
+        for row in rows:
+            file.append(row)
+    return path
+
+
+def test_the_layout_is_the_communitys(tmp_path: Path) -> None:
+    with h5py.File(write(tmp_path / "f.h5")) as file:
+        rows = file["resnet_features"]
+        assert sorted(file) == ["ids", "resnet_features"]
+        assert (rows.dtype, rows.shape, rows.chunks, rows.fletcher32, rows.compression) == (
+            np.float32,
+            (5, 2, 3, 4),
+            (1, 2, 3, 4),
+            True,
+            None,
+        )
+        assert file["ids"].dtype == np.int64
+        assert file["ids"][:].tolist() == [2, 10, 7, 1, 30]
+        assert np.array_equal(rows[:], ROWS)
+        assert not rows.attrs and not file.attrs
+
+
+def test_equal_rows_give_equal_bytes_at_any_time(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.h5").read_bytes()
+    time.sleep(1.1)
+    assert write(tmp_path / "b.h5").read_bytes() == first
+
+
+def test_rows_are_found_by_id_in_any_order(tmp_path: Path) -> None:
+    with FeatureReader(write(tmp_path / "f.h5"), "resnet_features") as reader:
+        assert (len(reader), reader.shape, 10 in reader, "10" in reader, 11 in reader) == (5, (2, 3, 4), True, True, False)
+        assert np.array_equal(reader.rows([30, "2", 30]), ROWS[[4, 0, 4]])
+        assert np.array_equal(reader.row(1), ROWS[3])
+        assert np.array_equal(reader.all(), ROWS)
+        with pytest.raises(DataError, match="no row for video 11"):
+            reader.rows([11])
+        assert np.array_equal(pickle.loads(pickle.dumps(reader)).row(7), ROWS[2])
+
+
+def test_text_ids_are_written_as_utf8(tmp_path: Path) -> None:
+    reader = FeatureReader(write(tmp_path / "f.h5", ["a", "käse", "007", "-1", "x y"]))
+    assert reader.ids == ["a", "käse", "007", "-1", "x y"]
+    assert np.array_equal(reader.row("007"), ROWS[2])
+
+
+def test_published_contiguous_files_are_read(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "p.h5", "w") as file:
+        file.create_dataset("resnet_features", data=ROWS)
+        file.create_dataset("ids", data=np.array([5, 3, 9, 1, 0]))
+    assert np.array_equal(FeatureReader(tmp_path / "p.h5").rows([0, 9]), ROWS[[4, 2]])
+
+
+def test_a_flipped_bit_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "f.h5")
+    data = bytearray(path.read_bytes())
+    at = data.index(ROWS[2].tobytes())
+    data[at + 5] ^= 1
+    path.write_bytes(data)
+    reader = FeatureReader(path)
+    assert np.array_equal(reader.row(2), ROWS[0])
+    with pytest.raises(StoreError, match="row of video 7 is damaged"):
+        reader.row(7)
+
+
+def test_what_is_no_feature_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "f.h5"
+    with pytest.raises(DataError, match="no feature file"):
+        FeatureReader(path)
+    path.write_bytes(b"text")
+    with pytest.raises(DataError, match="not an HDF5 file"):
+        FeatureReader(path)
+    for arrays, error, words in [
+        ({"x": ROWS}, DataError, "not a feature file"),
+        ({"x": ROWS, "y": ROWS, "ids": np.arange(5)}, ConfigError, "several arrays"),
+        ({"x": ROWS, "ids": np.arange(4)}, DataError, "5 rows, but 4 ids"),
+        ({"x": ROWS, "ids": np.array([1, 2, 1, 3, 4])}, DataError, "id 1 occurs twice"),
+    ]:
+        with h5py.File(path, "w") as file:
+            for name, value in arrays.items():
+                file.create_dataset(name, data=value)
+        with pytest.raises(error, match=words):
+            FeatureReader(path)
+    with pytest.raises(DataError, match="did you mean 'resnet_features'"):
+        FeatureReader(write(tmp_path / "g.h5"), "resnet_feature")
+
+
+def test_missing_rows_do_not_pass(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StoreError, match="5 rows promised, 1 written"),
+        FeatureWriter(tmp_path / "f.h5", "x", IDS, ROWS.shape[1:]) as file,
+    ):
+        file.append(ROWS[0])
+    with pytest.raises(DataError, match="no rows"):
+        FeatureWriter(tmp_path / "f.h5", "x", [], (2,))
