@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from systems.videoqa.activation import elu
+
 HEADS = 4
 GRAPH_DROPOUT = 0.15
 NEGATIVE_SLOPE = 0.01
@@ -81,4 +83,4 @@ def attend(modules: Sequence[PunishGAT], x: Tensor, gate: Tensor | None, adjacen
     if gate is not None:
         alpha = alpha * gate[:, :, None, :, None]
     mixed = torch.einsum("mbijh,mbjhk->mbihk", alpha, values)
-    return F.dropout(F.elu(mixed.flatten(3)), first.dropout, first.training)
+    return F.dropout(elu(mixed.flatten(3)), first.dropout, first.training)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cache.errors import DataError
-from systems.videoqa.bilstm import BiLSTM
+from systems.videoqa.bilstm import BiLSTM, read
 
 EMBEDDING_DROPOUT = 0.15
 QUESTION_DROPOUT = 0.18
@@ -58,6 +58,5 @@ class QuestionEncoder(nn.Module):
                 hint="encode the questions again: kdpipe questions",
             )
         words = torch.tanh(self.embedding_dropout(self.encoder_embed(questions)))
-        states, _ = self.concatRNN.rnn.read(words, lengths)
-        _, last = self.encoder.read(words, lengths)
-        return EncodedQuestion(self.question_dropout(last), words, states)
+        per_word, whole = read([self.concatRNN.rnn, self.encoder], words, lengths)
+        return EncodedQuestion(self.question_dropout(whole.last), words, per_word.states)
