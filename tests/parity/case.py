@@ -31,10 +31,11 @@ class Mismatch(AssertionError):
 
 @dataclass(frozen=True)
 class Allowance:
-    """Allowed error of one output: ``relative`` x its largest absolute entry + ``absolute``."""
+    """Allowed error of one output: ``relative`` x ``scale`` (0: the output's largest absolute entry) + ``absolute``."""
 
     relative: float = 0.0
     absolute: float = 0.0
+    scale: float = 0.0
 
 
 @dataclass
@@ -61,9 +62,9 @@ class Case:
         """Expected arrays by name, without the ``out.`` prefix; for the comparison, not for building anything."""
         return {key[4:]: value for key, value in self.arrays.items() if key.startswith("out.")}
 
-    def allow(self, pattern: str, *, relative: float = 0.0, absolute: float = 0.0) -> None:
+    def allow(self, pattern: str, *, relative: float = 0.0, absolute: float = 0.0, scale: float = 0.0) -> None:
         """Set the tolerance of the outputs whose name matches ``pattern``; the last matching call wins."""
-        self.allowances.append((pattern, Allowance(relative, absolute)))
+        self.allowances.append((pattern, Allowance(relative, absolute, scale)))
 
     def fill(self, module: Any, state: Mapping[str, Any] | None = None, seed: int | None = None) -> Any:
         """Fill a torch module from the case's ``state`` map and seed, strictly, and return it.

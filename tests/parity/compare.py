@@ -62,7 +62,7 @@ def _difference(name: str, got: np.ndarray, want: np.ndarray, allowed: Allowance
     gap = np.where(same, 0.0, np.abs(ours - theirs))
     gap = np.where(np.isnan(gap), np.inf, gap)
     finite = np.abs(theirs[np.isfinite(theirs)])
-    scale = float(finite.max()) if finite.size else 0.0
+    scale = allowed.scale or (float(finite.max()) if finite.size else 0.0)
     limit = allowed.relative * scale + allowed.absolute
     if allowed.relative and not limit:
         limit = allowed.relative * DEFAULT  # an output of zeros gives no scale: let rounding noise pass

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,7 +29,6 @@ CYCLE_TAPS = {
     "attention_appearance": ("aq_embed", "aq_beta"),
     "attention_motion": ("mq_embed", "mq_beta"),
 }
-SLICED = ("com_app.", "com_motion.", "aq_fusion.", "mq_fusion.", "aq_embed", "mq_embed")
 
 
 def build(config: Mapping[str, Any], *, graph_layers: int, unit_layers: int, dropout: float = 1.0) -> DualVGR:
@@ -92,12 +94,13 @@ def forward(case: Case, graph_layers: int) -> dict[str, Tensor]:
     got |= {"student_appearance_feat": out.appearance, "student_motion_feat": out.motion}
     for name in ("com_app", "com_motion", "aq_fusion", "mq_fusion"):
         got |= {f"{name}.{layer}": value for layer, value in enumerate(getattr(out, name))}
-    if case.meta.get("slices"):
-        keep = 8 if "::8" in case.meta["slices"] else 1
-        got = {name: value[..., ::keep] if _sliced(name) else value for name, value in got.items()}
+    patterns, keep = slices(case.meta.get("slices") or "")
+    got = {name: value[..., ::keep] if any(map(partial(fnmatchcase, name), patterns)) else value for name, value in got.items()}
     case.allow("*", relative=1e-5 if config["module_dim"] <= SMALL else 1e-4)
     return got
 
 
-def _sliced(name: str) -> bool:
-    return name.startswith(SLICED) or (name.startswith("cycle") and name.endswith(("aq_embed", "mq_embed")))
+def slices(note: str) -> tuple[list[str], int]:
+    """Read a note such as "com_*, aq_fusion.* are stored as [..., ::8]": the patterns of the names, and every how many."""
+    found = re.fullmatch(r"(.+) (?:is|are) stored as \[\.\.\., ::(\d+)\]", note.strip())
+    return (re.split(r",\s*", found[1]), int(found[2])) if found else ([], 1)
