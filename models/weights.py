@@ -100,7 +100,7 @@ _ALL = (
     _imagenet("resnet34", "resnet34-b627a593.pth"),
     _imagenet("resnet50", "resnet50-0676ba61.pth"),
     _imagenet("resnet101", "resnet101-63fe2227.pth"),
-    _kinetics_2018("resnext101_3d", "resnext-101-kinetics.pth"),
+    _kinetics_2018("resnext101", "resnext-101-kinetics.pth"),
     _kinetics_2018("resnet18_3d", "resnet-18-kinetics.pth"),
     _kinetics_2018("resnet34_3d", "resnet-34-kinetics.pth"),
     _kinetics_2018("resnet50_3d", "resnet-50-kinetics.pth"),

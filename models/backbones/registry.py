@@ -48,7 +48,7 @@ _ALL = (
     Backbone("resnet50", "resnet2d:resnet50", "appearance", 2048, 224),
     Backbone("resnet101", "resnet2d:resnet101", "appearance", 2048, 224),
     Backbone("small3d", "small3d:small3d", "motion", 128, 56, 16),
-    _clips("resnext101_3d", "resnext_2018", 2048, depth=101),
+    _clips("resnext101", "resnext_2018", 2048, depth=101),
     _clips("resnet18_3d", "resnet_2018", 512, depth=18, shortcut="A"),
     _clips("resnet34_3d", "resnet_2018", 512, depth=34, shortcut="A"),
     _clips("resnet50_3d", "resnet_2018", 2048, depth=50),

@@ -50,13 +50,14 @@ def weights_path(entry: Backbone, weights: str, file: Path | None) -> Path:
     """The file that holds ``weights`` for ``entry``, checked against the table's digest where it has one."""
     if weights == "file":
         if file is None:
-            raise ConfigError(f"weights=file for {entry.name} needs a path", hint="--set extract.weights_file=PATH")
+            raise ConfigError(f"weights=file for {entry.name} needs a path", hint=f"--set extract.{entry.kind}.weights_file=PATH")
         return file
     if weights == "world" and not any(known.name == f"{entry.name}.world" for known in table.of_backbone(entry.name)):
         names = [known.name.partition(".")[2] for known in table.of_backbone(entry.name)]
         raise ConfigError(
             f"no weights are shipped for {entry.name}",
-            hint=f"--set extract.weights={names[0] if names else 'file'} --set extract.weights_file=PATH (or extract.weights=random)",
+            hint=f"--set extract.{entry.kind}.weights={names[0] if names else 'file'} --set extract.{entry.kind}.weights_file=PATH "
+            "(or weights=random, flagged in every report)",
         )
     known = table.find(entry.name, weights)
     if known.shipped:
@@ -64,7 +65,7 @@ def weights_path(entry: Backbone, weights: str, file: Path | None) -> Path:
     if file is None:
         raise ConfigError(
             f"the weights {weights} of {entry.name} are not shipped, and kdpipe downloads nothing by itself",
-            hint=f"fetch {known.file} from {known.source} and --set extract.weights_file=PATH",
+            hint=f"fetch {known.file} from {known.source} and --set extract.{entry.kind}.weights_file=PATH",
         )
     return table.check(known, file)
 

@@ -41,7 +41,7 @@ def test_feature_tap_has_the_stated_width(name: str) -> None:
 
 PUBLISHED_MILLIONS = {
     "resnet101": 44.549160,
-    "resnext101_3d": 48.340816,
+    "resnext101": 48.340816,
     "resnet18_3d": 33.235280,
     "resnet34_3d": 63.54,
     "resnet50_3d": 47.02,
@@ -79,7 +79,7 @@ def test_unknown_names_and_wrong_kinds_are_explained() -> None:
     with pytest.raises(ConfigError, match="did you mean 'resnet101'"):
         find("resnet10l", "appearance")
     with pytest.raises(ConfigError, match="makes motion features"):
-        find("resnext101_3d", "appearance")
+        find("resnext101", "appearance")
 
 
 def test_the_registry_and_the_stage_import_no_torch() -> None:

@@ -1,0 +1,104 @@
+"""``python -m stages.extract.pretraining --world DIR --probe DIR --out DIR``: make the weights of small2d and small3d.
+
+Trains on the training split of the world in ``--world`` and measures a linear probe on all of ``--probe``, a world of another seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from models.backbones.registry import BACKBONES, build
+from stages.extract.pretraining.data import Clips, Film, Frames, read_film, read_truth
+from stages.extract.pretraining.labels import Vocabulary, build_vocabulary, facts
+from stages.extract.pretraining.probe import linear_probe
+from stages.extract.pretraining.training import train
+
+LOG = logging.getLogger("pretraining")
+EVERY = 3  # frames of a video are alike: every third is enough
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m stages.extract.pretraining", description="make the weights of small2d and small3d")
+    parser.add_argument("--world", type=Path, required=True, help="drawn world to train on (its training split)")
+    parser.add_argument("--probe", type=Path, required=True, help="drawn world of another seed to measure on (all of it)")
+    parser.add_argument("--out", type=Path, required=True, help="where the weights go")
+    parser.add_argument("--net", choices=("small2d", "small3d"), action="append", help="train only this one")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=2e-3, help="learning rate")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(options.threads)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name in options.net or ("small2d", "small3d"):
+        report = make(name, options)
+        (options.out / f"{name}_world.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return 0
+
+
+def make(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Train ``name``, write its weights, and return what the probe says of it and of the same network untrained."""
+    size = BACKBONES[name].image_size
+    films = _films(options.world, ["train"], size)
+    every_fact = [facts(film.plan, t, t) for film in films for t in film.times[::EVERY].tolist()]
+    vocabulary = build_vocabulary(every_fact, least=60)
+    LOG.info("%s: %d videos, %d labels", name, len(films), vocabulary.size)
+    data = _data(name, films, vocabulary)
+    torch.manual_seed(options.seed)
+    net = build(name)
+    trained = train(
+        net,
+        BACKBONES[name].width,
+        vocabulary.size,
+        data.sample,
+        steps=options.steps,
+        batch=options.batch,
+        rate=options.rate,
+        weights=np.ones(vocabulary.size, np.float32),
+        seed=options.seed,
+    )
+    state = {key: value.half() if value.is_floating_point() else value for key, value in trained.state_dict().items()}
+    save_file(state, options.out / f"{name}_world.safetensors")
+    del films, data
+    probe = _data(name, _films(options.probe, ["train", "val", "test"], size), vocabulary)
+    torch.manual_seed(options.seed + 1)
+    return {
+        "trained": _probe(trained, probe, vocabulary),
+        "untrained": _probe(build(name).eval(), probe, vocabulary),
+        "labels": vocabulary.size,
+        "steps": options.steps,
+        "batch": options.batch,
+    }
+
+
+def _films(world: Path, splits: Sequence[str], size: int) -> list[Film]:
+    return [read_film(path, plan, size) for path, plan in read_truth(world, splits)]
+
+
+def _data(name: str, films: Sequence[Film], vocabulary: Vocabulary) -> Frames | Clips:
+    return Frames(films, vocabulary, EVERY) if name == "small2d" else Clips(films, vocabulary)
+
+
+@torch.inference_mode()
+def _features(net: torch.nn.Module, data: Frames | Clips) -> np.ndarray:
+    return np.concatenate([net.feature(torch.from_numpy(data.all(i, i + 32))).numpy() for i in range(0, len(data.targets), 32)])
+
+
+def _probe(net: torch.nn.Module, data: Frames | Clips, vocabulary: Vocabulary) -> dict[str, dict[str, float]]:
+    features = _features(net, data)
+    return linear_probe(features, data.targets, data.video, vocabulary)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
