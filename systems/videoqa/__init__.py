@@ -1,0 +1,169 @@
+"""VideoQA by multimodal knowledge distillation on DualVGR (Shao, Wan, Zong, Information 2023): its stages and its graph.
+
+    teacher    DualVGR with 4 graph layers, alone
+    dump       the teacher's fused feature of every training and validation question, once
+    student    DualVGR with 1 graph layer: distilled (kd), alone, and without video (question)
+    evaluate   the paper's protocol on the test split, cost in parameters and FLOPs
+    timing     inference time: the one artifact whose bytes differ from run to run
+
+The defaults are the published settings. Same seed, same initial weights and same order of questions: a student alone and a
+distilled one form a pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from cache.stage import Node, Stage, option
+
+P = TypeVar("P")
+
+#: student variant -> what it shows; in the order of the report
+VARIANTS = ("alone", "kd", "question")
+
+
+@dataclass(frozen=True)
+class TrainParams:
+    """What teacher and student have in common (spec 8)."""
+
+    lr: float = option(1e-4, "Adam's first learning rate")
+    batch_size: int = option(256, "questions per step; the last batch of an epoch may be smaller")
+    epochs: int = option(25)
+    lr_steps: tuple[int, ...] = option((10, 20), "after so many epochs the learning rate is multiplied by lr_decay")
+    lr_decay: float = option(0.5)
+    clip: float = option(12.0, "largest total norm of the gradient (0: any)")
+    patience: int = option(0, "stop after so many epochs without a better validation accuracy (0: never)")
+    seed: int = option(666, "of the initial weights, the dropouts and the order of the questions")
+    module_dim: int = option(768, "width of the network; a multiple of 4")
+    graph_layers: int = option(1)
+    unit_layers: int = option(1)
+    alpha: float = option(100.0, "weight of the agreement of the common graphs")
+    beta: float = option(1e-6, "weight of the independence of common and specific graphs")
+    glove: bool = option(True, "start the embedding from the word vectors")
+    dropout: float = option(1.0, "factor on every published dropout rate")
+    graph_index: str = option("paper", "graph module of cycle i, layer j: 'paper' i+j, 'fixed' i*layers+j", choices=("paper", "fixed"))
+    word_softmax: str = option(
+        "paper", "word attention over padding too ('paper') or over words only ('fixed')", choices=("paper", "fixed")
+    )
+    video_dropout: str = option(
+        "paper",
+        "'paper': every question encodes its video under dropout masks of its own; 'shared': once per video and batch (faster)",
+        choices=("paper", "shared"),
+    )
+    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it")
+    memory_gb: float = option(4.0, "features (and targets) up to this size are held in memory, larger ones read as needed", keyed=False)
+
+
+@dataclass(frozen=True)
+class TeacherParams(TrainParams):
+    """Parameters of the teacher."""
+
+    graph_layers: int = option(4)
+
+
+@dataclass(frozen=True)
+class StudentParams(TrainParams):
+    """Parameters of a student; the graph decides ``kd`` and ``video`` (see :func:`nodes`)."""
+
+    kd: str = option("features", "distil the teacher's fused feature, or nothing", choices=("features", "none"))
+    kd_alpha: float = option(1.0, "weight of the appearance term")
+    kd_beta: float = option(1.0, "weight of the motion term")
+    t_app: float = option(1.0, "temperature of the appearance term")
+    t_mo: float = option(1.0, "temperature of the motion term")
+    kd_reduction: str = option(
+        "paper", "'paper': KL summed over clips, no t² factor; 'fixed': mean over clips, times t²", choices=("paper", "fixed")
+    )
+    targets: str = option("cached", "the teacher's features from the dump, or computed at every step", choices=("cached", "online"))
+    video: str = option("full", "'none' feeds zeros in place of the video: what the question alone gives away", choices=("full", "none"))
+
+
+@dataclass(frozen=True)
+class DumpParams:
+    """Parameters of the dump."""
+
+    precision: str = option("float32", "float16 halves the file; the loss then differs in the fourth digit", choices=("float32", "float16"))
+    batch_size: int = option(256, "questions per step; in the key, because it can change the last bits")
+    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it")
+    memory_gb: float = option(4.0, "features up to this size are held in memory", keyed=False)
+
+
+@dataclass(frozen=True)
+class EvaluateParams:
+    """Parameters of the evaluation."""
+
+    batch_size: int = option(256, "questions per step; in the key, because it can change the last bits")
+    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it")
+    memory_gb: float = option(4.0, "features up to this size are held in memory", keyed=False)
+
+
+@dataclass(frozen=True)
+class TimingParams:
+    """Parameters of the timing."""
+
+    repeats: int = option(15, "the median of so many runs counts")
+    batch_size: int = option(32, "questions per run of the batched figure")
+    threads: int = option(1, "CPU threads of one operation")
+
+
+TEACHER = Stage("teacher", "systems.videoqa.teacher:run", TeacherParams, facets=("device",))
+DUMP = Stage("dump", "systems.videoqa.dump:run", DumpParams, facets=("device",))
+STUDENT = Stage("student", "systems.videoqa.student:run", StudentParams, facets=("device",))
+EVALUATE = Stage("evaluate", "systems.videoqa.evaluate:run", EvaluateParams, facets=("device",))
+TIMING = Stage("timing", "systems.videoqa.timing:run", TimingParams, facets=("device",))
+
+
+class Config(Protocol):
+    """What the graph needs of a configuration: ``params`` merges a section over the defaults, ``fixed`` values win."""
+
+    @property
+    def seeds(self) -> list[int]: ...
+
+    def params(self, section: str, cls: type[P], **fixed: Any) -> P: ...
+
+
+#: without distillation these cannot change a student: fixed, so that they stay out of its key
+NO_KD: dict[str, Any] = {
+    "kd": "none",
+    "kd_alpha": 0.0,
+    "kd_beta": 0.0,
+    "t_app": 1.0,
+    "t_mo": 1.0,
+    "kd_reduction": "paper",
+    "targets": "cached",
+}
+
+
+def nodes(config: Config) -> Iterator[Node]:
+    """Yield the nodes of this system, for every seed.
+
+    Sections: ``teacher``, ``dump``, ``student`` (for all three students; ``student.kd``, ``student.alone`` and
+    ``student.question`` speak to one), ``evaluate``, ``timing``.
+    """
+    for seed in config.seeds:
+        yield from _seed_nodes(config, seed)
+    if config.seeds:
+        networks = _networks(config.seeds[0])
+        yield Node("timing", TIMING, config.params("timing", TimingParams), {**networks, **DATA})
+
+
+DATA = {"questions": "questions", "appearance": "extract.appearance", "motion": "extract.motion"}
+
+
+def _seed_nodes(config: Config, seed: int) -> Iterator[Node]:
+    teacher, dump = f"teacher.s{seed}", f"dump.s{seed}"
+    yield Node(teacher, TEACHER, config.params("teacher", TeacherParams, seed=seed), DATA)
+    yield Node(dump, DUMP, config.params("dump", DumpParams), {"teacher": teacher, **DATA})
+    kd = config.params("student.kd", StudentParams, seed=seed, kd="features", video="full")
+    source = {"dump": dump} if kd.targets == "cached" else {"teacher": teacher}
+    yield Node(f"student.kd.s{seed}", STUDENT, kd, {**source, **DATA})
+    for variant, video in (("alone", "full"), ("question", "none")):
+        params = config.params(f"student.{variant}", StudentParams, **{**NO_KD, "seed": seed, "video": video})
+        yield Node(f"student.{variant}.s{seed}", STUDENT, params, DATA)
+    yield Node(f"evaluate.s{seed}", EVALUATE, config.params("evaluate", EvaluateParams), {**_networks(seed), **DATA, "index": "index"})
+
+
+def _networks(seed: int) -> dict[str, str]:
+    """Name under which a stage sees a network -> the node that trains it."""
+    return {"teacher": f"teacher.s{seed}", **{f"student.{variant}": f"student.{variant}.s{seed}" for variant in VARIANTS}}

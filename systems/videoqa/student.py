@@ -1,0 +1,62 @@
+"""The ``student`` stage: DualVGR with 1 graph layer, distilled or alone, with or without the video.
+
+Writes ``model.safetensors``, ``model.json`` and ``curves.jsonl`` (:mod:`systems.videoqa.checkpoint`).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cache.errors import ConfigError
+from cache.stage import Context
+from systems.videoqa.checkpoint import read_network, write_network
+from systems.videoqa.data import Batch, Split, Targets
+from systems.videoqa.model import DualVGR
+from systems.videoqa.train import TargetSource, answer, train_network
+
+
+def run(ctx: Context) -> None:
+    """Train a student; what it learns from is in ``ctx.params``: ``kd``, ``targets`` and ``video``."""
+    params = ctx.params
+    arguments, result, task = train_network(ctx, nothing=params.video == "none", target_of=lambda *seen: targets(ctx, *seen))
+    coverage = {split.name: {"questions": split.total, "lost": len(split.lost)} for split in (task.train, task.val)}
+    about = {"role": "student", "seed": params.seed, "kd": params.kd, "video": params.video, "questions": coverage}
+    write_network(ctx.out, arguments, result, about)
+
+
+def targets(ctx: Context, student: DualVGR, train: Split, val: Split) -> TargetSource | None:
+    """The source of the teacher's fused features: the dump, or the teacher itself in eval mode, or none without distillation.
+
+    Raises ConfigError if the teacher's features have another width than the student's.
+    """
+    params = ctx.params
+    if params.kd == "none":
+        return None
+    if params.targets == "online":
+        teacher, about = read_network(ctx.inputs["teacher"], ctx.device)
+        width, source = about["arguments"]["module_dim"], online(teacher)
+    else:
+        dumped = {split.name: Targets(ctx.inputs["dump"], split, memory_gb=params.memory_gb) for split in (train, val)}
+        width, source = dumped["train"].shape[-1], cached(dumped)
+    if width != params.module_dim:
+        raise ConfigError(
+            f"the teacher's features are {width} wide, the student's {params.module_dim}: they are compared channel by channel",
+            hint=f"--set student.module_dim={width}, or train the teacher with --set teacher.module_dim={params.module_dim}",
+        )
+    return source
+
+
+def cached(dumped: dict[str, Targets]) -> TargetSource:
+    """Targets from a dump, by split."""
+    return lambda split, data: dumped[split.name][data.rows].to(data.appearance.device)
+
+
+def online(teacher: DualVGR) -> TargetSource:
+    """Targets computed at every step by a frozen teacher; it draws no random number, so the student's dropouts are the same."""
+
+    def fused(split: Split, data: Batch) -> Tensor:
+        with torch.no_grad():
+            return answer(teacher, data).fused
+
+    return fused

@@ -1,0 +1,131 @@
+"""Training a DualVGR: the task that teacher and student give to the shared loop (:mod:`models.training.loop`).
+
+The teacher minimises the hard loss; a distilled student adds the KL of its appearance and motion features from the
+teacher's fused feature, read from a dump or computed at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from cache.stage import Context
+from models.training.determinism import make_deterministic
+from models.training.loop import Recipe, Result, fit, step_rate
+from systems.videoqa.data import Batch, Features, Split, Vocabulary
+from systems.videoqa.losses import hard_loss, kd_loss
+from systems.videoqa.model import DualVGR, DualVGROutput
+
+#: split, batch -> the teacher's fused feature (B,C,d)
+TargetSource = Callable[[Split, Batch], Tensor]
+
+
+@dataclass
+class VideoQATask:
+    """The questions of two splits, a network and its loss. ``target`` None trains without distillation."""
+
+    model: DualVGR
+    train: Split
+    val: Split
+    params: Any
+    device: str
+    target: TargetSource | None = None
+
+    def batches(self, epoch: int) -> Sequence[Tensor]:
+        """Rows of every batch of ``epoch``."""
+        return self.train.shuffled(self.params.batch_size, self.params.seed, epoch)
+
+    def loss(self, batch: Tensor) -> tuple[Tensor, Mapping[str, Tensor], int]:
+        """Total loss of the training questions ``batch``."""
+        data = self.train.batch(batch, self.device)
+        total, terms = self._objective(self.train, data, answer(self.model, data))
+        return total, terms, len(batch)
+
+    def validate(self) -> Mapping[str, float]:
+        """Accuracy and means of the losses over the validation split, of the questions whose video was not lost."""
+        sums: dict[str, Tensor] = {}
+        for rows in self.val.by_video(self.params.batch_size):
+            data = self.val.batch(rows, self.device)
+            out = answer(self.model, data)
+            total, terms = self._objective(self.val, data, out)
+            right = (out.logits.argmax(1) == data.answer).double().mean()
+            for name, value in {"accuracy": right, "loss": total, **terms}.items():
+                sums[name] = sums.get(name, torch.zeros((), dtype=torch.float64, device=value.device)) + value.double() * len(rows)
+        return {name: float(total) / len(self.val) for name, total in sums.items()}
+
+    def _objective(self, split: Split, data: Batch, out: DualVGROutput) -> tuple[Tensor, dict[str, Tensor]]:
+        params = self.params
+        hard = hard_loss(
+            out.logits, data.answer, out.com_app, out.com_motion, out.aq_fusion, out.mq_fusion, alpha=params.alpha, beta=params.beta
+        )
+        terms = {"ce": hard.ce, "common": hard.common, "dependence": hard.dependence, "hard": hard.total}
+        if self.target is None:
+            return hard.total, terms
+        loss = kd_loss(
+            hard,
+            out.appearance,
+            out.motion,
+            self.target(split, data),
+            kd_alpha=params.kd_alpha,
+            kd_beta=params.kd_beta,
+            t_app=params.t_app,
+            t_mo=params.t_mo,
+            reduction=params.kd_reduction,
+        )
+        return loss.total, {**terms, "kd_appearance": loss.app, "kd_motion": loss.mo}
+
+
+def answer(model: DualVGR, data: Batch) -> DualVGROutput:
+    """Run the network on a batch; in eval mode every distinct video is encoded once."""
+    return model(data.appearance, data.motion, data.question, data.length, data.video_index)
+
+
+def train_network(
+    ctx: Context, *, nothing: bool, target_of: Callable[[DualVGR, Split, Split], TargetSource | None]
+) -> tuple[dict[str, Any], Result, VideoQATask]:
+    """Build a network from ``ctx.params`` and train it; return its constructor arguments, the result and the task.
+
+    ``target_of(model, train, val)`` makes the source of the teacher's features, or None. ``nothing`` hides the video.
+    The seed is set right before the network is built, so equal seeds give equal initial weights.
+    """
+    params = ctx.params
+    features = Features(ctx.inputs["appearance"], ctx.inputs["motion"], memory_gb=params.memory_gb, nothing=nothing)
+    train, val = (Split(ctx.inputs["questions"], name, features) for name in ("train", "val"))
+    for split in (train, val):
+        for id in split.lost:
+            ctx.ledger.add(f"{split.name}/{id}", "missing", "its video has no features: the question is left out")
+    vocabulary = Vocabulary.load(ctx.inputs["questions"])
+    glove = load_file(ctx.inputs["questions"] / "glove.safetensors")["glove"]
+    arguments = {
+        "question_vocab_size": len(vocabulary.questions),
+        "answer_vocab_size": len(vocabulary.answers),
+        "num_of_nodes": features.clips,
+        "vision_dim": features.vision_dim,
+        "module_dim": params.module_dim,
+        "word_dim": int(glove.shape[1]),
+        "graph_layers": params.graph_layers,
+        "unit_layers": params.unit_layers,
+        "dropout": params.dropout,
+        "graph_index": params.graph_index,
+        "word_softmax": params.word_softmax,
+        "video_dropout": "shared" if nothing else params.video_dropout,
+    }
+    make_deterministic(params.seed, threads=params.threads)
+    model = DualVGR(**arguments)
+    if params.glove:
+        model.load_glove(glove)
+    model.to(ctx.device)
+    task = VideoQATask(model, train, val, params, ctx.device)
+    task.target = target_of(model, train, val)
+    recipe = Recipe(
+        epochs=params.epochs,
+        rate=step_rate(params.lr, params.lr_steps, params.lr_decay),
+        clip=params.clip,
+        patience=params.patience,
+    )
+    return arguments, fit(task, recipe, ctx.scratch, ctx.progress), task
