@@ -141,8 +141,8 @@ def _head(fig: Figure) -> None:
     fig.limb(j["head"] + 0.1 * r * ahead, j["head"] - 0.12 * r * up + 0.1 * r * ahead, r, r * 0.92, skin, "head", 0.05)
     crown = j["head"] + 0.16 * r * up - 0.26 * r * ahead
     fig.limb(crown, crown + 0.05 * r * up, r * 1.04, r * 1.0, hair, "hair", 0.045)
-    fringe = j["head"] + 0.72 * r * up + 0.3 * r * ahead
-    fig.limb(fringe + 0.42 * r * across, fringe - 0.42 * r * across, r * 0.4, r * 0.4, hair, "hair", 0.062)
+    fringe = j["head"] + 0.88 * r * up + 0.22 * r * ahead
+    fig.limb(fringe + 0.42 * r * across, fringe - 0.42 * r * across, r * 0.3, r * 0.3, hair, "hair", 0.062)
     if actor.kind == "woman":
         back = j["head"] - 0.55 * r * ahead
         for side in (0.6, -0.6):
@@ -153,21 +153,21 @@ def _head(fig: Figure) -> None:
             fig.limb(root, root + side * 0.5 * r * across - 1.35 * r * up, r * 0.34, r * 0.2, hair, "hair", 0.045)
     _face(fig, r)
     if actor.hat:
-        brim = j["head"] + 0.6 * r * up
+        brim = j["head"] + 0.8 * r * up
         fig.limb(brim + 1.05 * r * across + 0.3 * r * ahead, brim - 1.05 * r * across + 0.3 * r * ahead, r * 0.2, r * 0.2, solid(actor.hat), "hat", 0.075)
-        fig.limb(brim + 0.1 * r * up, brim + 0.55 * r * up, r * 0.86, r * 0.68, solid(actor.hat), "hat", 0.07)
+        fig.limb(brim + 0.1 * r * up, brim + 0.45 * r * up, r * 0.82, r * 0.68, solid(actor.hat), "hat", 0.07)
 
 
 def _face(fig: Figure, r: float) -> None:
     """Eyes, and a mouth for the grown-ups of the picture: shown while the face is turned to the viewer."""
     m = fig.m
-    size = max(0.7, 0.14 * r * fig.h)
+    size = max(0.62, 0.13 * r * fig.h)
     seen = m.joints["head_forward"][:, 2]
     for name, rx, ry in (("left_eye", size * 0.8, size), ("right_eye", size * 0.8, size), ("mouth", size * 1.6, size * 0.5)):
         offset = m.joints[name] - m.joints["head"]
         colour = (30, 22, 22, 255) if name != "mouth" else (150, 60, 56, 255)
         shown = (offset[:, 2] > 0.2 * r) & (seen > -0.3)
-        fig.parts.append(Part(ellipse(m.flat(name), rx, ry, 10), colour, fig.depth(m.joints["head"], 0.058), fig.owner, "face", shown))
+        fig.parts.append(Part(ellipse(m.flat(name), rx, ry, 10), colour, fig.depth(m.joints["head"], 0.068), fig.owner, "face", shown))
 
 
 def keypoints(moving: Moving) -> Floats:

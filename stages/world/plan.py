@@ -133,7 +133,7 @@ def make_plan(seed: int, index: int) -> Plan:
     scene = pick(rng, SCENES, SCENE_WEIGHTS)
     night = bool(rng.random() < 0.4)
     count = int(rng.choice(4, p=[0.34, 0.36, 0.2, 0.1])) + 1
-    height = {1: 72.0, 2: 69.0, 3: 64.0, 4: 60.0}[count] * rng.uniform(0.95, 1.06)
+    height = {1: 82.0, 2: 77.0, 3: 71.0, 4: 66.0}[count] * rng.uniform(0.95, 1.06)
     slots = (np.arange(count) + 0.5) * (WIDTH - 16) / count + 8 + rng.uniform(-7, 7, count)
     rng.shuffle(slots)
     crowd = pick(rng, [n for n in ACTIONS if ACTIONS[n].place == "any" and not ACTIONS[n].prop]) if count > 1 and rng.random() < 0.3 else ""
@@ -266,7 +266,7 @@ def _camera(rng: np.random.Generator, actors: list[Actor]) -> Camera:
         camera.dx = round(float(rng.choice([-1, 1]) * rng.uniform(8, 22)), 2)
         camera.dy = round(float(rng.uniform(-4, 4)), 2)
     if move == "zoom":
-        camera.zoom_end = round(zoom * float(rng.choice([0.86, 1.18])), 3)
+        camera.zoom_end = round(zoom * float(rng.choice([0.87, 1.14])), 3)
     if move == "shake":
         camera.shake = round(float(rng.uniform(0.8, 2.2)), 2)
     return camera

@@ -1,0 +1,66 @@
+"""Make the world: draw every video in worker processes, then write the annotations and the ground truth."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from cache.errors import ConfigError, nearest
+from stages.media.encode import write_video
+from stages.world import layout as layouts
+from stages.world import truth
+from stages.world.plan import AUDIO_RATE, RATE, make_plan
+from stages.world.questions import Question, ask
+from stages.world.render import draw, stage_film
+from stages.world.sound import soundtrack
+
+#: size -> number of videos
+SIZES: dict[str, int] = {"tiny": 16, "small": 120, "medium": 600}
+
+
+def generate(out: Path, layout: str, size: str, seed: int, workers: int = 1, progress: Callable[..., Any] | None = None) -> None:
+    """Write the world of ``size`` with ``seed`` in an official layout into the directory ``out`` (created, else empty).
+
+    The same arguments give the same bytes, whatever ``workers``. ``progress(label, total=n)`` makes a progress bar.
+    Raises ConfigError for an unknown layout or size, or if ``out`` already holds a world's annotations.
+    """
+    layouts.check_layout(layout)
+    if size not in SIZES:
+        raise ConfigError(f"the embedded world has no size {size!r}", hint=nearest(size, SIZES))
+    if (out / "train_qa.json").exists():
+        raise ConfigError(f"{out} already holds a data set", hint="give --out a new directory")
+    plans = [make_plan(seed, i) for i in range(SIZES[size])]
+    rows = layouts.entries(layout, plans, seed)
+    for folder in sorted({Path(row.path).parent for row in rows} | {Path("truth")}):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    jobs = [(str(out), seed, row) for row in rows]
+    questions: list[list[Question]] = []
+    with progress("draw the world", total=len(jobs)) if progress else nullcontext() as bar:
+        for asked in _run(jobs, workers):
+            questions.append(asked)
+            if bar is not None:
+                bar.step()
+    layouts.write_annotations(out, layout, rows, plans, questions)
+    truth.write_index(out, layout, size, seed, rows, plans, questions)
+
+
+def _run(jobs: list[tuple[str, int, layouts.Entry]], workers: int) -> Iterator[list[Question]]:
+    if workers <= 1:
+        yield from map(_make, jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        yield from pool.map(_make, jobs, chunksize=4)
+
+
+def _make(job: tuple[str, int, layouts.Entry]) -> list[Question]:
+    """Draw, encode and document one video."""
+    out, seed, row = Path(job[0]), job[1], job[2]
+    film = stage_film(make_plan(seed, row.index))
+    write_video(out / row.path, draw(film), RATE, soundtrack(film.plan, seed), AUDIO_RATE)
+    truth.write_keypoints(out, row.id, film)
+    return ask(film, seed)

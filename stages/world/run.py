@@ -1,0 +1,15 @@
+"""The stage's work: the world as an artifact."""
+
+from __future__ import annotations
+
+from cache.stage import Context
+from stages.world.generate import generate
+from stages.world.truth import videos
+
+
+def run(ctx: Context) -> None:
+    """Write the world into ``ctx.out``; it plays the part of the data root for the stages that follow."""
+    p = ctx.params
+    generate(ctx.out, p.layout, p.size, p.seed, workers=ctx.workers, progress=ctx.progress)
+    for row in videos(ctx.out):
+        ctx.ledger.add(str(row["id"]), "ok")
