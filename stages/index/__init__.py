@@ -1,0 +1,25 @@
+"""index: an official dataset layout becomes one index of videos, questions, splits and media digests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cache.stage import Stage, option
+
+
+@dataclass(frozen=True)
+class IndexParams:
+    """Which layout lies under the data root."""
+
+    layout: str = option("msvd-qa", "the layout of the files", choices=("msvd-qa", "msrvtt-qa", "folder"))
+    name: str = option("", "the dataset's name in file names and reports; empty = the layout's name")
+    max_lost: float = option(0.02, "fraction of videos that may be missing before the stage fails", keyed=False)
+
+
+STAGE = Stage(
+    name="index",
+    entry="stages.index.run:run",
+    params=IndexParams,
+    sources="stages.index.sources:sources",
+    tolerance="max_lost",
+)

@@ -1,0 +1,56 @@
+"""What an adapter makes of a layout: videos and questions, the same records for every dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Video:
+    """One video. ``path`` is relative to the data root, with ``/``; whether the file is there is the stage's to see."""
+
+    id: str
+    path: str
+    splits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question and its answer. ``question_id`` is its position in the annotation file of its split."""
+
+    split: str
+    question_id: int
+    video_id: str
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The videos that the dataset uses, its questions in the order of the annotation files, and its splits."""
+
+    videos: list[Video]
+    questions: list[Question] = field(default_factory=list)
+    splits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An adapter.
+
+    sources: root -> paths, relative to the root, of the annotation and media files that the dataset may use and that are
+             there. It runs on every ``kdpipe status``: it looks at names, not into annotations.
+    read:    root -> the dataset. Raises DataError that names file, entry and key of what is wrong.
+    """
+
+    sources: Callable[[Path], Iterator[str]]
+    read: Callable[[Path], Dataset]
+
+
+def id_order(id: str) -> tuple[int, int, str]:
+    """Sort key of ids: whole numbers by value, then the others as text."""
+    digits = id.removeprefix("-")
+    whole = digits.isascii() and digits.isdecimal()
+    return (0, int(id), id) if whole else (1, 0, id)

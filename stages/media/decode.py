@@ -1,0 +1,240 @@
+"""Decode video: the one place that opens a container for reading (PyAV, FFmpeg's libraries).
+
+Frames come as RGB in presentation order, numbered 0, 1, 2 ... without gaps, upright, with their time from the
+presentation time stamps. Nothing is ever taken from the header that can be counted. A packet that does not decode is
+counted and passed over: what can be saved is. Memory holds one frame, however long the video.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, cast
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.error import FFmpegError
+from av.sidedata.sidedata import Type as SideDataType
+from av.stream import Disposition
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from stages.media import orientation
+from stages.media.orientation import Orientation
+from stages.media.outcome import MediaError, Summary
+
+#: With these flags swscale gives the same bytes with and without SIMD, and chroma at full resolution.
+SWSCALE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
+#: Formats that are lists of other files or renderings of text: never media of a dataset, and a way to read foreign files.
+REFUSED = frozenset({"hls", "concat", "dash", "imf", "tty", "lavfi", "sdp", "rtsp", "image2"})
+#: Above this, a header's frame count is taken for nonsense (38 days at 30 fps).
+LARGEST_COUNT = 100_000_000
+#: Pictures above this are refused by the decoder (a header of 30 bytes can ask for gigabytes).
+LARGEST_PICTURE = 1 << 26
+
+T = TypeVar("T")
+
+
+class Frame(NamedTuple):
+    """One frame: its number from 0, its time in seconds since the container's start, RGB uint8 (H, W, 3)."""
+
+    number: int
+    time: float
+    image: npt.NDArray[np.uint8]
+
+
+class Video:
+    """One pass over the first video stream of a file. Use as a context manager; iterate :meth:`frames` once.
+
+    ``threads`` is the number of threads of the decoder; it never changes the frames. Raises MediaError with state
+    ``missing``, ``empty``, ``not_media``, ``no_video``, ``undecodable`` or ``failed`` if the file cannot be opened.
+    """
+
+    def __init__(self, path: Path | str, *, threads: int = 1) -> None:
+        self.count = 0
+        self._hidden = self._bad = self._corrupt = 0
+        self._broken = ""
+        self._size = (0, 0)
+        self._time = 0.0
+        self._rgb = VideoReformatter()
+        self._container = _open(path)
+        try:
+            self._stream = _video_stream(self._container)
+            self._stream.codec_context.thread_count = max(1, threads)
+            # Slices, not frames: with frame threads, errors surface packets later, at a place that depends on the count.
+            self._stream.codec_context.thread_type = "SLICE"
+        except BaseException:
+            self._container.close()
+            raise
+
+    def __enter__(self) -> Video:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._container.close()
+
+    @property
+    def header_count(self) -> int | None:
+        """Frames that the container promises, or None where it does not say."""
+        promised = self._stream.frames
+        return promised if 0 < promised <= LARGEST_COUNT else None
+
+    def frames(self, wanted: Collection[int] | None = None) -> Iterator[Frame]:
+        """Decode everything; yield the frames whose numbers are in ``wanted`` (None: all). Only those are converted."""
+        for picture in self._pictures():
+            number = self.count
+            self.count += 1
+            self._corrupt += bool(picture.is_corrupt)
+            self._time = self._time_of(picture, number)
+            if number == 0:
+                self._size = self._orientation(picture).size(picture.width, picture.height)
+            if wanted is None or number in wanted:
+                yield Frame(number, self._time, self._image(picture))
+
+    def summary(self) -> Summary:
+        """The facts so far; complete after :meth:`frames` is exhausted."""
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        return Summary(
+            count=self.count,
+            width=self._size[0],
+            height=self._size[1],
+            rate=float(rate) if rate else None,
+            header=self.header_count,
+            codec=self._stream.codec_context.name,
+            hidden=self._hidden,
+            bad=self._bad,
+            corrupt=self._corrupt,
+            broken=self._broken,
+        )
+
+    def _pictures(self) -> Iterator[Any]:
+        try:
+            for packet in self._container.demux(self._stream):
+                self._hidden += packet.is_discard
+                yield from self._decode(packet, packet.is_corrupt)
+        except FFmpegError as error:
+            self._broken = _reason(error)
+            yield from self._decode(None, False)
+
+    def _decode(self, packet: Any, corrupt: bool) -> list[Any]:
+        try:
+            pictures: list[Any] = self._stream.codec_context.decode(packet)
+        except av.error.EOFError:  # flushed twice
+            return []
+        except FFmpegError:
+            self._bad += 1
+            return []
+        self._bad += corrupt
+        return pictures
+
+    def _time_of(self, picture: Any, number: int) -> float:
+        stamp = picture.pts if picture.pts is not None else picture.dts
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        # AVI stamps packets in coding order, so reordered pictures carry one another's stamps: count instead.
+        reordered = self._container.format.name == "avi" and self._stream.codec_context.has_b_frames
+        if rate and (stamp is None or reordered):
+            return float(number / rate)
+        if stamp is None:
+            return self._time
+        start = Fraction(self._container.start_time or 0, av.time_base)
+        seconds = round(float(stamp * self._stream.time_base - start), 6) + 0.0  # the start is in microseconds; no minus zero
+        return seconds if number == 0 else max(seconds, self._time)
+
+    def _orientation(self, picture: Any) -> Orientation:
+        matrix = picture.side_data.get(SideDataType.DISPLAYMATRIX)
+        if matrix is not None:
+            return orientation.from_matrix(bytes(matrix))
+        return orientation.from_degrees(self._stream.metadata.get("rotate", "0"))
+
+    def _image(self, picture: Any) -> npt.NDArray[np.uint8]:
+        try:
+            rgb = self._rgb.reformat(picture, format="rgb24", interpolation=SWSCALE, threads=1).to_ndarray()
+        except (FFmpegError, ValueError) as error:
+            raise MediaError("undecodable", f"pixels of format {picture.format.name} do not convert to RGB") from error
+        return self._orientation(picture).apply(cast(npt.NDArray[np.uint8], rgb))
+
+
+def probe(path: Path | str) -> Summary:
+    """Read the header and the first frame: ``count`` is 1, or 0 if no frame decodes. Raises MediaError like :class:`Video`."""
+    with Video(path) as video:
+        for _ in video.frames():
+            break
+        return video.summary()
+
+
+def count_frames(path: Path | str, *, threads: int = 1) -> Summary:
+    """Decode everything and keep nothing. Raises MediaError also if not one frame decodes (``undecodable``)."""
+    return read_chosen(path, lambda count: (), lambda frame: None, threads=threads)[0]
+
+
+def read_frames(path: Path | str, wanted: Collection[int] | None = None, *, threads: int = 1) -> Iterator[Frame]:
+    """Yield the frames whose numbers are in ``wanted``, or all of them, in order. Raises MediaError like :class:`Video`."""
+    with Video(path, threads=threads) as video:
+        yield from video.frames(wanted)
+
+
+def read_chosen(
+    path: Path | str, choose: Callable[[int], Collection[int]], keep: Callable[[Frame], T], *, threads: int = 1
+) -> tuple[Summary, dict[int, T]]:
+    """Read the frames that ``choose`` names once it is told how many there are; return the facts and {number: keep(frame)}.
+
+    The number of frames is known only after decoding them all. The header's count serves as a guess: where it proves
+    right, as it mostly does, one pass is enough; where it is wrong or absent, a second pass reads the right frames.
+    Raises MediaError if nothing can be used.
+    """
+    summary, guess, kept = _pass(path, choose, keep, None, threads)
+    if summary.count == 0:
+        raise MediaError("undecodable", summary.verdict()[1] or "the video stream holds no frame")
+    if summary.count != guess:
+        wanted = choose(summary.count)
+        if wanted:
+            _, _, kept = _pass(path, choose, keep, summary.count, threads)
+    return summary, kept
+
+
+def _pass(
+    path: Path | str, choose: Callable[[int], Collection[int]], keep: Callable[[Frame], T], count: int | None, threads: int
+) -> tuple[Summary, int | None, dict[int, T]]:
+    with Video(path, threads=threads) as video:
+        count = video.header_count if count is None else count
+        wanted = frozenset(choose(count)) if count else frozenset()
+        kept = {frame.number: keep(frame) for frame in video.frames(wanted)}
+        return video.summary(), count, kept
+
+
+def _open(path: Path | str) -> Any:
+    try:
+        if Path(path).is_file() and Path(path).stat().st_size == 0:
+            raise MediaError("empty", "the file has no bytes")
+        # "file:" keeps a hostile name (``concat:a|b``) from being taken for a protocol, the white list a hostile
+        # content (a playlist) from reaching the network.
+        options = {"protocol_whitelist": "file", "max_pixels": str(LARGEST_PICTURE)}
+        container = av.open(f"file:{os.fspath(path)}", options=options, metadata_errors="replace")
+    except FileNotFoundError as error:
+        raise MediaError("missing", "the file is not there") from error
+    except PermissionError as error:
+        raise MediaError("failed", "the file may not be read") from error
+    except FFmpegError as error:
+        raise MediaError("not_media", f"no container that can be opened: {_reason(error)}") from error
+    except OSError as error:
+        raise MediaError("failed", f"the file cannot be read: {error.strerror}") from error
+    if REFUSED & set(container.format.name.split(",")):
+        container.close()
+        raise MediaError("not_media", f"a file of the kind '{container.format.name}' is no video file")
+    return container
+
+
+def _video_stream(container: Any) -> Any:
+    streams = [s for s in container.streams.video if not s.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)]
+    if not streams:
+        kinds = sorted({s.type for s in container.streams})
+        raise MediaError("no_video", f"no video stream, only {', '.join(kinds)}" if kinds else "no stream at all")
+    if streams[0].codec_context is None:
+        raise MediaError("undecodable", "no decoder for the video stream's codec")
+    return streams[0]
+
+
+def _reason(error: FFmpegError) -> str:
+    return str(error.strerror or type(error).__name__)  # never str(error): it holds the path

@@ -1,0 +1,66 @@
+"""What became of one media file: the facts of a decode, and the ledger state they amount to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cache.errors import DataError
+
+
+class MediaError(DataError):
+    """A file with nothing to use. ``state`` is a lost state of :mod:`cache.ledger`; the reason holds no path."""
+
+    def __init__(self, state: str, reason: str) -> None:
+        super().__init__(reason)
+        self.state = state
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Facts of one whole decode.
+
+    count:    frames that were decoded.
+    width, height: size in pixels as shown (display rotation applied) of the first frame.
+    rate:     average frames per second that the container states, or None.
+    header:   frames that the container promises, or None where it does not say.
+    hidden:   packets that the container itself marks as not to be shown (edit lists).
+    bad:      packets that do not decode, or that the container marks as corrupt.
+    corrupt:  frames that the decoder gave but marked as concealed or corrupt.
+    broken:   why reading the container stopped before its end, or "".
+    """
+
+    count: int
+    width: int
+    height: int
+    rate: float | None
+    header: int | None
+    codec: str = ""
+    hidden: int = 0
+    bad: int = 0
+    corrupt: int = 0
+    broken: str = ""
+
+    def verdict(self) -> tuple[str, str]:
+        """Return (ledger state, reason); the reason names everything that is odd, the state the gravest of it."""
+        found: list[tuple[str, str]] = []
+        if self.broken:
+            found.append(("damaged", f"reading stopped early: {self.broken}"))
+        if self.bad:
+            found.append(("damaged", f"{self.bad} packets do not decode"))
+        if self.corrupt:
+            found.append(("damaged", f"{self.corrupt} frames are corrupt"))
+        if self.header is not None:
+            promised = self.header - self.hidden
+            if self.count < promised:
+                found.append(("fewer_frames", f"the header promises {promised} frames, {self.count} decode"))
+            elif self.count > self.header:
+                found.append(("more_frames", f"the header promises {self.header} frames, {self.count} decode"))
+        if not found:
+            return "ok", ""
+        return found[0][0], "; ".join(reason for _, reason in found)
+
+    def facts(self) -> dict[str, Any]:
+        """The summary as a JSON object."""
+        return asdict(self)

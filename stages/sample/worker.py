@@ -1,0 +1,74 @@
+"""The work on one video, done in a worker process: check, decode, encode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cache.digest import digest_file
+from cache.memo import stamp
+from stages.media import decode, frames
+from stages.media.decode import Frame
+from stages.media.outcome import MediaError
+from stages.sample.clips import clip_indices, is_padded
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video: where it is, the sha256 that the index knows it by, and how its frames are chosen and kept."""
+
+    path: str
+    digest: str
+    clips: int
+    frames: int
+    codec: str
+    quality: int
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What a worker hands back. ``payload`` is empty for a lost video; ``changed``: the file is not the indexed one."""
+
+    meta: dict[str, Any]
+    payload: bytes = b""
+    changed: bool = False
+
+
+def sample_video(job: Job) -> Sampled:
+    """Decode the clips of one video. The file is checked against its digest before, and for changes after."""
+    try:
+        before = stamp(Path(job.path))
+        if digest_file(Path(job.path)) != job.digest:
+            return Sampled({}, changed=True)
+        result = _decode(job)
+        if stamp(Path(job.path)) != before and digest_file(Path(job.path)) != job.digest:
+            return Sampled({}, changed=True)
+    except FileNotFoundError:
+        return Sampled({}, changed=True)
+    except OSError as error:
+        return Sampled({"state": "failed", "reason": f"the file cannot be read: {error.strerror}"})
+    return result
+
+
+def _decode(job: Job) -> Sampled:
+    def choose(count: int) -> list[int]:
+        return sorted({int(n) for n in clip_indices(count, job.clips, job.frames).flat})
+
+    def keep(frame: Frame) -> tuple[float, bytes]:
+        return frame.time, frames.encode_image(frame.image, job.codec, job.quality)
+
+    try:
+        summary, kept = decode.read_chosen(job.path, choose, keep)
+    except MediaError as error:
+        return Sampled({"state": error.state, "reason": error.reason})
+    index = clip_indices(summary.count, job.clips, job.frames)
+    missing = [n for n in choose(summary.count) if n not in kept]
+    if missing:
+        return Sampled({"state": "failed", "reason": f"two passes over the file disagree: frame {missing[0]} came only once"})
+    state, reason = summary.verdict()
+    if is_padded(index):
+        short = f"{summary.count} frames are too few for {job.clips} clips of {job.frames}: frames are repeated"
+        state, reason = ("padded", short) if state == "ok" else (state, f"{reason}; {short}")
+    payload = frames.encode_payload(index, {n: k[0] for n, k in kept.items()}, {n: k[1] for n, k in kept.items()})
+    return Sampled({"state": state, "reason": reason, **summary.facts()}, payload)
