@@ -29,6 +29,6 @@ def shared_nodes(config: Config) -> Iterator[Node]:
 
 
 def report_node(config: Config, own: Mapping[str, Node]) -> Node:
-    """The report reads every evaluation of the system."""
-    reads = {name: name for name in own if name.split(".")[0] == "evaluate"}
+    """The report reads every evaluation of the system, and its timing if there is one."""
+    reads = {name: name for name in own if name.split(".")[0] in ("evaluate", "timing")}
     return Node("report", report.STAGE, config.params("report", report.ReportParams), {**reads, "questions": "questions"})
