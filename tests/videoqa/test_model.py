@@ -170,7 +170,10 @@ def test_questions_without_tokens_or_longer_than_the_tensor_are_refused(length: 
         build()(appearance, motion, question, lengths)
 
 
-@pytest.mark.parametrize("option", [("module_dim", 18), ("graph_layers", 0), ("graph_index", "papr"), ("word_softmax", ""), ("video_dropout", "x")])
-def test_impossible_options_are_refused_by_name(option: tuple[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=option[0]):
-        build(**dict([option]))
+IMPOSSIBLE = [("module_dim", 18), ("graph_layers", 0), ("graph_index", "papr"), ("word_softmax", ""), ("video_dropout", "x")]
+
+
+@pytest.mark.parametrize(("name", "value"), IMPOSSIBLE)
+def test_impossible_options_are_refused_by_name(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=name):
+        build(**{name: value})
