@@ -1,7 +1,8 @@
 """What people do: each action is a function of time that moves the joint angles of :mod:`stages.world.body`.
 
-Many single frames are ambiguous on purpose: ``wave`` and ``point``, ``clap`` and ``pray``, ``squat`` and ``sit``, ``walk`` and
-``march`` share poses, and ``sit``/``stand``, ``lift``/``lower``, ``throw``/``catch``, ``push``/``pull`` differ by the direction of time alone.
+Many single frames are ambiguous on purpose: ``wave`` and ``point``, ``clap`` and ``pray``, ``squat`` and ``sit``,
+``walk`` and ``march`` share poses; ``sit``/``stand``, ``lift``/``lower``, ``throw``/``catch``, ``push``/``pull`` differ
+by the direction of time alone.
 """
 
 from __future__ import annotations
@@ -80,9 +81,16 @@ def _steps(phase: Floats, hip: float, knee: float, arm: float, elbow: float) -> 
     """Legs and arms of a gait: ``hip`` and ``arm`` swing amplitudes, ``knee`` lift in the forward swing."""
     s, c = np.sin(phase), np.cos(phase)
     return {
-        "rhf": hip * s + 0.15 * hip, "lhf": -hip * s + 0.15 * hip,
-        "rk": 6 + knee * np.clip(c, 0, 1), "lk": 6 + knee * np.clip(-c, 0, 1),
-        "rf": -arm * s, "lf": arm * s, "re": elbow, "le": elbow, "ra": 7.0, "la": 7.0,
+        "rhf": hip * s + 0.15 * hip,
+        "lhf": -hip * s + 0.15 * hip,
+        "rk": 6 + knee * np.clip(c, 0, 1),
+        "lk": 6 + knee * np.clip(-c, 0, 1),
+        "rf": -arm * s,
+        "lf": arm * s,
+        "re": elbow,
+        "le": elbow,
+        "ra": 7.0,
+        "la": 7.0,
     }
 
 
@@ -105,8 +113,14 @@ def march(t: Floats, duration: float, style: Style) -> Pose:
     s = np.sin(_cycle(t, 1.0 * style.rate))
     right, left = np.clip(s, 0, 1), np.clip(-s, 0, 1)
     return {
-        "rhf": 82 * right * style.size, "rk": 88 * right * style.size, "lhf": 82 * left * style.size, "lk": 88 * left * style.size,
-        "rf": -38 * s, "lf": 38 * s, "re": 20.0, "le": 20.0,
+        "rhf": 82 * right * style.size,
+        "rk": 88 * right * style.size,
+        "lhf": 82 * left * style.size,
+        "lk": 88 * left * style.size,
+        "rf": -38 * s,
+        "lf": 38 * s,
+        "re": 20.0,
+        "le": 20.0,
     }
 
 
@@ -116,8 +130,14 @@ def jump(t: Floats, duration: float, style: Style) -> Pose:
     u = np.clip((p - 0.32) / 0.46, 0, 1)
     flight = 4 * u * (1 - u)
     return {
-        "lift": 0.2 * style.size * flight, "lean": 26 * crouch, "rhf": 52 * crouch, "lhf": 52 * crouch,
-        "rk": 78 * crouch, "lk": 78 * crouch, "rf": 140 * flight - 30 * crouch, "lf": 140 * flight - 30 * crouch,
+        "lift": 0.2 * style.size * flight,
+        "lean": 26 * crouch,
+        "rhf": 52 * crouch,
+        "lhf": 52 * crouch,
+        "rk": 78 * crouch,
+        "lk": 78 * crouch,
+        "rf": 140 * flight - 30 * crouch,
+        "lf": 140 * flight - 30 * crouch,
     }
 
 
@@ -126,15 +146,31 @@ def hop(t: Floats, duration: float, style: Style) -> Pose:
     up = np.abs(np.sin(phase))
     bend = (1 - up) ** 2
     return {
-        h + "hf": 35.0, h + "k": 95.0, "lift": 0.09 * style.size * up, "ra": 35 + 20 * up, "la": 35 + 20 * up,
-        _other(h) + "hf": 22 * bend, _other(h) + "k": 40 * bend, "lean": 6.0,
+        h + "hf": 35.0,
+        h + "k": 95.0,
+        "lift": 0.09 * style.size * up,
+        "ra": 35 + 20 * up,
+        "la": 35 + 20 * up,
+        _other(h) + "hf": 22 * bend,
+        _other(h) + "k": 40 * bend,
+        "lean": 6.0,
     }
 
 
 def squat(t: Floats, duration: float, style: Style) -> Pose:
     s = (0.5 - 0.5 * np.cos(2 * np.pi * _rep(t, duration, style))) ** 0.8
     s = s * min(style.size, 1.05)
-    return {"rhf": 98 * s, "lhf": 98 * s, "rk": 112 * s, "lk": 112 * s, "lean": 30 * s, "rf": 84 * s, "lf": 84 * s, "rha": 4 + 8 * s, "lha": 4 + 8 * s}
+    return {
+        "rhf": 98 * s,
+        "lhf": 98 * s,
+        "rk": 112 * s,
+        "lk": 112 * s,
+        "lean": 30 * s,
+        "rf": 84 * s,
+        "lf": 84 * s,
+        "rha": 4 + 8 * s,
+        "lha": 4 + 8 * s,
+    }
 
 
 def _seated(s: Floats) -> Pose:
@@ -156,8 +192,13 @@ def kick(t: Floats, duration: float, style: Style) -> Pose:
     back = np.exp(-(((p - 0.25) / 0.12) ** 2))
     out = np.exp(-(((p - 0.52) / 0.11) ** 2))
     return {
-        h + "hf": 82 * out * style.size - 32 * back, h + "k": 70 * back + 4, "lean": -10 * out + 8 * back,
-        "ra": 12 + 32 * out, "la": 12 + 32 * out, _other(h) + "f": 40 * out, _other(h) + "k": 10.0,
+        h + "hf": 82 * out * style.size - 32 * back,
+        h + "k": 70 * back + 4,
+        "lean": -10 * out + 8 * back,
+        "ra": 12 + 32 * out,
+        "la": 12 + 32 * out,
+        _other(h) + "f": 40 * out,
+        _other(h) + "k": 10.0,
     }
 
 
@@ -166,8 +207,16 @@ def punch(t: Floats, duration: float, style: Style) -> Pose:
     hit = [np.exp(-(((p - centre) / 0.17) ** 2)) for centre in (0.5, 1.5)]
     h, o = style.hand, _other(style.hand)
     return {
-        h + "f": 45 + 45 * hit[0], h + "e": 118 - 112 * hit[0], o + "f": 45 + 45 * hit[1], o + "e": 118 - 112 * hit[1],
-        h + "hf": -14.0, o + "hf": 18.0, "rk": 16.0, "lk": 16.0, "lean": 8.0, "twist": (22 * hit[0] - 22 * hit[1]) * (1 if h == "r" else -1),
+        h + "f": 45 + 45 * hit[0],
+        h + "e": 118 - 112 * hit[0],
+        o + "f": 45 + 45 * hit[1],
+        o + "e": 118 - 112 * hit[1],
+        h + "hf": -14.0,
+        o + "hf": 18.0,
+        "rk": 16.0,
+        "lk": 16.0,
+        "lean": 8.0,
+        "twist": (22 * hit[0] - 22 * hit[1]) * (1 if h == "r" else -1),
     }
 
 
@@ -179,7 +228,17 @@ def clap(t: Floats, duration: float, style: Style) -> Pose:
 
 def pray(t: Floats, duration: float, style: Style) -> Pose:
     s = np.sin(_cycle(t, 0.3))
-    return {"rf": 36.0, "lf": 36.0, "ra": -16.0, "la": -16.0, "re": 100 + 3 * s, "le": 100 + 3 * s, "rw": 20.0, "lw": 20.0, "nod": 18 + 4 * s}
+    return {
+        "rf": 36.0,
+        "lf": 36.0,
+        "ra": -16.0,
+        "la": -16.0,
+        "re": 100 + 3 * s,
+        "le": 100 + 3 * s,
+        "rw": 20.0,
+        "lw": 20.0,
+        "nod": 18 + 4 * s,
+    }
 
 
 def wave(t: Floats, duration: float, style: Style) -> Pose:
@@ -214,9 +273,22 @@ def dance(t: Floats, duration: float, style: Style) -> Pose:
     a, b = np.sin(_cycle(t, 1.0 * style.rate)), np.sin(_cycle(t, 2.0 * style.rate))
     up = 0.5 + 0.5 * a
     return {
-        "twist": 24 * a, "side": 12 * a, "lift": 0.02 * np.abs(b), "rf": 30 + 120 * up, "lf": 150 - 120 * up, "ra": 32.0, "la": 32.0,
-        "re": 55 + 25 * b, "le": 55 - 25 * b, "rhf": 22 * np.clip(a, 0, 1), "rk": 45 * np.clip(a, 0, 1) + 8,
-        "lhf": 22 * np.clip(-a, 0, 1), "lk": 45 * np.clip(-a, 0, 1) + 8, "rha": 10.0, "lha": 10.0, "look": 16 * b,
+        "twist": 24 * a,
+        "side": 12 * a,
+        "lift": 0.02 * np.abs(b),
+        "rf": 30 + 120 * up,
+        "lf": 150 - 120 * up,
+        "ra": 32.0,
+        "la": 32.0,
+        "re": 55 + 25 * b,
+        "le": 55 - 25 * b,
+        "rhf": 22 * np.clip(a, 0, 1),
+        "rk": 45 * np.clip(a, 0, 1) + 8,
+        "lhf": 22 * np.clip(-a, 0, 1),
+        "lk": 45 * np.clip(-a, 0, 1) + 8,
+        "rha": 10.0,
+        "lha": 10.0,
+        "look": 16 * b,
     }
 
 
@@ -227,14 +299,31 @@ def spin(t: Floats, duration: float, style: Style) -> Pose:
 
 def exercise(t: Floats, duration: float, style: Style) -> Pose:
     s = 0.5 - 0.5 * np.cos(2 * np.pi * _rep(t, duration, style))
-    return {"pitch": 70 + 14 * s, "rf": 88 - 80 * s, "lf": 88 - 80 * s, "re": 4 + 92 * s, "le": 4 + 92 * s, "ra": 14.0, "la": 14.0, "nod": -22.0}
+    return {
+        "pitch": 64 + 13 * s,
+        "rf": 88 - 80 * s,
+        "lf": 88 - 80 * s,
+        "re": 4 + 92 * s,
+        "le": 4 + 92 * s,
+        "ra": 14.0,
+        "la": 14.0,
+        "nod": -22.0,
+    }
 
 
 def crawl(t: Floats, duration: float, style: Style) -> Pose:
     s = np.sin(_cycle(t, 1.0 * style.rate))
     return {
-        "pitch": 80.0, "rhf": 82 + 20 * s, "lhf": 82 - 20 * s, "rk": 88.0, "lk": 88.0, "rf": 84 - 20 * s, "lf": 84 + 20 * s,
-        "re": 6.0, "le": 6.0, "nod": -34.0,
+        "pitch": 80.0,
+        "rhf": 82 + 20 * s,
+        "lhf": 82 - 20 * s,
+        "rk": 88.0,
+        "lk": 88.0,
+        "rf": 84 - 20 * s,
+        "lf": 84 + 20 * s,
+        "re": 6.0,
+        "le": 6.0,
+        "nod": -34.0,
     }
 
 
@@ -254,8 +343,14 @@ def throw(t: Floats, duration: float, style: Style) -> Pose:
     back = smooth(p / 0.4) * (1 - smooth((p - 0.42) / 0.12))
     out = smooth((p - 0.42) / 0.12) * (1 - smooth((p - 0.62) / 0.3))
     return {
-        h + "f": 16 + 108 * back + 76 * out, h + "e": 30 + 72 * back - 24 * out, h + "a": 9 + 16 * back, "lean": -12 * back + 18 * out,
-        "twist": (18 * back - 20 * out) * (1 if h == "l" else -1), _other(h) + "f": 42 * back, h + "hf": -16 * back, _other(h) + "hf": 22 * out,
+        h + "f": 16 + 108 * back + 76 * out,
+        h + "e": 30 + 72 * back - 24 * out,
+        h + "a": 9 + 16 * back,
+        "lean": -12 * back + 18 * out,
+        "twist": (18 * back - 20 * out) * (1 if h == "l" else -1),
+        _other(h) + "f": 42 * back,
+        h + "hf": -16 * back,
+        _other(h) + "hf": 22 * out,
     }
 
 
@@ -273,8 +368,17 @@ def _carry(s: Floats) -> Pose:
     """``s`` = 0: hands on a box on the floor; 1: upright with the box before the chest."""
     d = 1 - s
     return {
-        "rhf": 62 * d, "lhf": 62 * d, "rk": 82 * d, "lk": 82 * d, "lean": 52 * d, "rf": 30 + 32 * d, "lf": 30 + 32 * d,
-        "re": 66 - 58 * d, "le": 66 - 58 * d, "ra": 3.0, "la": 3.0,
+        "rhf": 62 * d,
+        "lhf": 62 * d,
+        "rk": 82 * d,
+        "lk": 82 * d,
+        "lean": 52 * d,
+        "rf": 30 + 32 * d,
+        "lf": 30 + 32 * d,
+        "re": 66 - 58 * d,
+        "le": 66 - 58 * d,
+        "ra": 3.0,
+        "la": 3.0,
     }
 
 
@@ -307,8 +411,18 @@ def read(t: Floats, duration: float, style: Style) -> Pose:
 def play(t: Floats, duration: float, style: Style) -> Pose:
     s = np.sin(_cycle(t, 1.7 * style.rate))
     return {
-        "rf": 14.0, "ra": 22.0, "re": 86 + 20 * s, "rw": 58.0, "lf": 32.0, "la": 30.0, "le": 78.0, "lw": 0.0,
-        "nod": 10 + 5 * s, "side": 3 * s, "rk": 8 + 6 * s, "lk": 8.0,
+        "rf": 14.0,
+        "ra": 22.0,
+        "re": 86 + 20 * s,
+        "rw": 58.0,
+        "lf": 32.0,
+        "la": 30.0,
+        "le": 78.0,
+        "lw": 0.0,
+        "nod": 10 + 5 * s,
+        "side": 3 * s,
+        "rk": 8 + 6 * s,
+        "lk": 8.0,
     }
 
 
@@ -318,37 +432,37 @@ def juggle(t: Floats, duration: float, style: Style) -> Pose:
 
 
 ACTIONS: dict[str, Action] = {
-    "walk": Action(walk, "walking", 1.5, 0, 0.62, True, third="walks"),
-    "run": Action(run, "running", 1.3, 2, 1.15, True, third="runs"),
-    "march": Action(march, "marching", 0.7, 2, third="marches"),
-    "jump": Action(jump, "jumping", 1.2, 2, period=0.95, third="jumps"),
-    "hop": Action(hop, "hopping", 0.6, 1, third="hops"),
-    "squat": Action(squat, "squatting", 1.0, 2, period=1.15, third="squats"),
-    "sit": Action(sit, "sitting down", 0.9, 0, place="last", prop="chair", third="sits down"),
-    "stand": Action(stand, "standing up", 0.7, 0, place="first", prop="chair", third="stands up"),
-    "kick": Action(kick, "kicking", 1.1, 0, profile=True, period=0.95, third="kicks"),
-    "punch": Action(punch, "punching", 0.8, 2, profile=True, period=1.0, third="punches"),
-    "clap": Action(clap, "clapping", 1.2, 2, third="claps"),
-    "pray": Action(pray, "praying", 0.6, 2, third="prays"),
-    "wave": Action(wave, "waving", 1.3, 1, third="waves"),
+    "walk": Action(walk, "walking", 3.0, 0, 0.62, True, third="walks"),
+    "run": Action(run, "running", 2.6, 1, 1.15, True, third="runs"),
+    "march": Action(march, "marching", 0.5, 1, third="marches"),
+    "jump": Action(jump, "jumping", 2.6, 1, period=0.95, third="jumps"),
+    "hop": Action(hop, "hopping", 0.4, 1, third="hops"),
+    "squat": Action(squat, "squatting", 1.8, 1, period=1.15, third="squats"),
+    "sit": Action(sit, "sitting down", 1.9, 0, place="last", prop="chair", third="sits down"),
+    "stand": Action(stand, "standing up", 0.9, 0, place="first", prop="chair", third="stands up"),
+    "kick": Action(kick, "kicking", 2.0, 0, profile=True, period=0.95, third="kicks"),
+    "punch": Action(punch, "punching", 1.0, 2, profile=True, period=1.0, third="punches"),
+    "clap": Action(clap, "clapping", 2.2, 2, third="claps"),
+    "pray": Action(pray, "praying", 0.4, 2, third="prays"),
+    "wave": Action(wave, "waving", 2.6, 1, third="waves"),
     "point": Action(point, "pointing", 0.8, 1, third="points"),
-    "salute": Action(salute, "saluting", 0.5, 1, third="salutes"),
-    "bow": Action(bow, "bowing", 0.9, 0, period=1.3, third="bows"),
-    "stretch": Action(stretch, "stretching", 0.8, 2, third="stretches"),
-    "dance": Action(dance, "dancing", 1.4, 2, third="dances"),
-    "spin": Action(spin, "spinning", 0.7, 1, third="spins"),
-    "exercise": Action(exercise, "exercising", 0.7, 2, profile=True, period=1.0, third="exercises"),
-    "crawl": Action(crawl, "crawling", 0.6, 2, 0.38, True, third="crawls"),
-    "push": Action(push, "pushing", 0.6, 2, 0.42, True, place="only", prop="box", third="pushes"),
-    "pull": Action(pull, "pulling", 0.6, 2, -0.42, True, place="only", prop="box", third="pulls"),
-    "throw": Action(throw, "throwing", 1.0, 2, profile=True, place="last", prop="ball", third="throws"),
+    "salute": Action(salute, "saluting", 0.3, 1, third="salutes"),
+    "bow": Action(bow, "bowing", 1.5, 0, period=1.3, third="bows"),
+    "stretch": Action(stretch, "stretching", 0.9, 2, third="stretches"),
+    "dance": Action(dance, "dancing", 2.4, 1, third="dances"),
+    "spin": Action(spin, "spinning", 1.0, 1, third="spins"),
+    "exercise": Action(exercise, "exercising", 1.3, 2, profile=True, period=1.0, third="exercises"),
+    "crawl": Action(crawl, "crawling", 0.7, 2, 0.38, True, third="crawls"),
+    "push": Action(push, "pushing", 0.5, 2, 0.42, True, place="only", prop="box", third="pushes"),
+    "pull": Action(pull, "pulling", 0.5, 2, -0.42, True, place="only", prop="box", third="pulls"),
+    "throw": Action(throw, "throwing", 1.6, 1, profile=True, place="last", prop="ball", third="throws"),
     "catch": Action(catch, "catching", 0.8, 2, profile=True, place="last", prop="ball", third="catches"),
     "lift": Action(lift, "lifting", 0.8, 2, profile=True, place="last", prop="box", third="lifts"),
-    "lower": Action(lower, "lowering", 0.7, 2, profile=True, place="first", prop="box", third="lowers"),
-    "drink": Action(drink, "drinking", 0.8, 1, prop="cup", third="drinks"),
-    "read": Action(read, "reading", 0.8, 2, prop="book", third="reads"),
-    "play": Action(play, "playing", 0.9, 2, prop="guitar", third="plays"),
-    "juggle": Action(juggle, "juggling", 0.5, 2, place="only", prop="balls", third="juggles"),
+    "lower": Action(lower, "lowering", 0.5, 2, profile=True, place="first", prop="box", third="lowers"),
+    "drink": Action(drink, "drinking", 1.2, 1, prop="cup", third="drinks"),
+    "read": Action(read, "reading", 1.2, 2, prop="book", third="reads"),
+    "play": Action(play, "playing", 1.8, 2, prop="guitar", third="plays"),
+    "juggle": Action(juggle, "juggling", 0.4, 2, place="only", prop="balls", third="juggles"),
 }
 #: not an action: what somebody does who only stands by
 IDLE = Action(stay, "standing", 0.0, 0)

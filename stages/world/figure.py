@@ -146,7 +146,15 @@ def _head(fig: Figure) -> None:
     if actor.kind == "woman":
         back = j["head"] - 0.55 * r * ahead
         for side in (0.6, -0.6):
-            fig.limb(back + side * r * across, j["neck"] - 0.09 * j["chest_up"] - 0.8 * r * ahead + side * r * across, r * 0.6, r * 0.42, hair, "hair", 0.04)
+            fig.limb(
+                back + side * r * across,
+                j["neck"] - 0.09 * j["chest_up"] - 0.8 * r * ahead + side * r * across,
+                r * 0.6,
+                r * 0.42,
+                hair,
+                "hair",
+                0.04,
+            )
     if actor.kind == "girl":
         for side in (1.0, -1.0):
             root = j["head"] + side * 0.95 * r * across + 0.25 * r * up - 0.3 * r * ahead
@@ -154,7 +162,15 @@ def _head(fig: Figure) -> None:
     _face(fig, r)
     if actor.hat:
         brim = j["head"] + 0.8 * r * up
-        fig.limb(brim + 1.05 * r * across + 0.3 * r * ahead, brim - 1.05 * r * across + 0.3 * r * ahead, r * 0.2, r * 0.2, solid(actor.hat), "hat", 0.075)
+        fig.limb(
+            brim + 1.05 * r * across + 0.3 * r * ahead,
+            brim - 1.05 * r * across + 0.3 * r * ahead,
+            r * 0.2,
+            r * 0.2,
+            solid(actor.hat),
+            "hat",
+            0.075,
+        )
         fig.limb(brim + 0.1 * r * up, brim + 0.45 * r * up, r * 0.82, r * 0.68, solid(actor.hat), "hat", 0.07)
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from stages.world.actions import ACTIONS, Action
+from stages.world.actions import ACTIONS
 
 WIDTH, HEIGHT, RATE, AUDIO_RATE = 160, 120, 12, 16000
 
 COLOURS = ("red", "blue", "green", "yellow", "white", "black", "purple", "orange", "pink", "brown", "grey")
-COLOUR_WEIGHTS = (5, 5, 4, 4, 4, 3, 2.5, 2.5, 2, 1.5, 1.5)
+COLOUR_WEIGHTS = (5, 5, 4, 4, 3.6, 3, 1.6, 1.6, 1.2, 0.8, 0.8)
 KINDS = ("man", "woman", "boy", "girl")
 KIND_WEIGHTS = (3.2, 3.0, 2.0, 2.0)
 SCENES = ("street", "park", "beach", "kitchen", "bedroom", "stage", "mountain", "classroom", "desert")
@@ -21,6 +21,7 @@ SCENE_WEIGHTS = (5, 5, 4, 4, 3.5, 3.5, 3, 2.5, 2)
 INDOORS = frozenset({"kitchen", "bedroom", "stage", "classroom"})
 #: held in one hand, or with both (guitar, book)
 HELD = ("umbrella", "cup", "ball", "book", "guitar", "balloon", "flower", "bag", "flag", "sword")
+HELD_WEIGHTS = (3, 1.5, 2.5, 1.5, 1.5, 2.2, 1.6, 2, 1.2, 1)
 ONE_HAND = frozenset({"umbrella", "cup", "ball", "balloon", "flower", "bag", "flag", "sword"})
 #: things and animals that stand or move about
 AROUND = ("chair", "table", "box", "ball", "dog", "cat", "plant", "lamp", "bicycle", "barrel")
@@ -132,7 +133,7 @@ def make_plan(seed: int, index: int) -> Plan:
     frames = int(rng.integers(36, 67))
     scene = pick(rng, SCENES, SCENE_WEIGHTS)
     night = bool(rng.random() < 0.4)
-    count = int(rng.choice(4, p=[0.34, 0.36, 0.2, 0.1])) + 1
+    count = int(rng.choice(4, p=[0.46, 0.32, 0.15, 0.07])) + 1
     height = {1: 82.0, 2: 77.0, 3: 71.0, 4: 66.0}[count] * rng.uniform(0.95, 1.06)
     slots = (np.arange(count) + 0.5) * (WIDTH - 16) / count + 8 + rng.uniform(-7, 7, count)
     rng.shuffle(slots)
@@ -148,13 +149,13 @@ def make_plan(seed: int, index: int) -> Plan:
 def _actor(rng: np.random.Generator, x: float, scale: float, seconds: float, shirt: str, count: int, crowd: str) -> Actor:
     kind = pick(rng, KINDS, KIND_WEIGHTS)
     y = float(rng.uniform(97, 112))
-    bottom = pick(rng, [c for c in COLOURS if c != shirt])
+    bottom = pick(rng, [c for c in COLOURS if c != shirt], [w for c, w in zip(COLOURS, COLOUR_WEIGHTS) if c != shirt])
     female = kind in ("woman", "girl")
     actor = Actor(
         *(kind, x, y, round(scale * (0.9 + 0.012 * (y - 97)) * float(rng.uniform(0.97, 1.03)), 3), shirt, bottom),
         *(bool(female and rng.random() < 0.7), int(rng.integers(5)), int(rng.integers(5))),
         hat=pick(rng, COLOURS, COLOUR_WEIGHTS) if rng.random() < 0.22 else "",
-        holds=pick(rng, HELD) if rng.random() < 0.42 else "",
+        holds=pick(rng, HELD, HELD_WEIGHTS) if rng.random() < 0.34 else "",
         holds_colour=pick(rng, COLOURS, COLOUR_WEIGHTS),
         prop_colour=pick(rng, COLOURS, COLOUR_WEIGHTS),
         phase=round(float(rng.uniform(0, 1)), 3),
@@ -173,7 +174,7 @@ def _schedule(rng: np.random.Generator, actor: Actor, seconds: float, crowd: str
         actor.segments = [_segment(rng, actor, "idle", 0.0, seconds, actor.x)]
         return
     most = 3 if seconds > 4.4 else 2
-    number = min(most, int(rng.choice(3, p=[0.42, 0.38, 0.2])) + 1)
+    number = min(most, int(rng.choice(3, p=[0.48, 0.36, 0.16])) + 1)
     names: list[str] = []
     if crowd and rng.random() < 0.75:
         number, names = 1, [crowd]
@@ -197,20 +198,17 @@ def free_arms(held: str) -> int:
 def _sequence(rng: np.random.Generator, number: int, actor: Actor) -> list[str]:
     """Different actions that fit together: at most one that needs a thing, each in a place where it may stand."""
     names: list[str] = []
-    prop = ""
     for position in range(number):
-        last = position == number - 1
-
-        def fits(name: str, action: Action, position: int = position, last: bool = last) -> bool:
-            place = {"any": True, "first": position == 0, "last": last, "only": number == 1}[action.place]
-            hands = action.arms <= free_arms(actor.holds) or (action.prop == actor.holds != "")
-            return place and hands and name not in names and not (action.prop and prop)
-
-        names_left = [n for n, a in ACTIONS.items() if fits(n, a)]
-        chosen = pick(rng, names_left, [ACTIONS[n].weight for n in names_left])
-        names.append(chosen)
-        prop = prop or ACTIONS[chosen].prop
+        choice = [n for n in ACTIONS if n not in names and _fits(n, names, position, number, actor.holds)]
+        names.append(pick(rng, choice, [ACTIONS[n].weight for n in choice]))
     return names
+
+
+def _fits(name: str, before: list[str], position: int, number: int, holds: str) -> bool:
+    action = ACTIONS[name]
+    place = {"any": True, "first": position == 0, "last": position == number - 1, "only": number == 1}[action.place]
+    hands = action.arms <= free_arms(holds) or (action.prop == holds != "")
+    return place and hands and not (action.prop and any(ACTIONS[n].prop for n in before))
 
 
 def _segment(rng: np.random.Generator, actor: Actor, name: str, start: float, end: float, x: float) -> Segment:
@@ -253,7 +251,16 @@ def _things(rng: np.random.Generator, actors: list[Actor], scale: float) -> list
         x = float(rng.uniform(20, WIDTH - 20))
         if drift:
             x = float(rng.uniform(10, 60)) if drift > 0 else float(rng.uniform(100, 150))
-        things.append(Thing(name, round(x, 2), round(float(rng.uniform(94, 115)), 2), round(scale, 2), pick(rng, COLOURS, COLOUR_WEIGHTS), round(drift, 2)))
+        things.append(
+            Thing(
+                name,
+                round(x, 2),
+                round(float(rng.uniform(94, 115)), 2),
+                round(scale, 2),
+                pick(rng, COLOURS, COLOUR_WEIGHTS),
+                round(drift, 2),
+            )
+        )
     return things
 
 

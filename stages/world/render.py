@@ -32,6 +32,14 @@ class Shots:
         centre = self.centre.reshape(-1, *extra, 2)
         return (points - centre) * self.zoom.reshape(-1, *extra, 1) + np.array([WIDTH / 2, HEIGHT / 2])
 
+    def at(self, points: Floats, t: int) -> Floats:
+        """World pixels (..., 2) -> picture pixels of frame ``t``."""
+        return (points - self.centre[t]) * self.zoom[t] + np.array([WIDTH / 2, HEIGHT / 2])
+
+    def world(self, points: Floats, t: int) -> Floats:
+        """Picture pixels (..., 2) of frame ``t`` -> world pixels."""
+        return (points - np.array([WIDTH / 2, HEIGHT / 2])) / self.zoom[t] + self.centre[t]
+
 
 @dataclass
 class Film:
@@ -103,7 +111,7 @@ def draw(film: Film) -> Iterator[npt.NDArray[np.uint8]]:
     low = (shots.centre - half + [MARGIN_X, MARGIN_Y]) * SS
     high = (shots.centre + half + [MARGIN_X, MARGIN_Y]) * SS
     points = [np.ascontiguousarray(shots.project(p.points) * SS, np.float32) for p in film.parts]
-    inks = [tuple(round(c * f) for c, f in zip(p.colour[:3], light)) + (p.colour[3],) for p in film.parts]
+    inks = [(*(round(c * f) for c, f in zip(p.colour[:3], light)), p.colour[3]) for p in film.parts]
     order = np.argsort(np.stack([p.key for p in film.parts]), axis=0, kind="stable")
     visible = _visible(film.parts, points)
     for t in range(plan.frames):

@@ -36,7 +36,16 @@ class Canvas:
         self.image = Image.new("RGB", (PANO[0] * SS, PANO[1] * SS))
         self.draw = ImageDraw.Draw(self.image, "RGBA")
 
-    def ramp(self, y0: float, y1: float, top: tuple[int, int, int], bottom: tuple[int, int, int], grain: float, octaves: tuple[int, ...], stretch: float = 1.0) -> None:
+    def ramp(
+        self,
+        y0: float,
+        y1: float,
+        top: tuple[int, int, int],
+        bottom: tuple[int, int, int],
+        grain: float,
+        octaves: tuple[int, ...],
+        stretch: float = 1.0,
+    ) -> None:
         """A band with a vertical colour gradient and noise of ``grain`` grey levels."""
         a, b = round(y0 + MARGIN_Y), round(y1 + MARGIN_Y)
         t = np.linspace(0, 1, b - a, dtype=np.float32)[:, None, None]
@@ -46,7 +55,7 @@ class Canvas:
         self.image.paste(band, (0, a * SS))
 
     def poly(self, xy: list[float] | Floats, colour: tuple[int, ...]) -> None:
-        points = (np.asarray(xy, float).reshape(-1, 2) + [MARGIN_X, MARGIN_Y]) * SS
+        points = (np.asarray(xy, float).reshape(-1, 2) + np.array([MARGIN_X, MARGIN_Y])) * SS
         self.draw.polygon([tuple(p) for p in points], fill=tuple(colour))
 
     def rect(self, x0: float, y0: float, x1: float, y1: float, colour: tuple[int, ...]) -> None:
@@ -62,13 +71,27 @@ class Canvas:
         r, g, b = (int(np.clip(c + self.rng.uniform(-amount, amount), 0, 255)) for c in colour)
         return r, g, b
 
-    def spots(self, n: int, y0: float, y1: float, size: tuple[float, float], colours: list[tuple[int, int, int]], flat: float = 1.0) -> None:
+    def spots(
+        self, n: int, y0: float, y1: float, size: tuple[float, float], colours: list[tuple[int, int, int]], flat: float = 1.0
+    ) -> None:
         """Scattered ovals: leaves, stones, flowers."""
         for _ in range(n):
             x, y, r = self.rng.uniform(-MARGIN_X, WIDTH + MARGIN_X), self.rng.uniform(y0, y1), self.rng.uniform(*size)
             self.oval(x, y, r, r * flat, self.vary(colours[int(self.rng.integers(len(colours)))]))
 
 
+#: row where the ground begins, in world pixels
+HORIZON: dict[str, float] = {
+    "street": 78,
+    "park": 66,
+    "beach": 58,
+    "kitchen": 88,
+    "bedroom": 84,
+    "stage": 82,
+    "mountain": 74,
+    "classroom": 86,
+    "desert": 70,
+}
 LEFT, RIGHT, TOP, BOTTOM = -MARGIN_X, WIDTH + MARGIN_X, -MARGIN_Y, HEIGHT + MARGIN_Y
 
 
@@ -120,7 +143,9 @@ def _tree(c: Canvas, x: float, y: float, s: float) -> None:
     c.poly([x - 2.4 * s, y, x + 2.4 * s, y, x + 1.4 * s, y - 22 * s, x - 1.4 * s, y - 22 * s], c.vary((104, 72, 44), 10))
     for i in range(16):
         green = c.vary((52 + 3 * i, 112 + 3 * i, 46), 12)
-        c.oval(x + c.rng.uniform(-11, 11) * s, y - (34 + c.rng.uniform(-13, 9)) * s, c.rng.uniform(4, 8) * s, c.rng.uniform(4, 7) * s, green)
+        c.oval(
+            x + c.rng.uniform(-11, 11) * s, y - (34 + c.rng.uniform(-13, 9)) * s, c.rng.uniform(4, 8) * s, c.rng.uniform(4, 7) * s, green
+        )
 
 
 def park(c: Canvas) -> None:
@@ -152,7 +177,10 @@ def beach(c: Canvas) -> None:
             c.bar(x + i * 0.8, 92 - i * 6, x + (i + 1) * 0.8, 86 - i * 6, 2.0 - 0.1 * i, (132, 98, 62))
         for a in np.linspace(-2.9, -0.2, 7):
             tip = (x + 7 + 21 * np.cos(a), 44 + 14 * np.sin(a) + 7)
-            c.poly([x + 6, 42, (x + 6 + tip[0]) / 2, 38 + (tip[1] - 44) * 0.4, *tip, (x + 8 + tip[0]) / 2, 44 + (tip[1] - 44) * 0.5], c.vary((54, 138, 66), 14))
+            c.poly(
+                [x + 6, 42, (x + 6 + tip[0]) / 2, 38 + (tip[1] - 44) * 0.4, *tip, (x + 8 + tip[0]) / 2, 44 + (tip[1] - 44) * 0.5],
+                c.vary((54, 138, 66), 14),
+            )
     if c.rng.random() < 0.5:
         x = c.rng.uniform(30, 130)
         c.bar(x, 58, x, 88, 0.7, (240, 240, 240))
@@ -253,13 +281,28 @@ def mountain(c: Canvas) -> None:
             w, h = c.rng.uniform(40, 76), c.rng.uniform(30, 52) - 10 * depth
             peak = (x + w / 2, 76 - h)
             c.poly([x - 8, 78, *peak, x + w + 8, 78], c.vary(tone, 8))
-            c.poly([peak[0] - w * 0.17, peak[1] + h * 0.3, *peak, peak[0] + w * 0.17, peak[1] + h * 0.3, peak[0] + 3, peak[1] + h * 0.22, peak[0] - 4, peak[1] + h * 0.36], (246, 248, 252))
+            c.poly(
+                [
+                    peak[0] - w * 0.17,
+                    peak[1] + h * 0.3,
+                    *peak,
+                    peak[0] + w * 0.17,
+                    peak[1] + h * 0.3,
+                    peak[0] + 3,
+                    peak[1] + h * 0.22,
+                    peak[0] - 4,
+                    peak[1] + h * 0.36,
+                ],
+                (246, 248, 252),
+            )
             x += w * 0.72
     c.ramp(74, BOTTOM, (226, 234, 246), (246, 248, 252), 6, (4, 12, 30), 2.5)
     for _ in range(int(c.rng.integers(5, 10))):
         x, y, s = c.rng.uniform(LEFT, RIGHT), c.rng.uniform(74, 86), c.rng.uniform(0.7, 1.3)
         for i in range(3):
-            c.poly([x - (8 - 2 * i) * s, y - 8 * i * s, x, y - (15 + 8 * i) * s, x + (8 - 2 * i) * s, y - 8 * i * s], c.vary((38, 92, 66), 10))
+            c.poly(
+                [x - (8 - 2 * i) * s, y - 8 * i * s, x, y - (15 + 8 * i) * s, x + (8 - 2 * i) * s, y - 8 * i * s], c.vary((38, 92, 66), 10)
+            )
             c.poly([x - 2.4 * s, y - (9 + 8 * i) * s, x, y - (15 + 8 * i) * s, x + 2.4 * s, y - (9 + 8 * i) * s], (240, 244, 250))
 
 
@@ -305,8 +348,15 @@ def desert(c: Canvas) -> None:
 
 
 PAINTERS: dict[str, Callable[[Canvas], None]] = {
-    **{"street": street, "park": park, "beach": beach, "kitchen": kitchen, "bedroom": bedroom},
-    **{"stage": stage, "mountain": mountain, "classroom": classroom, "desert": desert},
+    "street": street,
+    "park": park,
+    "beach": beach,
+    "kitchen": kitchen,
+    "bedroom": bedroom,
+    "stage": stage,
+    "mountain": mountain,
+    "classroom": classroom,
+    "desert": desert,
 }
 
 

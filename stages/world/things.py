@@ -97,7 +97,12 @@ def _balloon(c: Colour) -> Drawing:
 def _flower(c: Colour) -> Drawing:
     petals = [_oval(0.045 * np.cos(a), -0.17 + 0.045 * np.sin(a), 0.036, 0.036, 10) for a in np.arange(5) * 2 * np.pi / 5]
     green: Colour = (52, 138, 58, 255)
-    return [(_bar(0, 0.05, 0, -0.15, 0.01), green), (_bar(0, 0, 0.06, -0.05, 0.016), green), *((p, c) for p in petals), (_oval(0, -0.17, 0.026, 0.026, 10), (240, 200, 60, 255))]
+    return [
+        (_bar(0, 0.05, 0, -0.15, 0.01), green),
+        (_bar(0, 0, 0.06, -0.05, 0.016), green),
+        *((p, c) for p in petals),
+        (_oval(0, -0.17, 0.026, 0.026, 10), (240, 200, 60, 255)),
+    ]
 
 
 def _bag(c: Colour) -> Drawing:
@@ -139,17 +144,29 @@ def _box(c: Colour) -> Drawing:
 
 def _chair(c: Colour) -> Drawing:
     legs = [(_bar(x, -0.24, x * 1.1, -0.01, 0.014), shade(c, 0.6)) for x in (-0.12, 0.12, -0.09, 0.09)]
-    return [*legs, (_rect(-0.12, -0.52, 0.12, -0.26), shade(c, 0.8)), (_rect(-0.09, -0.49, 0.09, -0.31), c), (_bar(-0.12, -0.245, 0.12, -0.245, 0.026), shade(c, 0.7))]
+    return [
+        *legs,
+        (_rect(-0.12, -0.52, 0.12, -0.26), shade(c, 0.8)),
+        (_rect(-0.09, -0.49, 0.09, -0.31), c),
+        (_bar(-0.12, -0.245, 0.12, -0.245, 0.026), shade(c, 0.7)),
+    ]
 
 
 def _table(c: Colour) -> Drawing:
     legs = [(_bar(x, -0.3, x, -0.01, 0.02), shade(WOOD, 0.7)) for x in (-0.27, 0.27)]
-    return [*legs, (_poly(-0.34, -0.36, 0.34, -0.36, 0.38, -0.29, -0.38, -0.29), shade(c, 0.95)), (_rect(-0.38, -0.29, 0.38, -0.255), shade(c, 0.62))]
+    return [
+        *legs,
+        (_poly(-0.34, -0.36, 0.34, -0.36, 0.38, -0.29, -0.38, -0.29), shade(c, 0.95)),
+        (_rect(-0.38, -0.29, 0.38, -0.255), shade(c, 0.62)),
+    ]
 
 
 def _plant(c: Colour) -> Drawing:
     green = (48, 134, 62, 255)
-    leaves = [(_bar(0, -0.14, 0.17 * np.sin(a), -0.16 - 0.26 * np.cos(a), 0.03), shade(green, 0.8 + 0.12 * (i % 3))) for i, a in enumerate(np.linspace(-1.1, 1.1, 6))]
+    leaves = [
+        (_bar(0, -0.14, 0.17 * np.sin(a), -0.16 - 0.26 * np.cos(a), 0.03), shade(green, 0.8 + 0.12 * (i % 3)))
+        for i, a in enumerate(np.linspace(-1.1, 1.1, 6))
+    ]
     return [*leaves, (_poly(-0.09, -0.17, 0.09, -0.17, 0.065, 0, -0.065, 0), c), (_rect(-0.1, -0.19, 0.1, -0.155), shade(c, 0.7))]
 
 
@@ -163,31 +180,72 @@ def _lamp(c: Colour) -> Drawing:
 
 
 def _wheel(x: float, r: float) -> Drawing:
-    return [(_oval(x, -r, r, r, 18), DARK), (_oval(x, -r, r * 0.78, r * 0.78, 18), (176, 182, 190, 255)), (_oval(x, -r, r * 0.18, r * 0.18, 8), DARK)]
+    return [
+        (_oval(x, -r, r, r, 18), DARK),
+        (_oval(x, -r, r * 0.78, r * 0.78, 18), (176, 182, 190, 255)),
+        (_oval(x, -r, r * 0.18, r * 0.18, 8), DARK),
+    ]
 
 
 def _bicycle(c: Colour) -> Drawing:
-    frame = [(-0.24, -0.14, -0.1, -0.32), (-0.1, -0.32, 0.14, -0.32), (0.14, -0.32, 0.24, -0.14), (-0.24, -0.14, 0.0, -0.13), (0.0, -0.13, 0.14, -0.32), (0.0, -0.13, -0.1, -0.32)]
+    frame = [
+        (-0.24, -0.14, -0.1, -0.32),
+        (-0.1, -0.32, 0.14, -0.32),
+        (0.14, -0.32, 0.24, -0.14),
+        (-0.24, -0.14, 0.0, -0.13),
+        (0.0, -0.13, 0.14, -0.32),
+        (0.0, -0.13, -0.1, -0.32),
+    ]
     bars = [(_bar(*f, 0.015), c) for f in frame]
-    return [*_wheel(-0.24, 0.14), *_wheel(0.24, 0.14), *bars, (_bar(-0.14, -0.37, -0.06, -0.37, 0.018), DARK), (_bar(0.12, -0.4, 0.2, -0.38, 0.014), DARK)]
+    return [
+        *_wheel(-0.24, 0.14),
+        *_wheel(0.24, 0.14),
+        *bars,
+        (_bar(-0.14, -0.37, -0.06, -0.37, 0.018), DARK),
+        (_bar(0.12, -0.4, 0.2, -0.38, 0.014), DARK),
+    ]
 
 
 def _barrel(c: Colour) -> Drawing:
     body = _poly(-0.12, -0.32, 0.12, -0.32, 0.15, -0.16, 0.12, 0, -0.12, 0, -0.15, -0.16)
-    return [(body, shade(c, 0.7)), (_poly(-0.1, -0.32, 0.04, -0.32, 0.06, -0.16, 0.04, 0, -0.1, 0, -0.13, -0.16), c), (_bar(-0.13, -0.25, 0.13, -0.25, 0.014), DARK), (_bar(-0.13, -0.07, 0.13, -0.07, 0.014), DARK), (_oval(0, -0.32, 0.12, 0.03, 12), shade(c, 0.5))]
+    return [
+        (body, shade(c, 0.7)),
+        (_poly(-0.1, -0.32, 0.04, -0.32, 0.06, -0.16, 0.04, 0, -0.1, 0, -0.13, -0.16), c),
+        (_bar(-0.13, -0.25, 0.13, -0.25, 0.014), DARK),
+        (_bar(-0.13, -0.07, 0.13, -0.07, 0.014), DARK),
+        (_oval(0, -0.32, 0.12, 0.03, 12), shade(c, 0.5)),
+    ]
 
 
 DRAWINGS: dict[str, Callable[[Colour], Drawing]] = {
-    **{"umbrella": _umbrella, "cup": _cup, "ball": _ball, "book": _book, "guitar": _guitar, "balloon": _balloon, "flower": _flower},
-    **{"bag": _bag, "flag": _flag, "sword": _sword, "box": _box, "chair": _chair, "table": _table, "plant": _plant, "lamp": _lamp},
-    **{"bicycle": _bicycle, "barrel": _barrel},
+    "umbrella": _umbrella,
+    "cup": _cup,
+    "ball": _ball,
+    "book": _book,
+    "guitar": _guitar,
+    "balloon": _balloon,
+    "flower": _flower,
+    "bag": _bag,
+    "flag": _flag,
+    "sword": _sword,
+    "box": _box,
+    "chair": _chair,
+    "table": _table,
+    "plant": _plant,
+    "lamp": _lamp,
+    "bicycle": _bicycle,
+    "barrel": _barrel,
 }
 
 
-def put(name: str, colour: str, origin: Floats, key: Floats, owner: int, scale: float, angle: Floats | float = 0.0, mirror: Floats | float = 1.0) -> list[Part]:
+def put(
+    name: str, colour: str, origin: Floats, key: Floats, owner: int, scale: float, angle: Floats | float = 0.0, mirror: Floats | float = 1.0
+) -> list[Part]:
     """The drawing ``name`` at (T, 2) world positions, as parts one just in front of the other."""
     drawing = DRAWINGS[name](solid(colour))
-    return [Part(place(shape, origin, angle, scale, mirror), tint, key + 0.0005 * i, owner, name) for i, (shape, tint) in enumerate(drawing)]
+    return [
+        Part(place(shape, origin, angle, scale, mirror), tint, key + 0.0005 * i, owner, name) for i, (shape, tint) in enumerate(drawing)
+    ]
 
 
 def held(moving: Moving, owner: int, base: float) -> list[Part]:
@@ -209,7 +267,9 @@ def _in_hand(m: Moving, owner: int, base: float) -> list[Part]:
     h = m.size
     if name in ("book", "guitar"):
         left, right = m.joints["left_hand"], m.joints["right_hand"]
-        middle = (left + right) / 2 if name == "book" else m.joints["chest"] * 0.35 + m.joints["pelvis"] * 0.65 + 0.1 * m.joints["chest_forward"]
+        middle = (
+            (left + right) / 2 if name == "book" else m.joints["chest"] * 0.35 + m.joints["pelvis"] * 0.65 + 0.1 * m.joints["chest_forward"]
+        )
         across = m.joints["chest_across"][:, 0]
         key = base + np.clip(middle[:, 2] + 0.1, -0.9, 0.97)
         squeeze = np.where(np.abs(across) < 0.35, np.where(across < 0, -0.35, 0.35), across)
@@ -226,7 +286,12 @@ def _in_hand(m: Moving, owner: int, base: float) -> list[Part]:
     if name == "balloon":
         angle = 0.12 * np.sin(np.arange(len(origin)) / RATE * 3)
     if name == "cup":
-        angle = -0.6 * np.clip((hand[:, 1] - m.joints["chest"][:, 1]) / 0.12, 0, 1) * np.sign(m.joints["chest_across"][:, 0] + 1e-9) * (1 if side == "right" else -1)
+        angle = (
+            -0.6
+            * np.clip((hand[:, 1] - m.joints["chest"][:, 1]) / 0.12, 0, 1)
+            * np.sign(m.joints["chest_across"][:, 0] + 1e-9)
+            * (1 if side == "right" else -1)
+        )
     return put(name, actor.holds_colour, origin, key, owner, h, angle)
 
 
@@ -306,11 +371,11 @@ def around(thing: Thing, frames: int, base: float) -> list[Part]:
     origin = np.stack([x, np.full(frames, thing.y)], -1)
     key = np.full(frames, base)
     half = {"table": 0.36, "bicycle": 0.34, "dog": 0.2, "cat": 0.16}.get(thing.name, 0.14) * thing.size
-    shadow = [Part(ellipse(origin + [0, 0.6], half, 0.035 * thing.size), (0, 0, 0, 66), key - 0.9, -2, "shadow")]
+    shadow = [Part(ellipse(origin + np.array([0, 0.6]), half, 0.035 * thing.size), (0, 0, 0, 66), key - 0.9, -2, "shadow")]
     if thing.name in ("dog", "cat"):
         return shadow + _animal(thing, origin, key, t)
     lift = {"ball": 0.078, "box": 0.12}.get(thing.name, 0.0)
-    return shadow + put(thing.name, thing.colour, origin - [0, lift * thing.size], key, -2, thing.size)
+    return shadow + put(thing.name, thing.colour, origin - np.array([0, lift * thing.size]), key, -2, thing.size)
 
 
 def _animal(thing: Thing, origin: Floats, key: Floats, t: Floats) -> list[Part]:
@@ -335,12 +400,12 @@ def _animal(thing: Thing, origin: Floats, key: Floats, t: Floats) -> list[Part]:
         swing = 0.06 * moving * np.sin(phase + (np.pi if i in (1, 2) else 0))
         add(capsule(at(x, -0.13 - bob), at(x + swing, -0.012), 0.03 * s, 0.02 * s), shade(fur, 0.62 if i % 2 else 0.8), i)
     wag = 0.05 * np.sin(2 * np.pi * 2.6 * t)
-    tail = (at(-0.26, -0.3 + wag) if dog else at(-0.25 + wag, -0.4)) - [0, 0]
+    tail = at(-0.26, -0.3 + wag) if dog else at(-0.25 + wag, -0.4)
     add(capsule(at(-0.15, -0.2 - bob), tail, 0.024 * s, 0.014 * s), shade(fur, 0.8), 4)
     add(capsule(at(-0.13, -0.17 - bob), at(0.13, -0.18 - bob), 0.066 * s, 0.07 * s), shade(fur, 0.74), 5)
     add(capsule(at(-0.13, -0.185 - bob), at(0.13, -0.195 - bob), 0.046 * s, 0.05 * s), fur, 6)
     head = at(0.22, -0.28 - bob)
-    add(capsule(head, head + [0, 0.2], 0.07 * s, 0.07 * s), fur, 7)
+    add(capsule(head, head + np.array([0, 0.2]), 0.07 * s, 0.07 * s), fur, 7)
     if dog:
         add(capsule(at(0.25, -0.26 - bob), at(0.32, -0.25 - bob), 0.036 * s, 0.03 * s), shade(fur, 0.85), 8)
         add(capsule(at(0.18, -0.32 - bob), at(0.16, -0.24 - bob), 0.03 * s, 0.024 * s), shade(fur, 0.5), 9)

@@ -4,6 +4,9 @@
 ``truth/videos.jsonl``    one object a video, in order: id, path, split, plan (everything that happens), sound, question families
 ``truth/<id>.npz``        ``keypoints`` float16 (actors, frames, 17, 2) picture pixels in COCO order, ``visible`` uint8 (actors,
                           frames, 17): 2 seen, 1 hidden behind something, 0 outside the picture
+
+The dense truth is not stored: :func:`film` sets the scene again from the plan, down to the very polygons that were drawn, and
+:mod:`stages.world.dense` renders flow, depth and segmentation of a frame from them.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stages.world.body import KEYPOINTS
+from stages.world.dense import surface
 from stages.world.figure import keypoints
 from stages.world.layout import Entry
 from stages.world.plan import AUDIO_RATE, HEIGHT, RATE, WIDTH, Plan
@@ -24,9 +29,13 @@ from stages.world.render import Film, stage_film
 from stages.world.sound import sound_class
 
 Floats = npt.NDArray[np.floating]
+#: a surface nearer than a joint by more than this (in heights) hides it
+HIDDEN = 0.13
 
 
-def write_index(out: Path, layout: str, size: str, seed: int, rows: list[Entry], plans: list[Plan], questions: list[list[Question]]) -> None:
+def write_index(
+    out: Path, layout: str, size: str, seed: int, rows: list[Entry], plans: list[Plan], questions: list[list[Question]]
+) -> None:
     """Write ``truth/world.json`` and ``truth/videos.jsonl``."""
     world = {"layout": layout, "size": size, "seed": seed, "rate": RATE, "width": WIDTH, "height": HEIGHT, "audio_rate": AUDIO_RATE}
     (out / "truth" / "world.json").write_text(json.dumps(world, sort_keys=True) + "\n", encoding="utf-8")
@@ -34,7 +43,14 @@ def write_index(out: Path, layout: str, size: str, seed: int, rows: list[Entry],
     for row in rows:
         plan = plans[row.index]
         families = [q.family for q in questions[row.index]]
-        fact = {"id": row.id, "path": row.path, "split": row.split, "plan": plan.to_json(), "sound": sound_class(plan), "families": families}
+        fact = {
+            "id": row.id,
+            "path": row.path,
+            "split": row.split,
+            "plan": plan.to_json(),
+            "sound": sound_class(plan),
+            "families": families,
+        }
         lines.append(json.dumps(fact, sort_keys=True) + "\n")
     (out / "truth" / "videos.jsonl").write_text("".join(lines), encoding="utf-8")
 
@@ -57,7 +73,20 @@ def film(row: dict[str, Any]) -> Film:
 
 
 def picture_keypoints(film: Film) -> tuple[Floats, npt.NDArray[np.uint8]]:
-    """Keypoints (actors, T, 17, 2) in picture pixels and their visibility (actors, T, 17)."""
+    """Keypoints (actors, T, 17, 2) in picture pixels and their visibility (actors, T, 17).
+
+    A keypoint is seen if the topmost surface at its pixel belongs to its person and is not much nearer than the joint.
+    """
     points = np.stack([film.shots.project(keypoints(m)) for m in film.actors])
     inside = (points >= 0).all(-1) & (points[..., 0] < WIDTH) & (points[..., 1] < HEIGHT)
-    return points, np.where(inside, 2, 0).astype(np.uint8)
+    column = np.clip(points[..., 0].astype(int), 0, WIDTH - 1)
+    row = np.clip(points[..., 1].astype(int), 0, HEIGHT - 1)
+    owner = np.array([-1, *(p.owner for p in film.parts)])
+    keys = np.concatenate([np.zeros((1, film.plan.frames)), np.stack([p.key for p in film.parts])])
+    joints = np.stack([np.stack([m.joints[name][:, 2] for name in KEYPOINTS], -1) + 10.0 * m.actor.y for m in film.actors])
+    seen = np.zeros(points.shape[:-1], bool)
+    for t in range(film.plan.frames):
+        top = surface(film, t, 1)[row[:, t], column[:, t]]
+        mine = owner[top] == np.arange(len(film.actors))[:, None]
+        seen[:, t] = mine & (keys[top, t] < joints[:, t] + HIDDEN)
+    return points, np.where(inside, 1 + seen, 0).astype(np.uint8)
