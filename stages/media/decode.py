@@ -22,6 +22,7 @@ from av.stream import Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from stages.media import orientation
+from stages.media.matroska import missing_bytes
 from stages.media.orientation import Orientation
 from stages.media.outcome import MediaError, Summary
 
@@ -59,9 +60,11 @@ class Video:
         self._size = (0, 0)
         self._time = 0.0
         self._rgb = VideoReformatter()
+        self._path = Path(path)
         self._container = _open(path)
         try:
             self._stream = _video_stream(self._container)
+            self._stream.codec_context.options = {"max_pixels": str(LARGEST_PICTURE)}
             self._stream.codec_context.thread_count = max(1, threads)
             # Slices, not frames: with frame threads, errors surface packets later, at a place that depends on the count.
             self._stream.codec_context.thread_type = "SLICE"
@@ -117,6 +120,9 @@ class Video:
         except FFmpegError as error:
             self._broken = _reason(error)
             yield from self._decode(None, False)
+        if not self._broken and "matroska" in self._container.format.name:
+            cut = missing_bytes(self._path)
+            self._broken = f"the last {cut} bytes of the file are not there" if cut else ""
 
     def _decode(self, packet: Any, corrupt: bool) -> list[Any]:
         try:
@@ -210,7 +216,7 @@ def _open(path: Path | str) -> Any:
             raise MediaError("empty", "the file has no bytes")
         # "file:" keeps a hostile name (``concat:a|b``) from being taken for a protocol, the white list a hostile
         # content (a playlist) from reaching the network.
-        options = {"protocol_whitelist": "file", "max_pixels": str(LARGEST_PICTURE)}
+        options = {"protocol_whitelist": "file"}
         container = av.open(f"file:{os.fspath(path)}", options=options, metadata_errors="replace")
     except FileNotFoundError as error:
         raise MediaError("missing", "the file is not there") from error
@@ -229,8 +235,10 @@ def _open(path: Path | str) -> Any:
 def _video_stream(container: Any) -> Any:
     streams = [s for s in container.streams.video if not s.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)]
     if not streams:
-        kinds = sorted({s.type for s in container.streams})
-        raise MediaError("no_video", f"no video stream, only {', '.join(kinds)}" if kinds else "no stream at all")
+        kinds = sorted({s.type for s in container.streams} & {"video", "audio", "subtitle"})
+        if not kinds:
+            raise MediaError("not_media", "a container without a stream that can be read: it may be cut off or damaged")
+        raise MediaError("no_video", f"no video stream, only {', '.join('cover art' if k == 'video' else k for k in kinds)}")
     if streams[0].codec_context is None:
         raise MediaError("undecodable", "no decoder for the video stream's codec")
     return streams[0]
