@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from systems.videoqa.activation import elu
+from systems.videoqa.dropout import Dropout
 
 POOLING_DROPOUT = 0.15
 CLASSIFIER_DROPOUT = 0.15
@@ -18,7 +19,7 @@ class ClipPooling(nn.Module):
         super().__init__()
         self.v_proj = nn.Linear(module_dim, module_dim, bias=False)
         self.attn = nn.Linear(module_dim, 1)
-        self.dropout = nn.Dropout(POOLING_DROPOUT * dropout)
+        self.dropout = Dropout(POOLING_DROPOUT * dropout)
 
     def forward(self, fused: Tensor) -> Tensor:
         """Pool ``fused`` (B,C,d) to (B,d)."""
@@ -34,11 +35,11 @@ class AnswerDecoder(nn.Module):
         super().__init__()
         self.question_proj = nn.Linear(module_dim, module_dim)
         self.classifier = nn.Sequential(
-            nn.Dropout(CLASSIFIER_DROPOUT * dropout),
+            Dropout(CLASSIFIER_DROPOUT * dropout),
             nn.Linear(2 * module_dim, module_dim),
             nn.ELU(),
             nn.BatchNorm1d(module_dim),
-            nn.Dropout(CLASSIFIER_DROPOUT * dropout),
+            Dropout(CLASSIFIER_DROPOUT * dropout),
             nn.Linear(module_dim, num_answers),
         )
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from systems.videoqa.activation import elu
+from systems.videoqa.dropout import dropout
 
 HEADS = 4
 GRAPH_DROPOUT = 0.15
@@ -70,7 +71,7 @@ def attend(modules: Sequence[PunishGAT], x: Tensor, gate: Tensor | None, adjacen
     vector = torch.cat([head.a.weight for head in flat]).view(count, heads, 2, -1)
     offset = torch.cat([head.a.bias for head in flat]).view(count, 1, 1, heads)
 
-    x = F.dropout(x, first.dropout, first.training)
+    x = dropout(x, first.dropout, first.training)
     values = torch.baddbmm(bias, x.flatten(1, 2), weight.flatten(1, 2).transpose(1, 2))
     values = values.view(count, batch, nodes, heads, -1)
     parts = torch.einsum("mbnhk,mhsk->smbnh", values, vector)
@@ -79,8 +80,8 @@ def attend(modules: Sequence[PunishGAT], x: Tensor, gate: Tensor | None, adjacen
     logits = F.leaky_relu(logits, first.negative_slope)
     if adjacency is not None:
         logits = logits.masked_fill((adjacency <= 0)[None, None, :, :, None], NO_EDGE)
-    alpha = F.dropout(torch.softmax(logits, dim=3), first.dropout, first.training)
+    alpha = dropout(torch.softmax(logits, dim=3), first.dropout, first.training)
     if gate is not None:
         alpha = alpha * gate[:, :, None, :, None]
     mixed = torch.einsum("mbijh,mbjhk->mbihk", alpha, values)
-    return F.dropout(elu(mixed.flatten(3)), first.dropout, first.training)
+    return dropout(elu(mixed.flatten(3)), first.dropout, first.training)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cache.errors import DataError
 from systems.videoqa.bilstm import BiLSTM, read
+from systems.videoqa.dropout import Dropout
 
 EMBEDDING_DROPOUT = 0.15
 QUESTION_DROPOUT = 0.18
@@ -42,8 +43,8 @@ class QuestionEncoder(nn.Module):
         self.encoder_embed = nn.Embedding(vocab_size, word_dim)
         self.concatRNN = WordStates(word_dim, module_dim)
         self.encoder = BiLSTM(word_dim, module_dim // 2)
-        self.embedding_dropout = nn.Dropout(EMBEDDING_DROPOUT * dropout)
-        self.question_dropout = nn.Dropout(QUESTION_DROPOUT * dropout)
+        self.embedding_dropout = Dropout(EMBEDDING_DROPOUT * dropout)
+        self.question_dropout = Dropout(QUESTION_DROPOUT * dropout)
 
     def forward(self, questions: Tensor, lengths: Tensor) -> EncodedQuestion:
         """Encode ``questions`` (B,T) int64 of ``lengths`` (B,), in any order and on any device.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from systems.videoqa.bilstm import BiLSTM
+from systems.videoqa.dropout import Dropout
 
 FRAME_DROPOUT = 0.15
 CLIP_DROPOUT = 0.18
@@ -20,8 +21,8 @@ class AppearanceEncoder(nn.Module):
     def __init__(self, vision_dim: int, module_dim: int, *, dropout: float = 1.0) -> None:
         super().__init__()
         self.encoder = BiLSTM(vision_dim, module_dim // 2)
-        self.frame_dropout = nn.Dropout(FRAME_DROPOUT * dropout)
-        self.clip_dropout = nn.Dropout(CLIP_DROPOUT * dropout)
+        self.frame_dropout = Dropout(FRAME_DROPOUT * dropout)
+        self.clip_dropout = Dropout(CLIP_DROPOUT * dropout)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Encode ``frames`` (U,C,F,V) to (U,C,d)."""
