@@ -23,7 +23,7 @@ def picture(number: int, width: int = 64, height: int = 48) -> np.ndarray:
 
 def number_of(image: np.ndarray) -> int:
     """The number that :func:`picture` drew."""
-    height, width, _ = image.shape
+    width = image.shape[1]
     return round(float(image[:, width // 2 + 4 :].mean()) / 8)
 
 

@@ -13,7 +13,6 @@ import pytest
 
 from stages.media import decode
 from stages.media.decode import MediaError, count_frames, probe, read_chosen, read_frames
-
 from tests.media.conftest import number_of, write_video
 
 Write = Callable[..., Path]
