@@ -31,9 +31,15 @@ def _accuracies(summary: dict[str, Any]) -> list[str]:
     rows = [["", "all", *types], ["questions", str(summary["coverage"]["answered"]), *(str(counts.get(kind, 0)) for kind in types)]]
     body = [
         [row["label"], percent(row["accuracy"]), *(percent(row["by_type"].get(kind)) for kind in types)]
-        for row in [*summary["models"], *summary["baselines"]]
+        for row in [*summary["models"], *map(_without_intervals, summary["baselines"])]
     ]
     return grid(rows + body, rule_after=(1, 1 + len(summary["models"])))
+
+
+def _without_intervals(baseline: dict[str, Any]) -> dict[str, Any]:
+    """A baseline is the same under every seed."""
+    means = {kind: {**value, "half": None} for kind, value in baseline["by_type"].items()}
+    return {**baseline, "accuracy": {**baseline["accuracy"], "half": None}, "by_type": means}
 
 
 def _differences(summary: dict[str, Any], level: str) -> list[str]:
@@ -59,7 +65,8 @@ def _cost(summary: dict[str, Any]) -> list[str]:
     lines = grid(rows, rule_after=(0,))
     note = f"one multiply-add = 2 FLOPs; a question of {summary['question_tokens']} tokens"
     if timing:
-        note += f"; times measured on this machine ({timing['device']}, {timing['threads']} thread), median of {timing['repeats']}, batch {timing['batch_size']}"
+        how = f"{timing['device']}, {timing['threads']} thread, median of {timing['repeats']}, batch {timing['batch_size']}"
+        note += f"; times were measured once, on the machine that made this ({how})"
     return [*lines, note]
 
 
@@ -87,7 +94,7 @@ def percent(value: dict[str, Any] | None, *, sign: bool = False) -> str:
     if value is None:
         return "–"
     mean = f"{100 * value['mean']:+.1f}" if sign else f"{100 * value['mean']:.1f}"
-    return mean if not value["half"] else f"{mean} ± {100 * value['half']:.1f}"
+    return mean if value["half"] is None else f"{mean} ± {100 * value['half']:.1f}"
 
 
 def grid(rows: Sequence[Sequence[str]], rule_after: Sequence[int] = ()) -> list[str]:

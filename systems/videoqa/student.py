@@ -25,7 +25,7 @@ def run(ctx: Context) -> None:
     write_network(ctx.out, arguments, result, about)
 
 
-def targets(ctx: Context, student: DualVGR, train: Split, val: Split) -> TargetSource | None:
+def targets(ctx: Context, train: Split, val: Split) -> TargetSource | None:
     """The source of the teacher's fused features: the dump, or the teacher itself in eval mode, or none without distillation.
 
     Raises ConfigError if the teacher's features have another width than the student's.

@@ -12,6 +12,6 @@ from systems.videoqa.train import train_network
 
 def run(ctx: Context) -> None:
     """Train the teacher."""
-    arguments, result, task = train_network(ctx, nothing=False, target_of=lambda model, train, val: None)
+    arguments, result, task = train_network(ctx, nothing=False, target_of=lambda train, val: None)
     coverage = {split.name: {"questions": split.total, "lost": len(split.lost)} for split in (task.train, task.val)}
     write_network(ctx.out, arguments, result, {"role": "teacher", "seed": ctx.params.seed, "video": "full", "questions": coverage})

@@ -86,11 +86,11 @@ def answer(model: DualVGR, data: Batch) -> DualVGROutput:
 
 
 def train_network(
-    ctx: Context, *, nothing: bool, target_of: Callable[[DualVGR, Split, Split], TargetSource | None]
+    ctx: Context, *, nothing: bool, target_of: Callable[[Split, Split], TargetSource | None]
 ) -> tuple[dict[str, Any], Result, VideoQATask]:
     """Build a network from ``ctx.params`` and train it; return its constructor arguments, the result and the task.
 
-    ``target_of(model, train, val)`` makes the source of the teacher's features, or None. ``nothing`` hides the video.
+    ``target_of(train, val)`` makes the source of the teacher's features, or None. ``nothing`` hides the video.
     The seed is set right before the network is built, so equal seeds give equal initial weights.
     """
     params = ctx.params
@@ -99,6 +99,7 @@ def train_network(
     for split in (train, val):
         for id in split.lost:
             ctx.ledger.add(f"{split.name}/{id}", "missing", "its video has no features: the question is left out")
+    target = target_of(train, val)  # before the seed is set: a teacher may be built here
     vocabulary = Vocabulary.load(ctx.inputs["questions"])
     glove = load_file(ctx.inputs["questions"] / "glove.safetensors")["glove"]
     arguments = {
@@ -120,8 +121,7 @@ def train_network(
     if params.glove:
         model.load_glove(glove)
     model.to(ctx.device)
-    task = VideoQATask(model, train, val, params, ctx.device)
-    task.target = target_of(model, train, val)
+    task = VideoQATask(model, train, val, params, ctx.device, target)
     recipe = Recipe(
         epochs=params.epochs,
         rate=step_rate(params.lr, params.lr_steps, params.lr_decay),
