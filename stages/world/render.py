@@ -87,7 +87,7 @@ def stage_film(plan: Plan) -> Film:
 def _light(plan: Plan) -> tuple[float, float, float]:
     if not plan.night:
         return 1.0, 1.0, 1.0
-    return (0.78, 0.74, 0.7) if plan.scene in INDOORS else (0.62, 0.65, 0.8)
+    return (0.78, 0.74, 0.7) if plan.scene in INDOORS else (0.66, 0.68, 0.8)
 
 
 def _night_view(image: Image.Image, light: tuple[float, float, float]) -> Image.Image:

@@ -1,0 +1,113 @@
+"""The truth agrees with the pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.world import dense, truth
+from stages.world.actions import ACTIONS, Style
+from stages.world.body import CHANNELS, KEYPOINTS
+from stages.world.plan import make_plan
+from stages.world.render import draw, stage_film
+
+SOME = (1, 4, 9, 13)
+
+
+def test_files_hold_what_they_document(msvd: Path) -> None:
+    rows = list(truth.videos(msvd))
+    assert [row["id"] for row in rows] == list(range(1, 17))
+    for row in rows[:4]:
+        stored = np.load(msvd / "truth" / f"{row['id']}.npz")
+        shape = (len(row["plan"]["actors"]), row["plan"]["frames"], 17)
+        assert stored["keypoints"].shape == (*shape, 2) and stored["keypoints"].dtype == np.float16
+        assert stored["visible"].shape == shape and set(np.unique(stored["visible"])) <= {0, 1, 2}
+        points, seen = truth.picture_keypoints(truth.film(row))
+        assert np.abs(points - stored["keypoints"]).max() < 0.2 and np.array_equal(seen, stored["visible"])
+
+
+def test_segments_cover_each_actors_time(msvd: Path) -> None:
+    for row in truth.videos(msvd):
+        for actor in row["plan"]["actors"]:
+            edges = [s["start"] for s in actor["segments"]] + [actor["segments"][-1]["end"]]
+            assert edges[0] == 0 and edges == sorted(edges)
+            assert [s["end"] for s in actor["segments"]] == edges[1:]
+
+
+@pytest.mark.parametrize("index", SOME)
+def test_visible_keypoints_lie_on_their_actor(index: int) -> None:
+    film = stage_film(make_plan(0, index))
+    points, seen = truth.picture_keypoints(film)
+    on = total = 0
+    for t in range(0, film.plan.frames, 7):
+        owner = dense.segmentation(film, t)
+        for a in range(len(film.actors)):
+            x, y = points[a, t][seen[a, t] == 2].astype(int).T
+            on += int((owner[y, x] == a).sum())
+            total += len(x)
+    assert total > 50 and on / total > 0.97
+
+
+@pytest.mark.parametrize("index", SOME)
+def test_pixels_differ_from_the_empty_place_where_the_segmentation_has_people(index: int) -> None:
+    film = stage_film(make_plan(0, index))
+    frames = list(draw(film))
+    film.parts = [p for p in film.parts if p.owner < 0]
+    empty = list(draw(film))
+    full = stage_film(make_plan(0, index))
+    for t in (0, film.plan.frames // 2):
+        inside = dense.segmentation(full, t) >= 0
+        changed = np.abs(frames[t].astype(int) - empty[t]).sum(-1) > 6
+        assert changed[inside].mean() > 0.93
+        assert changed[dense.segmentation(full, t) == -1].mean() < 0.08
+
+
+@pytest.mark.parametrize("index", [i for i in range(30) if make_plan(0, i).camera.move in ("pan", "zoom")][:5])
+def test_flow_warps_the_next_frame_onto_this_one(index: int) -> None:
+    film = stage_film(make_plan(0, index))
+    frames = [f.astype(float) for f in draw(film)]
+    t = film.plan.frames // 2
+    target = np.rint(dense._grid() + dense.flow(film, t) - 0.5).astype(int)
+    inside = ((target >= 0) & (target < [160, 120])).all(-1)
+    x, y = np.clip(target[..., 0], 0, 159), np.clip(target[..., 1], 0, 119)
+    moved = np.abs(frames[t + 1][y, x] - frames[t]).mean(-1)
+    still = np.abs(frames[t + 1] - frames[t]).mean(-1)
+    people = inside & (dense.segmentation(film, t) >= 0)
+    assert moved[inside].mean() < 0.75 * still[inside].mean()
+    assert moved[people].mean() < 0.75 * still[people].mean()
+
+
+def test_flow_of_the_last_frame_is_zero_and_background_flow_is_the_cameras() -> None:
+    film = next(f for f in (stage_film(make_plan(0, i)) for i in range(20)) if f.plan.camera.move == "pan")
+    assert not dense.flow(film, film.plan.frames - 1).any()
+    film.parts = []
+    flow = dense.flow(film, 3)
+    expected = (film.shots.centre[3] - film.shots.centre[4]) * film.shots.zoom[4]
+    assert np.allclose(flow, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("index", SOME)
+def test_people_are_nearer_than_the_wall_and_nearer_people_hide_others(index: int) -> None:
+    film = stage_film(make_plan(0, index))
+    depth, owner = dense.depth(film, 5), dense.segmentation(film, 5)
+    assert np.isfinite(depth).all() and depth.min() > 0.5 and depth.max() <= 60
+    for a, actor in enumerate(film.plan.actors):
+        if (owner == a).any():
+            assert abs(float(np.median(depth[owner == a])) - dense.FOCAL * dense.TALL / actor.height) < 1.0
+
+
+def test_keypoints_are_the_seventeen_of_coco() -> None:
+    assert len(KEYPOINTS) == len(set(KEYPOINTS)) == 17
+    assert KEYPOINTS[0] == "nose" and KEYPOINTS[-1] == "right_ankle"
+
+
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+def test_actions_move_known_channels_within_what_a_body_can_do(name: str) -> None:
+    t = np.linspace(0, 2, 25)
+    pose = ACTIONS[name].move(t, 2.0, Style(reps=2))
+    assert set(pose) <= set(CHANNELS)
+    values = np.stack([np.broadcast_to(v, t.shape) for v in pose.values()])
+    assert np.isfinite(values).all() and np.abs(values).max() <= 200
+    assert np.ptp(values, axis=1).max() > 0
