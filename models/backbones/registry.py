@@ -42,12 +42,12 @@ def _clips(name: str, function: str, width: int, **options: Any) -> Backbone:
 
 
 _ALL = (
-    Backbone("small2d", "small2d:small2d", "appearance", 128, 64),
+    Backbone("small2d", "small2d:small2d", "appearance", 128, 112),
     Backbone("resnet18", "resnet2d:resnet18", "appearance", 512, 224),
     Backbone("resnet34", "resnet2d:resnet34", "appearance", 512, 224),
     Backbone("resnet50", "resnet2d:resnet50", "appearance", 2048, 224),
     Backbone("resnet101", "resnet2d:resnet101", "appearance", 2048, 224),
-    Backbone("small3d", "small3d:small3d", "motion", 128, 56, 16),
+    Backbone("small3d", "small3d:small3d", "motion", 128, 80, 16),
     _clips("resnext101", "resnext_2018", 2048, depth=101),
     _clips("resnet18_3d", "resnet_2018", 512, depth=18, shortcut="A"),
     _clips("resnet34_3d", "resnet_2018", 512, depth=34, shortcut="A"),

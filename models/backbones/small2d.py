@@ -1,7 +1,7 @@
-"""small2d: a residual network for small drawn videos, 64x64 images to a feature of 128 numbers (59 MMAC).
+"""small2d: a residual network for small drawn videos, 112x112 images to a feature of 128 numbers (127 MMAC).
 
-Of the ResNet family (He et al., CVPR 2016) with a 3x3 stem and no max pooling, so that things of a few pixels survive.
-Trained by ``stages.extract.pretrain``; the classification heads of that training are not part of the network.
+Of the ResNet family (He et al., CVPR 2016), narrow, with the resolution kept at a 14x14 map so that people and the things in
+their hands stay apart. Trained by ``stages.extract.pretraining``, whose heads are not part of the network.
 """
 
 from __future__ import annotations
@@ -30,23 +30,22 @@ class Residual(nn.Module):
 
 
 class Small2D(nn.Module):
-    """Images (B, 3, 64, 64) -> feature (B, 128)."""
+    """Images (B, 3, 112, 112) -> feature (B, 128)."""
 
     width = 128
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 24, 3, stride=2, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(3, 24, 5, stride=2, padding=2, bias=False)
         self.bn1 = nn.BatchNorm2d(24)
-        self.layer1 = Residual(24, 32, 1)
-        self.layer2 = Residual(32, 64, 2)
-        self.layer3 = Residual(64, 96, 2)
-        self.layer4 = Residual(96, self.width, 1)
+        self.layer1 = nn.Sequential(Residual(24, 40, 2), Residual(40, 40, 1))
+        self.layer2 = nn.Sequential(Residual(40, 72, 2), Residual(72, 72, 1))
+        self.layer3 = Residual(72, self.width, 1)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The last map (B, 128, H/8, W/8)."""
         x = F.relu(self.bn1(self.conv1(x)))
-        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.layer3(self.layer2(self.layer1(x)))
 
     def pool(self, x: Tensor) -> Tensor:
         """Global average pooling of the last map: (B, 128)."""

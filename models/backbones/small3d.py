@@ -1,7 +1,7 @@
-"""small3d: a factorised 3-D residual network, clips of 16x56x56 to a feature of 128 numbers (278 MMAC).
+"""small3d: a factorised 3-D residual network, clips of 16x80x80 to a feature of 128 numbers (242 MMAC).
 
 R(2+1)D blocks (Tran et al., CVPR 2018) at a narrow width. The input is normalised by a batch norm of its own, so the
-network takes raw 0..255 clips as the published motion features do. Trained by ``stages.extract.pretrain``.
+network takes raw 0..255 clips as the published motion features do. Trained by ``stages.extract.pretraining``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Factorised(nn.Module):
 
 
 class Small3D(nn.Module):
-    """Clips (B, 3, 16, 56, 56) with values 0..255 -> feature (B, 128)."""
+    """Clips (B, 3, 16, 80, 80) with values 0..255 -> feature (B, 128)."""
 
     width = 128
 
@@ -40,14 +40,14 @@ class Small3D(nn.Module):
         self.bn0 = nn.BatchNorm3d(3)
         self.conv1_s = nn.Conv3d(3, 16, (1, 5, 5), stride=(1, 2, 2), padding=(0, 2, 2), bias=False)
         self.bn1_s = nn.BatchNorm3d(16)
-        self.conv1_t = nn.Conv3d(16, 24, (5, 1, 1), padding=(2, 0, 0), bias=False)
+        self.conv1_t = nn.Conv3d(16, 24, (5, 1, 1), stride=(2, 1, 1), padding=(2, 0, 0), bias=False)
         self.bn1_t = nn.BatchNorm3d(24)
-        self.layer1 = nn.Sequential(Factorised(24, 48, (1, 2)), Factorised(48, 48, (1, 1)))
+        self.layer1 = Factorised(24, 48, (1, 2))
         self.layer2 = nn.Sequential(Factorised(48, 80, (2, 2)), Factorised(80, 80, (1, 1)))
-        self.layer3 = nn.Sequential(Factorised(80, self.width, (2, 2)), Factorised(self.width, self.width, (1, 1)))
+        self.layer3 = Factorised(80, self.width, (1, 1))
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """The last map (B, 128, 4, 4, 4)."""
+        """The last map (B, 128, T/4, H/8, W/8)."""
         x = F.relu(self.bn1_s(self.conv1_s(self.bn0(x))))
         x = F.relu(self.bn1_t(self.conv1_t(x)))
         return self.layer3(self.layer2(self.layer1(x)))

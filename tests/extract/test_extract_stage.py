@@ -48,10 +48,10 @@ def test_every_place_of_a_clip_holds_the_feature_of_its_frame(sampled, context) 
     row = FeatureReader(ctx.out / "msvd-qa_appearance_feat.h5").row(5)
     media = json.loads((ctx.inputs["sample"] / "frames.jsonl").read_text())["media"]
     clip = decode_payload(ctx.input_items["sample"].get(media).payload)
-    net = load_network(backbone_of("appearance", ""), "random", None, image_size=64, frames=4, seed=0, device="cpu")
+    net = load_network(backbone_of("appearance", ""), "random", None, image_size=112, frames=4, seed=0, device="cpu")
     with torch.inference_mode():
         for c, f in np.ndindex(2, 4):
-            image = resize(clip.images(int(clip.index[c, f])), 64)
+            image = resize(clip.images(int(clip.index[c, f])), 112)
             alone = net.feature(torch.from_numpy(appearance_input(image[None]))).numpy()[0]
             assert np.allclose(row[c, f], alone, atol=1e-5)
 

@@ -17,18 +17,21 @@ import torch
 from safetensors.torch import save_file
 
 from models.backbones.registry import BACKBONES, build
-from stages.extract.pretraining.data import Clips, Film, Frames, read_film, read_truth
+from stages.extract.pretraining.data import Clips, Film, read_film, read_truth
 from stages.extract.pretraining.labels import Vocabulary, build_vocabulary, facts
 from stages.extract.pretraining.probe import linear_probe
 from stages.extract.pretraining.training import train
 
 LOG = logging.getLogger("pretraining")
+PAIR_WEIGHT = 0.4
 EVERY = 3  # frames of a video are alike: every third is enough
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m stages.extract.pretraining", description="make the weights of small2d and small3d")
-    parser.add_argument("--world", type=Path, required=True, help="drawn world to train on (its training split)")
+    parser.add_argument(
+        "--world", type=Path, required=True, action="append", help="drawn world to train on (its training split); repeat for more"
+    )
     parser.add_argument("--probe", type=Path, required=True, help="drawn world of another seed to measure on (all of it)")
     parser.add_argument("--out", type=Path, required=True, help="where the weights go")
     parser.add_argument("--net", choices=("small2d", "small3d"), action="append", help="train only this one")
@@ -50,7 +53,7 @@ def main() -> int:
 def make(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """Train ``name``, write its weights, and return what the probe says of it and of the same network untrained."""
     size = BACKBONES[name].image_size
-    films = _films(options.world, ["train"], size)
+    films = [film for world in options.world for film in _films(world, ["train"], size)]
     every_fact = [facts(film.plan, t, t) for film in films for t in film.times[::EVERY].tolist()]
     vocabulary = build_vocabulary(every_fact, least=60)
     LOG.info("%s: %d videos, %d labels", name, len(films), vocabulary.size)
@@ -60,12 +63,12 @@ def make(name: str, options: argparse.Namespace) -> dict[str, Any]:
     trained = train(
         net,
         BACKBONES[name].width,
-        vocabulary.size,
+        data.targets.mean(0),
         data.sample,
         steps=options.steps,
         batch=options.batch,
         rate=options.rate,
-        weights=np.ones(vocabulary.size, np.float32),
+        weights=_weights(vocabulary),
         seed=options.seed,
     )
     state = {key: value.half() if value.is_floating_point() else value for key, value in trained.state_dict().items()}
@@ -82,20 +85,29 @@ def make(name: str, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _weights(vocabulary: Vocabulary) -> np.ndarray:
+    """Single facts weigh 1, pairs 0.4: there are many more of them."""
+    weights = np.ones(vocabulary.size, np.float32)
+    for group, span in vocabulary.spans().items():
+        weights[span] = PAIR_WEIGHT if " " in group else 1.0
+    return weights
+
+
 def _films(world: Path, splits: Sequence[str], size: int) -> list[Film]:
-    return [read_film(path, plan, size) for path, plan in read_truth(world, splits)]
+    return [read_film(world, row, size) for row in read_truth(world, splits)]
 
 
-def _data(name: str, films: Sequence[Film], vocabulary: Vocabulary) -> Frames | Clips:
-    return Frames(films, vocabulary, EVERY) if name == "small2d" else Clips(films, vocabulary)
+def _data(name: str, films: Sequence[Film], vocabulary: Vocabulary) -> Clips:
+    frames = BACKBONES[name].frames
+    return Clips(films, vocabulary, frames, EVERY if frames == 1 else frames // 2)
 
 
 @torch.inference_mode()
-def _features(net: torch.nn.Module, data: Frames | Clips) -> np.ndarray:
+def _features(net: torch.nn.Module, data: Clips) -> np.ndarray:
     return np.concatenate([net.feature(torch.from_numpy(data.all(i, i + 32))).numpy() for i in range(0, len(data.targets), 32)])
 
 
-def _probe(net: torch.nn.Module, data: Frames | Clips, vocabulary: Vocabulary) -> dict[str, dict[str, float]]:
+def _probe(net: torch.nn.Module, data: Clips, vocabulary: Vocabulary) -> dict[str, dict[str, float]]:
     features = _features(net, data)
     return linear_probe(features, data.targets, data.video, vocabulary)
 

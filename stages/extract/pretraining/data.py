@@ -16,9 +16,8 @@ from stages.extract.preprocess import appearance_input, motion_input, resize
 from stages.extract.pretraining.labels import Vocabulary, facts
 from stages.media.decode import Video
 
-CLIP = 16
-#: pixels by which a training image may be shifted
-SHIFT = 4
+#: added around an actor's keypoints, in parts of the picture
+MARGIN = 0.05
 
 Images = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
@@ -26,84 +25,93 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Film:
-    """One video: small frames (n, S, S, 3), the time of each in seconds, and the plan that it was drawn from."""
+    """One video: small frames (n, S, S, 3), the time of each in seconds, the plan that it was drawn from, and where its actors
+    are: ``boxes`` (A, n, 4) as x0, y0, x1, y1 in parts of the picture."""
 
     frames: Images
     times: npt.NDArray[np.float64]
     plan: dict[str, Any]
+    boxes: FloatArray
 
 
-def read_truth(world: Path, splits: Sequence[str]) -> list[tuple[Path, dict[str, Any]]]:
-    """Video files of ``splits`` with their plans, from the world's ``truth`` folder, in the order of their ids."""
+@dataclass(frozen=True)
+class Batch:
+    """``inputs`` with ``targets`` (B, L); actor m is in input ``owner[m]`` at ``boxes[m]`` (T, 4) and is ``actor_targets[m]`` (L)."""
+
+    inputs: FloatArray
+    targets: FloatArray
+    owner: npt.NDArray[np.int64]
+    boxes: FloatArray
+    actor_targets: FloatArray
+
+
+def read_truth(world: Path, splits: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of the world's ``truth/videos.jsonl`` (id, path, split, plan) that belong to ``splits``, in order."""
     path = world / "truth" / "videos.jsonl"
     if not path.is_file():
         raise DataError(f"{world} is not a drawn world: it has no truth/videos.jsonl", hint="kdpipe world --seed 1000 --out DIR")
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [(world / row["path"], row["plan"]) for row in rows if row["split"] in splits]
+    return [row for row in rows if row["split"] in splits]
 
 
-def read_film(path: Path, plan: dict[str, Any], size: int) -> Film:
-    """Decode a whole video to frames of ``size`` pixels."""
+def read_film(world: Path, row: dict[str, Any], size: int) -> Film:
+    """Decode a whole video to frames of ``size`` pixels; boxes come from the keypoints, with a margin for head, hands and feet."""
     images, times = [], []
-    with Video(path) as video:
+    with Video(world / row["path"]) as video:
         for frame in video.frames():
+            height, width = frame.image.shape[:2]
             images.append(resize(frame.image, size))
             times.append(frame.time)
-    return Film(np.stack(images), np.array(times), plan)
-
-
-class Frames:
-    """Single frames with what they show. ``every``: take each how-manieth frame."""
-
-    def __init__(self, films: Sequence[Film], vocabulary: Vocabulary, every: int) -> None:
-        self.images = np.concatenate([film.frames[::every] for film in films])
-        self.targets = np.stack([vocabulary.encode(facts(film.plan, float(t), float(t))) for film in films for t in film.times[::every]])
-        self.video = np.concatenate([np.full(len(film.times[::every]), i) for i, film in enumerate(films)])
-
-    def sample(self, rng: np.random.Generator, batch: int) -> tuple[FloatArray, FloatArray]:
-        """A training batch: random frames, mirrored and shifted."""
-        rows = rng.integers(len(self.images), size=batch)
-        return appearance_input(np.stack([augment(rng, self.images[row][None])[0] for row in rows])), self.targets[rows]
-
-    def all(self, start: int, stop: int) -> FloatArray:
-        """Frames ``start`` to ``stop`` as network input, as they are."""
-        return appearance_input(self.images[start:stop])
+    with np.load(world / "truth" / f"{row['id']}.npz") as truth:
+        points = truth["keypoints"].astype(np.float32)[:, : len(times)] / np.array([width, height], np.float32)
+    boxes = np.concatenate([points.min(2) - MARGIN, points.max(2) + MARGIN], axis=-1).clip(0, 1)
+    return Film(np.stack(images), np.array(times), row["plan"], boxes)
 
 
 class Clips:
-    """Clips of consecutive frames with what happens in them; training takes any window, probing every eighth."""
+    """Windows of ``length`` consecutive frames (1: single frames) with what they show; training takes any window."""
 
-    def __init__(self, films: Sequence[Film], vocabulary: Vocabulary) -> None:
+    def __init__(self, films: Sequence[Film], vocabulary: Vocabulary, length: int, every: int) -> None:
         self.films = films
         self.vocabulary = vocabulary
-        self.windows = [(i, s) for i, film in enumerate(films) for s in range(0, len(film.frames) - CLIP + 1, 8)]
-        self.targets = np.stack([self._target(i, s) for i, s in self.windows])
+        self.length = length
+        self.windows = [(i, s) for i, film in enumerate(films) for s in range(0, len(film.frames) - length + 1, every)]
         self.video = np.array([i for i, _ in self.windows])
+        self.targets = np.stack([self._target(i, s) for i, s in self.windows])
+
+    def _span(self, film: int, start: int) -> tuple[float, float]:
+        times = self.films[film].times
+        return float(times[start]), float(times[start + self.length - 1])
 
     def _target(self, film: int, start: int) -> FloatArray:
-        times = self.films[film].times
-        return self.vocabulary.encode(facts(self.films[film].plan, float(times[start]), float(times[start + CLIP - 1])))
+        return self.vocabulary.encode(facts(self.films[film].plan, *self._span(film, start)))
 
-    def sample(self, rng: np.random.Generator, batch: int) -> tuple[FloatArray, FloatArray]:
-        """A training batch: random windows, mirrored and shifted."""
-        clips, targets = [], []
-        for film in rng.integers(len(self.films), size=batch):
-            start = int(rng.integers(len(self.films[film].frames) - CLIP + 1))
-            clips.append(augment(rng, self.films[film].frames[start : start + CLIP]))
-            targets.append(self._target(int(film), start))
-        return motion_input(np.stack(clips)), np.stack(targets)
+    def _input(self, clips: Images) -> FloatArray:
+        return appearance_input(clips[:, 0]) if self.length == 1 else motion_input(clips)
+
+    def sample(self, rng: np.random.Generator, batch: int) -> Batch:
+        """A training batch: random windows, half of them mirrored."""
+        clips, targets, owner, boxes, actor_targets = [], [], [], [], []
+        for i, number in enumerate(rng.integers(len(self.films), size=batch)):
+            film = self.films[number]
+            start = int(rng.integers(len(film.frames) - self.length + 1))
+            mirror = bool(rng.random() < 0.5)
+            clip = film.frames[start : start + self.length]
+            clips.append(clip[:, :, ::-1] if mirror else clip)
+            targets.append(self._target(int(number), start))
+            for actor, where in zip(film.plan["actors"], film.boxes[:, start : start + self.length]):
+                owner.append(i)
+                boxes.append(mirrored(where) if mirror else where)
+                alone = {**film.plan, "actors": [actor], "things": []}
+                actor_targets.append(self.vocabulary.encode(facts(alone, *self._span(int(number), start))))
+        return Batch(self._input(np.stack(clips)), np.stack(targets), np.array(owner), np.stack(boxes), np.stack(actor_targets))
 
     def all(self, start: int, stop: int) -> FloatArray:
         """Windows ``start`` to ``stop`` as network input, as they are."""
-        return motion_input(np.stack([self.films[i].frames[s : s + CLIP] for i, s in self.windows[start:stop]]))
+        return self._input(np.stack([self.films[i].frames[s : s + self.length] for i, s in self.windows[start:stop]]))
 
 
-def augment(rng: np.random.Generator, frames: Images) -> Images:
-    """Mirror half of the time and shift by up to :data:`SHIFT` pixels (edges repeated); the same for all frames of a clip."""
-    if rng.random() < 0.5:
-        frames = frames[:, :, ::-1]
-    dy, dx = rng.integers(-SHIFT, SHIFT + 1, 2)
-    size = frames.shape[1]
-    rows = np.clip(np.arange(size) + dy, 0, size - 1)
-    columns = np.clip(np.arange(size) + dx, 0, size - 1)
-    return frames[:, rows[:, None], columns]
+def mirrored(boxes: FloatArray) -> FloatArray:
+    """Boxes (..., 4) of the mirrored picture."""
+    x0, y0, x1, y1 = np.moveaxis(boxes, -1, 0)
+    return np.stack([1 - x1, y0, 1 - x0, y1], axis=-1)

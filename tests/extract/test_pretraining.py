@@ -1,0 +1,107 @@
+"""The making of the small nets' weights: labels say what the plan says, probing tells signal from noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from stages.extract.pretraining.data import Batch, mirrored
+from stages.extract.pretraining.labels import Vocabulary, build_vocabulary, facts
+from stages.extract.pretraining.probe import average_precision, linear_probe
+from stages.extract.pretraining.training import pool_boxes, train
+
+PLAN = {
+    "scene": "park",
+    "night": True,
+    "camera": {"move": "pan"},
+    "things": [{"name": "dog"}],
+    "actors": [
+        {
+            "kind": "man",
+            "shirt": "red",
+            "bottom": "blue",
+            "hat": "",
+            "holds": "cup",
+            "holds_colour": "green",
+            "segments": [{"action": "wave", "start": 0.0, "end": 2.0}, {"action": "jump", "start": 2.0, "end": 4.0}],
+        }
+    ],
+}
+
+
+def test_facts_follow_the_clock() -> None:
+    assert facts(PLAN, 1.0, 1.0)["kind action"] == {"man wave"}
+    assert facts(PLAN, 1.4, 2.6)["action"] == {"wave", "jump"}
+    assert facts(PLAN, 0.9, 2.2)["action"] == {"wave"}
+    found = facts(PLAN, 2.0, 2.0)
+    assert (found["action"], found["held colour"], found.get("hat", set())) == ({"jump"}, {"green cup"}, set())
+
+
+def test_rare_labels_are_left_out_and_vectors_follow_the_groups() -> None:
+    vocabulary = build_vocabulary([{"a": {"x", "y"}}, {"a": {"x"}, "b": {"z"}}, {"b": {"z"}}], least=2)
+    assert vocabulary == Vocabulary({"a": ("x",), "b": ("z",)})
+    assert vocabulary.encode({"b": {"z", "q"}}).tolist() == [0, 1]
+    assert vocabulary.spans() == {"a": slice(0, 1), "b": slice(1, 2)}
+
+
+def test_average_precision_of_a_perfect_and_a_reversed_ranking() -> None:
+    truth = np.array([1, 1, 0, 0], np.float32)
+    assert average_precision(np.array([4, 3, 2, 1], np.float32), truth) == 1
+    assert average_precision(np.array([1, 2, 3, 4], np.float32), truth) == pytest.approx((1 / 3 + 2 / 4) / 2)
+
+
+def test_the_probe_tells_signal_from_noise() -> None:
+    rng = np.random.default_rng(0)
+    targets = (rng.random((400, 2)) < 0.3).astype(np.float32)
+    features = rng.standard_normal((400, 6)).astype(np.float32)
+    features[:, 0] += 4 * targets[:, 0]
+    report = linear_probe(features, targets, np.arange(400), Vocabulary({"known": ("k",), "noise": ("n",)}))
+    assert report["known"]["mAP"] > 0.9
+    assert report["noise"]["mAP"] < 0.5
+
+
+def test_a_mirrored_box_is_where_the_mirrored_pixels_are() -> None:
+    assert np.allclose(mirrored(np.array([0.1, 0.2, 0.4, 0.9], np.float32)), [0.6, 0.2, 0.9, 0.9])
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_pooling_under_a_box_takes_the_cells_that_it_covers(steps: int) -> None:
+    last = torch.arange(steps * 16.0).reshape(1, 1, steps, 4, 4)
+    box = torch.tensor([0.25, 0.5, 0.75, 1.0]).expand(1, 4 * steps, 4)
+    want = last[0, 0, :, 2:, 1:3].mean()
+    got = pool_boxes(last if steps > 1 else last[:, :, 0], torch.zeros(1, dtype=torch.int64), box)
+    assert torch.allclose(got, want.reshape(1, 1))
+
+
+class Tiny(nn.Module):
+    """A network with the taps that training uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(2, 4, 1)
+
+    def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.layer(x))
+
+    def pool(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3))
+
+
+def test_training_learns_and_repeats_itself() -> None:
+    def sample(rng: np.random.Generator, batch: int) -> Batch:
+        x = rng.standard_normal((batch, 2, 1, 1)).astype(np.float32)
+        y = (x[:, :1, 0, 0] > 0).astype(np.float32)
+        return Batch(x, y, np.arange(batch), np.tile(np.array([0, 0, 1, 1], np.float32), (batch, 1, 1)), y)
+
+    def once() -> Tiny:
+        torch.manual_seed(0)
+        ones = np.ones(1, np.float32)
+        return train(Tiny(), 4, ones / 2, sample, steps=60, batch=32, rate=0.05, weights=ones, seed=0)
+
+    first, second = once(), once()
+    assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values()))
+    data = sample(np.random.default_rng(9), 200)
+    feature = first.pool(first.forward_features(torch.from_numpy(data.inputs))).detach().numpy()
+    assert max(abs(np.corrcoef(column, data.targets[:, 0])[0, 1]) for column in feature.T if column.std() > 0) > 0.5
