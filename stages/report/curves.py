@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from models.training.statistics import interval
 
@@ -40,6 +41,7 @@ def draw(path: Path, curves: Sequence[Sequence[Mapping[str, Any]]], labels: Mapp
             _curve(axis, key, [[record for record in seed if record["model"] == name] for seed in curves], label, colour, level)
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.25)
         if logarithmic:
             axis.set_yscale("log")
