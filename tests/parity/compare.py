@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.parity.case import Allowance, Case, Mismatch
 
 DEFAULT = 1e-4
 """Allowed error, relative to the largest absolute entry of an output."""
+NUMBER = r"\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 
 
 def compare(case: Case, computed: Mapping[str, Any]) -> float:
@@ -39,8 +41,17 @@ def allowance(case: Case, name: str, want: np.ndarray) -> Allowance:
             return allowed
     if want.dtype.kind in "biuSU":
         return Allowance()
-    stated = case.meta.get("tolerance")
-    return Allowance(relative=float(stated) if isinstance(stated, int | float) else DEFAULT)
+    return stated(case.meta.get("tolerance"))
+
+
+def stated(tolerance: Any) -> Allowance:
+    """Read a json's tolerance: a number, "1e-4 relative ...", or "rtol 1e-3, atol 2e-4 ..."; anything else is the default."""
+    text = str(tolerance).strip()
+    named = dict(re.findall(rf"\b(rtol|atol)\s*=?\s*({NUMBER})", text))
+    if named:
+        return Allowance(relative=float(named.get("rtol", 0.0)), absolute=float(named.get("atol", 0.0)))
+    plain = re.fullmatch(rf"({NUMBER})(?:\s+relative\b.*)?", text)
+    return Allowance(relative=float(plain[1]) if plain else DEFAULT)
 
 
 def as_array(value: Any) -> np.ndarray:

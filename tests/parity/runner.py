@@ -6,7 +6,7 @@ import fnmatch
 import importlib
 import sys
 import traceback
-from collections.abc import Iterator
+import zipfile
 from pathlib import Path
 from typing import TextIO
 
@@ -18,16 +18,27 @@ AREAS = ("dualvgr", "modules", "losses", "training", "stages", "backbones")
 
 
 def run(directory: Path, only: str = "*", *, out: TextIO | None = None, verbose: bool = False) -> int:
-    """Run the cases of ``directory`` whose name matches ``only``; return the exit status (0: all passed)."""
+    """Run the cases of ``directory`` whose file name matches ``only``; return the exit status (0: all passed).
+
+    A json without a ``case`` key is no case and is skipped.
+    """
     out = out or sys.stdout
     broken = load_areas()
     for area, reason in broken.items():
         out.write(f"broken tests/parity/{area}.py: {reason}\n")
     counts = {"ok": 0, "FAIL": 0, "unknown": 0}
-    for case in cases(directory, only):
-        status, text = verdict(case, handler_of(case.name), verbose=verbose)
+    for path in sorted(path for path in directory.glob("*.json") if fnmatch.fnmatchcase(path.stem, only)):
+        try:
+            case = load_case(path)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            name, status, text = path.stem, "FAIL", f" cannot be read: {error}"
+        else:
+            if case is None:
+                continue
+            name = case.name
+            status, text = verdict(case, handler_of(name), verbose=verbose)
         counts[status] += 1
-        out.write(f"{status} {case.name}{text}\n")
+        out.write(f"{status} {name}{text}\n")
         out.flush()
     out.write(f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['unknown']} unknown\n")
     return 0 if counts["ok"] and not counts["FAIL"] and not counts["unknown"] else 1
@@ -42,16 +53,6 @@ def load_areas() -> dict[str, str]:
         except Exception as error:  # noqa: BLE001 - whatever one area does wrong, the others still run
             broken[area] = f"{type(error).__name__}: {error}"
     return broken
-
-
-def cases(directory: Path, only: str = "*") -> Iterator[Case]:
-    """Yield the cases of a directory by name; json files that are no cases are skipped."""
-    for path in sorted(directory.glob("*.json")):
-        if not fnmatch.fnmatchcase(path.stem, only):
-            continue
-        case = load_case(path)
-        if case is not None:
-            yield case
 
 
 def verdict(case: Case, handler: Handler | None, *, verbose: bool = False) -> tuple[str, str]:

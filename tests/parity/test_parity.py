@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.parity.case import Allowance
+from tests.parity.compare import stated
 from tests.parity.fill import fill
 from tests.parity.runner import load_areas, run
 
@@ -102,6 +104,30 @@ def test_a_case_without_handler_is_unknown_and_not_a_success(tmp_path: Path) -> 
     assert status == 1
     assert "unknown something_new" in lines
     assert lines[-1] == "1 passed, 0 failed, 1 unknown"
+
+
+def test_a_damaged_case_fails_and_the_others_run(tmp_path: Path) -> None:
+    copy("module_punish_gat", tmp_path)
+    copy("module_mfb_2d", tmp_path)
+    (tmp_path / "module_mfb_2d.npz").write_bytes(b"not an archive")
+    (tmp_path / "another.json").write_text("{")
+    status, lines = report(tmp_path)
+    assert status == 1 and lines[-1] == "1 passed, 2 failed, 0 unknown"
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "relative", "absolute"),
+    [
+        (None, 1e-4, 0.0),
+        (0.01, 0.01, 0.0),
+        ("1e-5", 1e-5, 0.0),
+        ("1e-3 relative after 3 steps", 1e-3, 0.0),
+        ("rtol 1e-3, atol 2e-4 (float32, long sums)", 1e-3, 2e-4),
+        ("2 levels", 1e-4, 0.0),
+    ],
+)
+def test_tolerances_are_read_as_the_cases_state_them(tolerance: object, relative: float, absolute: float) -> None:
+    assert stated(tolerance) == Allowance(relative, absolute)
 
 
 def test_nothing_to_run_is_not_a_success(tmp_path: Path) -> None:
