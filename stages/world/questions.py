@@ -100,8 +100,10 @@ def _article(noun: str) -> str:
 def _whats_doing(q: Asker) -> Iterator[tuple[str, str]]:
     for i in q.seen():
         if len(q.actors[i].segments) == 1 and q.doing(i):
-            who = q.name(i)
-            yield q.one_of(f"what is {who} doing?", f"what is {who} doing?", f"what does {who} do?"), q.doing(i)[0].action
+            action = q.doing(i)[0].action
+            yield f"what is {q.name(i)} doing?", action
+            yield f"what is {q.name(i)} doing?", action
+            yield q.one_of(f"what does {q.name(i)} do?", f"what is {q.name(i)} doing {q.place}?"), action
 
 
 def _whats_order(q: Asker) -> Iterator[tuple[str, str]]:
@@ -181,7 +183,9 @@ def _whos_doing(q: Asker) -> Iterator[tuple[str, str]]:
         doers = q.doers(action)
         kinds = {q.actors[i].kind for i in doers}
         if doers and len(kinds) == 1 and all(q.in_view[i] for i in doers):
-            yield q.one_of(f"who is {facts.gerund}?", f"who is {facts.gerund}?", f"who {facts.third}?"), kinds.pop()
+            kind = kinds.pop()
+            yield f"who is {facts.gerund}?", kind
+            yield q.one_of(f"who {facts.third}?", f"who is {facts.gerund} {q.place}?"), kind
 
 
 def _whos_order(q: Asker) -> Iterator[tuple[str, str]]:
@@ -294,11 +298,11 @@ def _wheres_side(q: Asker) -> Iterator[tuple[str, str]]:
 
 FAMILIES: dict[str, list[tuple[str, float, Callable[[Asker], Iterator[tuple[str, str]]]]]] = {
     "what": [
-        ("action", 3.4, _whats_doing),
+        ("action", 3.8, _whats_doing),
         ("order", 3.2, _whats_order),
         ("shared", 1.2, _whats_shared),
         ("held", 1.5, _whats_held),
-        ("colour", 2.0, _whats_colour),
+        ("colour", 1.1, _whats_colour),
         ("beside", 1.0, _whats_beside),
         ("worn", 0.3, _whats_worn),
     ],
