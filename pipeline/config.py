@@ -146,6 +146,11 @@ class Config:
             for name in fields:
                 self._asked.add(f"{prefix}.{name}")
                 found = self._values.get(f"{prefix}.{name}")
+                if found is not None and name in fixed and prefix == section:
+                    raise ConfigError(
+                        f"{found.origin}: {prefix}.{name} is decided by the graph",
+                        hint="layout, seeds and first_seed are keys of their own",
+                    )
                 if found is not None:
                     values[name] = _coerce(found, kinds[name], f"{prefix}.{name}", fields[name].metadata.get("choices", ()))
         return cls(**{**values, **fixed})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import math
 import resource
 import shutil
 import sys
@@ -144,7 +145,7 @@ def _check(judge: Judge, node: Node, ledger: Ledger) -> None:
         raise ToleranceError(
             f"{node.name} lost {len(lost)} of {len(ledger.entries)} items, more than its tolerance of {tolerated:.1%}:{shown}",
             hint=f"all of them: kdpipe show {node.name} --ledger --dataset {judge.dataset} --system {judge.system}"
-            f"   (to go on without them: --set {node.stage.name}.{node.stage.tolerance}={ledger.lost_fraction():.2f})",
+            f"   (to go on without them: --set {node.stage.name}.{node.stage.tolerance}={math.ceil(ledger.lost_fraction() * 100) / 100})",
         )
 
 

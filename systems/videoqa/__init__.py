@@ -75,14 +75,17 @@ class StudentParams(TrainParams):
     kd_reduction: str = option(
         "paper", "'paper': KL summed over clips, no t² factor; 'fixed': mean over clips, times t²", choices=("paper", "fixed")
     )
+    kd_logits: float = option(0.0, "weight of a third term, KL of the answer distributions times t_logits²; 0 as published")
+    t_logits: float = option(2.0, "temperature of that term")
     targets: str = option("cached", "the teacher's features from the dump, or computed at every step", choices=("cached", "online"))
     video: str = option("full", "'none' feeds zeros in place of the video: what the question alone gives away", choices=("full", "none"))
 
 
 @dataclass(frozen=True)
 class DumpParams:
-    """Parameters of the dump."""
+    """Parameters of the dump; the graph decides ``logits``: they are kept if the distilled student learns from them."""
 
+    logits: bool = option(False, "keep the teacher's logits too")
     precision: str = option("float32", "float16 halves the file; the loss then differs in the fourth digit", choices=("float32", "float16"))
     batch_size: int = option(256, "questions per step; in the key, because it can change the last bits")
     threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it")
@@ -131,6 +134,8 @@ NO_KD: dict[str, Any] = {
     "t_app": 1.0,
     "t_mo": 1.0,
     "kd_reduction": "paper",
+    "kd_logits": 0.0,
+    "t_logits": 2.0,
     "targets": "cached",
 }
 
@@ -154,8 +159,8 @@ DATA = {"questions": "questions", "appearance": "extract.appearance", "motion": 
 def _seed_nodes(config: Config, seed: int) -> Iterator[Node]:
     teacher, dump = f"teacher.s{seed}", f"dump.s{seed}"
     yield Node(teacher, TEACHER, config.params("teacher", TeacherParams, seed=seed), DATA)
-    yield Node(dump, DUMP, config.params("dump", DumpParams), {"teacher": teacher, **DATA})
     kd = config.params("student.kd", StudentParams, seed=seed, kd="features", video="full")
+    yield Node(dump, DUMP, config.params("dump", DumpParams, logits=bool(kd.kd_logits)), {"teacher": teacher, **DATA})
     source = {"dump": dump} if kd.targets == "cached" else {"teacher": teacher}
     yield Node(f"student.kd.s{seed}", STUDENT, kd, {**source, **DATA})
     for variant, video in (("alone", "full"), ("question", "none")):

@@ -157,12 +157,13 @@ class Split:
 
 
 class Targets:
-    """The teacher's fused feature of every question of a split, from a dump: float32 (B,C,d) by rows of the split.
+    """What the teacher says of every question of a split, from a dump, by rows of the split, float32.
 
-    Raises DataError if the dump was made for other questions.
+    ``name`` is ``"fused"``, the fused feature (B,C,d), or ``"logits"`` (B,A).
+    Raises DataError if the dump was made for other questions or does not hold ``name``.
     """
 
-    def __init__(self, directory: Path, split: Split, *, memory_gb: float = 4.0) -> None:
+    def __init__(self, directory: Path, split: Split, name: str = "fused", *, memory_gb: float = 4.0) -> None:
         import h5py
 
         self._file: Any = h5py.File(directory / "fused.h5", "r")
@@ -173,12 +174,14 @@ class Targets:
             raise DataError(
                 f"the dump has no target for question {missing[0]} of {split.name}", hint="make the dump again: kdpipe distill --stage dump"
             )
-        self._fused: Any = group["fused"]
-        self.shape: tuple[int, ...] = tuple(self._fused.shape[1:])
+        if name not in group:
+            raise DataError(f"the dump holds no {name}", hint="make the dump again: kdpipe distill --stage dump")
+        self._rows: Any = group[name]
+        self.shape: tuple[int, ...] = tuple(self._rows.shape[1:])
         self._place = torch.tensor([place[id] for id in split.question_ids.tolist()], dtype=torch.int64)
         self._held: Tensor | None = None
-        if 4 * self._fused.size <= memory_gb * 2**30:
-            self._held = torch.from_numpy(self._fused[:].astype(np.float32))
+        if 4 * self._rows.size <= memory_gb * 2**30:
+            self._held = torch.from_numpy(self._rows[:].astype(np.float32))
             self._file.close()
 
     def __getitem__(self, rows: Tensor) -> Tensor:
@@ -186,4 +189,4 @@ class Targets:
         if self._held is not None:
             return self._held[places]
         distinct, index = torch.unique(places, return_inverse=True)  # h5py wants increasing, distinct indices
-        return torch.from_numpy(self._fused[distinct.numpy()].astype(np.float32))[index]
+        return torch.from_numpy(self._rows[distinct.numpy()].astype(np.float32))[index]

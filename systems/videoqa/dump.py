@@ -1,13 +1,15 @@
 """The ``dump`` stage: what the teacher shows to the students, computed once.
 
-Writes ``fused.h5`` with a group for ``train`` and one for ``val``: ``fused`` float32 or float16 (n,C,d), ``question_ids`` int64
-(n,), in the order of the question file; questions whose video was lost have no row. ``dump.json`` says what it is.
+Writes ``fused.h5`` with a group for ``train`` and one for ``val``: ``fused`` float32 or float16 (n,C,d), ``logits`` (n,A) if they
+were asked for, ``question_ids`` int64 (n,), in the order of the question file; questions whose video was lost have no row.
+``dump.json`` says what it is.
 The teacher is in eval mode and the features are not augmented, so each target is a constant.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,20 +38,26 @@ def run(ctx: Context) -> None:
         for split in splits:
             group = file.create_group(split.name)
             group.create_dataset("question_ids", data=split.question_ids.numpy().astype("<i8"), track_times=False)
-            shape = (features.clips, about["arguments"]["module_dim"])
+            shapes = {"fused": (features.clips, about["arguments"]["module_dim"])}
+            if params.logits:
+                shapes["logits"] = (about["arguments"]["answer_vocab_size"],)
             kind = "<f4" if params.precision == "float32" else "<f2"
-            rows = group.create_dataset(
-                "fused", shape=(len(split), *shape), dtype=kind, chunks=(1, *shape), fletcher32=True, track_times=False
-            )
+            rows = {
+                name: group.create_dataset(
+                    name, shape=(len(split), *shape), dtype=kind, chunks=(1, *shape), fletcher32=True, track_times=False
+                )
+                for name, shape in shapes.items()
+            }
             _fill(rows, teacher, split, params.batch_size, ctx.device, bar)
     record = {"precision": params.precision, "teacher_seed": about["seed"], "questions": {split.name: len(split) for split in splits}}
     (ctx.out / "dump.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 @torch.no_grad()
-def _fill(rows: Any, teacher: DualVGR, split: Split, batch_size: int, device: str, bar: Any) -> None:
+def _fill(rows: Mapping[str, Any], teacher: DualVGR, split: Split, batch_size: int, device: str, bar: Any) -> None:
     for batch in split.by_video(batch_size):
-        fused = answer(teacher, split.batch(batch, device)).fused.cpu().numpy()
+        out = answer(teacher, split.batch(batch, device))
         order = np.argsort(batch.numpy())  # h5py wants increasing indices
-        rows[batch.numpy()[order]] = fused[order]
+        for name, dataset in rows.items():
+            dataset[batch.numpy()[order]] = getattr(out, name).cpu().numpy()[order]
         bar.step(len(batch))

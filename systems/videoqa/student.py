@@ -5,15 +5,16 @@ Writes ``model.safetensors``, ``model.json`` and ``curves.jsonl`` (:mod:`systems
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
-from torch import Tensor
 
 from cache.errors import ConfigError
 from cache.stage import Context
 from systems.videoqa.checkpoint import read_network, write_network
 from systems.videoqa.data import Batch, Split, Targets
 from systems.videoqa.model import DualVGR
-from systems.videoqa.train import TargetSource, answer, train_network
+from systems.videoqa.train import Target, TargetSource, answer, train_network
 
 
 def run(ctx: Context) -> None:
@@ -26,7 +27,7 @@ def run(ctx: Context) -> None:
 
 
 def targets(ctx: Context, train: Split, val: Split) -> TargetSource | None:
-    """The source of the teacher's fused features: the dump, or the teacher itself in eval mode, or none without distillation.
+    """The source of what the teacher says: the dump, or the teacher itself in eval mode, or none without distillation.
 
     Raises ConfigError if the teacher's features have another width than the student's.
     """
@@ -35,10 +36,14 @@ def targets(ctx: Context, train: Split, val: Split) -> TargetSource | None:
         return None
     if params.targets == "online":
         teacher, about = read_network(ctx.inputs["teacher"], ctx.device)
-        width, source = about["arguments"]["module_dim"], online(teacher)
+        width, source = about["arguments"]["module_dim"], online(teacher, logits=bool(params.kd_logits))
     else:
-        dumped = {split.name: Targets(ctx.inputs["dump"], split, memory_gb=params.memory_gb) for split in (train, val)}
-        width, source = dumped["train"].shape[-1], cached(dumped)
+        names = ("fused", "logits") if params.kd_logits else ("fused",)
+        dumped = {
+            split.name: {name: Targets(ctx.inputs["dump"], split, name, memory_gb=params.memory_gb) for name in names}
+            for split in (train, val)
+        }
+        width, source = dumped["train"]["fused"].shape[-1], cached(dumped)
     if width != params.module_dim:
         raise ConfigError(
             f"the teacher's features are {width} wide, the student's {params.module_dim}: they are compared channel by channel",
@@ -47,16 +52,17 @@ def targets(ctx: Context, train: Split, val: Split) -> TargetSource | None:
     return source
 
 
-def cached(dumped: dict[str, Targets]) -> TargetSource:
-    """Targets from a dump, by split."""
-    return lambda split, data: dumped[split.name][data.rows].to(data.appearance.device)
+def cached(dumped: Mapping[str, Mapping[str, Targets]]) -> TargetSource:
+    """Targets from a dump: split -> name (``fused``, ``logits``) -> rows."""
+    return lambda split, data: Target(**{name: rows[data.rows].to(data.appearance.device) for name, rows in dumped[split.name].items()})
 
 
-def online(teacher: DualVGR) -> TargetSource:
+def online(teacher: DualVGR, *, logits: bool = False) -> TargetSource:
     """Targets computed at every step by a frozen teacher; it draws no random number, so the student's dropouts are the same."""
 
-    def fused(split: Split, data: Batch) -> Tensor:
+    def target(split: Split, data: Batch) -> Target:
         with torch.no_grad():
-            return answer(teacher, data).fused
+            out = answer(teacher, data)
+        return Target(out.fused, out.logits if logits else None)
 
-    return fused
+    return target

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -18,11 +18,18 @@ from cache.stage import Context
 from models.training.determinism import make_deterministic
 from models.training.loop import Recipe, Result, fit, step_rate
 from systems.videoqa.data import Batch, Features, Split, Vocabulary
-from systems.videoqa.losses import hard_loss, kd_loss
+from systems.videoqa.losses import hard_loss, kd_loss, logit_kd
 from systems.videoqa.model import DualVGR, DualVGROutput
 
-#: split, batch -> the teacher's fused feature (B,C,d)
-TargetSource = Callable[[Split, Batch], Tensor]
+
+class Target(NamedTuple):
+    """What the teacher says of a batch: its fused feature (B,C,d), and its logits (B,A) if they are learnt from."""
+
+    fused: Tensor
+    logits: Tensor | None = None
+
+
+TargetSource = Callable[[Split, Batch], Target]
 
 
 @dataclass
@@ -66,18 +73,23 @@ class VideoQATask:
         terms = {"ce": hard.ce, "common": hard.common, "dependence": hard.dependence, "hard": hard.total}
         if self.target is None:
             return hard.total, terms
+        target = self.target(split, data)
         loss = kd_loss(
             hard,
             out.appearance,
             out.motion,
-            self.target(split, data),
+            target.fused,
             kd_alpha=params.kd_alpha,
             kd_beta=params.kd_beta,
             t_app=params.t_app,
             t_mo=params.t_mo,
             reduction=params.kd_reduction,
         )
-        return loss.total, {**terms, "kd_appearance": loss.app, "kd_motion": loss.mo}
+        terms |= {"kd_appearance": loss.app, "kd_motion": loss.mo}
+        if target.logits is None:
+            return loss.total, terms
+        terms["kd_logits"] = logit_kd(out.logits, target.logits, params.t_logits)
+        return loss.total + params.kd_logits * params.t_logits**2 * terms["kd_logits"], terms
 
 
 def answer(model: DualVGR, data: Batch) -> DualVGROutput:

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from cache.errors import ConfigError
+from cache.errors import ConfigError, DataError
 from systems.videoqa import StudentParams
 from systems.videoqa.checkpoint import read_network
 from systems.videoqa.data import Features, Split, Targets
@@ -25,7 +25,7 @@ def test_cached_and_online_targets_give_the_same_loss(trained) -> None:
     train, val = (Split(bench.inputs["questions"], name, features) for name in ("train", "val"))
     student, _ = read_network(made["student.alone"])
     teacher, _ = read_network(made["teacher"])
-    dumped = {split.name: Targets(made["dump"], split) for split in (train, val)}
+    dumped = {split.name: {"fused": Targets(made["dump"], split)} for split in (train, val)}
     params = StudentParams(batch_size=8, seed=1)
     losses = []
     for source in (cached(dumped), online(teacher)):
@@ -43,6 +43,19 @@ def test_training_against_cached_or_online_targets_takes_the_same_course(trained
     for a, b in zip(curves(made["student.kd"]), curves(live), strict=True):
         assert a["train_ce"] == pytest.approx(b["train_ce"], rel=1e-3)
         assert a["train_kd_motion"] == pytest.approx(b["train_kd_motion"], rel=1e-3)
+
+
+def test_cached_and_online_logits_give_the_same_loss(trained) -> None:
+    bench, made = trained
+    dump = bench.dump(made["teacher"], "dump_logits", logits=True)
+    settings = {"kd_logits": 0.5, "kd_alpha": 0.0, "kd_beta": 0.0}
+    cache = bench.student("logits_cached", {"dump": dump}, **settings)
+    live = bench.student("logits_online", {"teacher": made["teacher"]}, targets="online", **settings)
+    for a, b in zip(curves(cache), curves(live), strict=True):
+        assert a["train_kd_logits"] > 1e-4
+        assert a["train_kd_logits"] == pytest.approx(b["train_kd_logits"], rel=1e-3)
+    with pytest.raises(DataError, match="holds no logits"):
+        bench.student("logits_missing", {"dump": made["dump"]}, **settings)
 
 
 def test_distillation_of_weight_zero_is_training_alone(trained) -> None:
