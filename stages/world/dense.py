@@ -8,6 +8,8 @@ the background is a ground plane that ends in a wall at the scene's horizon.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
@@ -25,19 +27,30 @@ FOCAL, TALL = 160.0, 1.75
 WALL_INDOORS, WALL_OUTDOORS = 6.0, 60.0
 
 
-def surface(film: Film, t: int, samples: int = SS) -> npt.NDArray[np.int32]:
-    """(HEIGHT, WIDTH): 1 + index into ``film.parts`` of the topmost opaque part of frame ``t``, 0 for the background.
+def surfaces(film: Film, times: Iterable[int], samples: int = SS) -> Iterator[npt.NDArray[np.int32]]:
+    """For each frame number (HEIGHT, WIDTH): 1 + index into ``film.parts`` of the topmost opaque part, 0 for the background.
 
-    ``samples`` is the supersampling: ``SS`` is the middle sample of the drawing itself, 1 is faster.
+    ``samples`` is the supersampling: ``SS`` takes the middle samples of the drawing itself, 1 is faster.
     """
-    image = Image.new("I", (WIDTH * samples, HEIGHT * samples))
-    pen = ImageDraw.Draw(image)
-    for i in np.argsort([p.key[t] for p in film.parts], kind="stable"):
-        part = film.parts[i]
-        if part.colour[3] >= OPAQUE and (part.shown is None or part.shown[t]):
-            pen.polygon(np.ascontiguousarray(film.shots.at(part.points[t], t) * samples, np.float32), fill=int(i) + 1)
+    solid = [i for i, p in enumerate(film.parts) if p.colour[3] >= OPAQUE]
+    points = [np.ascontiguousarray(film.shots.project(film.parts[i].points) * samples, np.float32) for i in solid]
+    order = (
+        np.argsort(np.stack([film.parts[i].key for i in solid]), axis=0, kind="stable") if solid else np.zeros((0, film.plan.frames), int)
+    )
     middle = samples // 2
-    return np.asarray(image)[middle::samples, middle::samples]
+    for t in times:
+        image = Image.new("I", (WIDTH * samples, HEIGHT * samples))
+        pen = ImageDraw.Draw(image)
+        for k in order[:, t]:
+            shown = film.parts[solid[k]].shown
+            if shown is None or shown[t]:
+                pen.polygon(points[k][t], fill=solid[k] + 1)
+        yield np.asarray(image)[middle::samples, middle::samples]
+
+
+def surface(film: Film, t: int) -> npt.NDArray[np.int32]:
+    """The surfaces of frame ``t``, see :func:`surfaces`."""
+    return next(surfaces(film, [t]))
 
 
 def segmentation(film: Film, t: int) -> npt.NDArray[np.int8]:

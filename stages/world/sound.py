@@ -8,6 +8,7 @@ import numpy.typing as npt
 from stages.world.plan import AUDIO_RATE, Plan, Segment
 
 Samples = npt.NDArray[np.float32]
+LOOP = 1 << 15
 
 #: action -> what it sounds like
 SOUNDS: dict[str, str] = {
@@ -52,12 +53,12 @@ AMBIENCE: dict[str, str] = {
 
 
 def _coloured(rng: np.random.Generator, n: int, low: float, high: float) -> Samples:
-    """Noise between two frequencies in Hz, peak about 1."""
-    spectrum = np.fft.rfft(rng.standard_normal(n))
-    f = np.fft.rfftfreq(n, 1 / AUDIO_RATE)
+    """``n`` samples of noise between two frequencies in Hz, peak about 1; it repeats every two seconds (the FFT's length)."""
+    spectrum = np.fft.rfft(rng.standard_normal(LOOP))
+    f = np.fft.rfftfreq(LOOP, 1 / AUDIO_RATE)
     spectrum *= (f > low) & (f < high)
-    wave = np.fft.irfft(spectrum, n)
-    return (wave / (np.abs(wave).max() + 1e-9)).astype(np.float32)
+    wave = np.fft.irfft(spectrum, LOOP)
+    return np.resize((wave / (np.abs(wave).max() + 1e-9)).astype(np.float32), n)
 
 
 def _tone(t: Samples, hertz: float) -> Samples:

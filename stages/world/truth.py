@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.world.body import KEYPOINTS
-from stages.world.dense import surface
+from stages.world.dense import surfaces
 from stages.world.figure import keypoints
 from stages.world.layout import Entry
 from stages.world.plan import AUDIO_RATE, HEIGHT, RATE, WIDTH, Plan
@@ -85,8 +85,8 @@ def picture_keypoints(film: Film) -> tuple[Floats, npt.NDArray[np.uint8]]:
     keys = np.concatenate([np.zeros((1, film.plan.frames)), np.stack([p.key for p in film.parts])])
     joints = np.stack([np.stack([m.joints[name][:, 2] for name in KEYPOINTS], -1) + 10.0 * m.actor.y for m in film.actors])
     seen = np.zeros(points.shape[:-1], bool)
-    for t in range(film.plan.frames):
-        top = surface(film, t, 1)[row[:, t], column[:, t]]
+    for t, shown in enumerate(surfaces(film, range(film.plan.frames), samples=1)):
+        top = shown[row[:, t], column[:, t]]
         mine = owner[top] == np.arange(len(film.actors))[:, None]
         seen[:, t] = mine & (keys[top, t] < joints[:, t] + HIDDEN)
     return points, np.where(inside, 1 + seen, 0).astype(np.uint8)
