@@ -95,7 +95,27 @@ def _kinetics_2020(backbone: str, file: str) -> Weights:
     )
 
 
+def _world(backbone: str, image_size: int, sha256: str) -> Weights:
+    motion = backbone.endswith("3d")
+    return Weights(
+        f"{backbone}.world",
+        backbone,
+        f"{backbone}_world.safetensors",
+        "python -m stages.extract.pretraining (models/backbones/weights/README.md)",
+        "Apache-2.0; trained on the drawn world of this project",
+        image_size,
+        (0.0, 0.0, 0.0) if motion else IMAGENET_MEAN,
+        (1.0, 1.0, 1.0) if motion else PAPER_STD,
+        scale=255 if motion else 1,
+        sha256=sha256,
+        layout=backbone,
+        shipped=True,
+    )
+
+
 _ALL = (
+    _world("small2d", 112, "592c2eeaa014fa1b9d78cfd5dd7fe8a7139492bda6337a7dd13c7a29812585be"),
+    _world("small3d", 80, "2ac45cb5fed88593b8eca8bf0b6841b26aa40654f553a7d8f6cac2000fb83f9d"),
     _imagenet("resnet18", "resnet18-f37072fd.pth"),
     _imagenet("resnet34", "resnet34-b627a593.pth"),
     _imagenet("resnet50", "resnet50-0676ba61.pth"),

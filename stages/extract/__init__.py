@@ -38,7 +38,7 @@ class ExtractParams:
     lost_videos: str = option(
         "zeros", "a video without frames gets a row of zeros as in HCRN (the ledger names it), or no row", choices=("zeros", "leave_out")
     )
-    tolerance: float = option(0.0, "tolerated fraction of videos whose features are not finite", keyed=False)
+    max_lost: float = option(0.0, "fraction of videos whose features may be not finite before the stage fails", keyed=False)
 
 
 STAGE = Stage(
@@ -48,6 +48,6 @@ STAGE = Stage(
     files=("weights_file",),
     facets=("device", "precision"),
     items=True,
-    tolerance="tolerance",
+    tolerance="max_lost",
     modules=MODULES,
 )
