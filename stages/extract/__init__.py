@@ -36,7 +36,9 @@ class ExtractParams:
         choices=("raw255", "mean_subtract", "kinetics2020"),
     )
     lost_videos: str = option(
-        "zeros", "a video without frames gets a row of zeros as in HCRN (the ledger names it), or no row", choices=("zeros", "leave_out")
+        "leave_out",
+        "a video without frames gets no row (its questions are counted, not trained on), or zeros as in HCRN (the ledger names it)",
+        choices=("leave_out", "zeros"),
     )
     max_lost: float = option(0.0, "fraction of videos whose features may be not finite before the stage fails", keyed=False)
 
