@@ -110,7 +110,8 @@ class FeatureReader:
 
     def row(self, id: int | str) -> FloatArray:
         """The row of ``id``: float32 of :attr:`shape`."""
-        return self.rows([id])[0]
+        row: FloatArray = self.rows([id])[0]
+        return row
 
     def rows(self, ids: Iterable[int | str]) -> FloatArray:
         """The rows of ``ids``, in that order: float32 (B, *shape). Raises DataError naming an id that is not there."""

@@ -29,9 +29,7 @@ def call(case: Case, module: nn.Module, *inputs: Any) -> Any:
 def punish_gat(case: Case) -> dict[str, Tensor]:
     """The original takes gates repeated over the columns of a head; all columns are equal."""
     config = case.config
-    gat = PunishGAT(
-        config["n_feat"], config["n_hid"], heads=config["n_heads"], dropout=config["dropout"], negative_slope=config["alpha"]
-    )
+    gat = PunishGAT(config["n_feat"], config["n_hid"], heads=config["n_heads"], dropout=config["dropout"], negative_slope=config["alpha"])
     scores = case.inputs.get("scores")
     gate = None if scores is None else torch.from_numpy(scores[..., 0].copy())
     adjacency = torch.from_numpy(case.inputs["adj"]) if "adj" in case.inputs else None
