@@ -114,7 +114,7 @@ def _world(backbone: str, image_size: int, sha256: str) -> Weights:
 
 
 _ALL = (
-    _world("small2d", 112, "592c2eeaa014fa1b9d78cfd5dd7fe8a7139492bda6337a7dd13c7a29812585be"),
+    _world("small2d", 112, "60adb46a4e727c1dba7815617b8d23fa80c2a5732a2dd5389682d43ecb998ae1"),
     _world("small3d", 80, "2ac45cb5fed88593b8eca8bf0b6841b26aa40654f553a7d8f6cac2000fb83f9d"),
     _imagenet("resnet18", "resnet18-f37072fd.pth"),
     _imagenet("resnet34", "resnet34-b627a593.pth"),
