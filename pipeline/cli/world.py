@@ -14,7 +14,9 @@ from pipeline.progress import Bars, mode
 @click.option(
     "--layout", default="msvd-qa", show_default=True, type=click.Choice(["msvd-qa", "msrvtt-qa"]), help="Official layout to write."
 )
-@click.option("--size", default="small", show_default=True, type=click.Choice(["tiny", "small", "medium"]), help="How many videos.")
+@click.option(
+    "--size", default="small", show_default=True, type=click.Choice(["tiny", "small", "medium", "large"]), help="How many videos."
+)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="The same seed draws the same world.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Directory to write; must be empty or new.")
 @click.option("--workers", type=click.IntRange(1), help="Drawing processes (default: all cores).")

@@ -12,7 +12,7 @@ class WorldParams:
     """What world to draw."""
 
     layout: str = option("msvd-qa", "official layout to write", choices=("msvd-qa", "msrvtt-qa"))
-    size: str = option("small", "tiny: 16 videos, small: 120, medium: 600", choices=("tiny", "small", "medium"))
+    size: str = option("small", "tiny: 16 videos, small: 120, medium: 600, large: 1000", choices=("tiny", "small", "medium", "large"))
     seed: int = option(0, "another seed is another world")
 
 

@@ -19,7 +19,7 @@ from stages.world.render import draw, stage_film
 from stages.world.sound import soundtrack
 
 #: size -> number of videos
-SIZES: dict[str, int] = {"tiny": 16, "small": 120, "medium": 600}
+SIZES: dict[str, int] = {"tiny": 16, "small": 120, "medium": 600, "large": 1000}
 
 
 def generate(out: Path, layout: str, size: str, seed: int, workers: int = 1, progress: Callable[..., Any] | None = None) -> None:
