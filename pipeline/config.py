@@ -101,6 +101,7 @@ class Config:
         self.root = root
         self._values: dict[str, Value] = {}
         self._asked: set[str] = set()
+        self._used: set[str] = set()
         known_systems = names("systems")
         if system not in known_systems:
             raise ConfigError(f"unknown system '{system}'", hint=nearest(system, known_systems))
@@ -127,6 +128,7 @@ class Config:
         """A key that belongs to no stage, such as ``layout``."""
         kind, default = GENERAL[name]
         self._asked.add(name)
+        self._used.add(name)
         found = self._values.get(name)
         return default if found is None else _coerce(found, kind, name)
 
@@ -146,21 +148,19 @@ class Config:
             for name in fields:
                 self._asked.add(f"{prefix}.{name}")
                 found = self._values.get(f"{prefix}.{name}")
-                if found is not None and name in fixed and prefix == section:
-                    raise ConfigError(
-                        f"{found.origin}: {prefix}.{name} is decided by the graph",
-                        hint="layout, seeds and first_seed are keys of their own",
-                    )
-                if found is not None:
+                if found is not None and name not in fixed:
+                    self._used.add(f"{prefix}.{name}")
                     values[name] = _coerce(found, kinds[name], f"{prefix}.{name}", fields[name].metadata.get("choices", ()))
         return cls(**{**values, **fixed})
 
     def check_all_known(self) -> None:
-        """Raise ConfigError for a configured key that no section of the graph has asked for."""
+        """Raise ConfigError for a configured key that no section of the graph has asked for, or that it decides itself."""
         for key, value in self._values.items():
             if key not in self._asked:
                 known = self._asked | set(GENERAL)
                 raise ConfigError(f"{value.origin}: unknown key '{key}'", hint=nearest(key, known))
+            if key not in self._used:
+                raise ConfigError(f"{value.origin}: {key} is decided by the graph", hint="keys of their own: " + ", ".join(GENERAL))
 
 
 def _coerce(found: Value, kind: Any, name: str, choices: tuple[Any, ...] = ()) -> Any:

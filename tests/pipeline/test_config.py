@@ -12,6 +12,8 @@ import pytest
         ("seeds=two", "must be of type int"),
         ("seeds=true", "must be of type int"),
         ("extract.kind=sound", "is not one of appearance, motion"),
+        ("world.layout=other", "world.layout is decided by the graph"),
+        ("teacher.seed=5", "teacher.seed is decided by the graph"),
         ("student.kd_alpha", "expected key=value"),
         ("student.kd_alpha=[1", "student.kd_alpha=[1"),
     ],
