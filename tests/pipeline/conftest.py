@@ -108,7 +108,7 @@ def run(ctx):
 @dataclass(frozen=True)
 class ExtractParams:
     kind: str = option("appearance", choices=("appearance", "motion"))
-    backbone: str = option("small")
+    backbone: str = option("small", choices=("small", "small3d", "big"))
 
 STAGE = Stage("extract", "stages.extract.run:run", ExtractParams, facets=("device",))
 """,

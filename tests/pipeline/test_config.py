@@ -11,7 +11,7 @@ import pytest
         ("student.kd_alpha=strong", "must be of type float"),
         ("seeds=two", "must be of type int"),
         ("seeds=true", "must be of type int"),
-        ("extract.kind=sound", "is not one of appearance, motion"),
+        ("extract.backbone=smal", "is not one of small, small3d, big"),
         ("world.layout=other", "world.layout is decided by the graph"),
         ("teacher.seed=5", "teacher.seed is decided by the graph"),
         ("student.kd_alpha", "expected key=value"),
