@@ -75,6 +75,11 @@ class StudentParams(TrainParams):
     kd_reduction: str = option(
         "paper", "'paper': KL summed over clips, no t² factor; 'fixed': mean over clips, times t²", choices=("paper", "fixed")
     )
+    kd_projection: str = option(
+        "none",
+        "a student narrower than its teacher: 'none' is an error as in the paper, 'linear' learns to widen its features for the terms",
+        choices=("none", "linear"),
+    )
     kd_logits: float = option(0.0, "weight of a third term, KL of the answer distributions times t_logits²; 0 as published")
     t_logits: float = option(2.0, "temperature of that term")
     targets: str = option("cached", "the teacher's features from the dump, or computed at every step", choices=("cached", "online"))
@@ -134,6 +139,7 @@ NO_KD: dict[str, Any] = {
     "t_app": 1.0,
     "t_mo": 1.0,
     "kd_reduction": "paper",
+    "kd_projection": "none",
     "kd_logits": 0.0,
     "t_logits": 2.0,
     "targets": "cached",

@@ -71,7 +71,7 @@ class DualVGR(nn.Module):
             raise ConfigError(f"graph_layers and unit_layers must be at least 1, not {graph_layers} and {unit_layers}")
         if video_dropout not in ("paper", "shared"):
             raise ConfigError(f"video_dropout cannot be {video_dropout!r}", hint=nearest(video_dropout, ("paper", "shared")))
-        self.num_of_nodes, self.video_dropout = num_of_nodes, video_dropout
+        self.num_of_nodes, self.module_dim, self.video_dropout = num_of_nodes, module_dim, video_dropout
         self.feature_aggregation = ClipPooling(module_dim, dropout=dropout)
         self.linguistic_input_unit = QuestionEncoder(question_vocab_size, word_dim, module_dim, dropout=dropout)
         self.visual_appearance_input_unit = AppearanceEncoder(vision_dim, module_dim, dropout=dropout)

@@ -35,26 +35,30 @@ def targets(ctx: Context, train: Split, val: Split) -> TargetSource | None:
     if params.kd == "none":
         return None
     if params.targets == "online":
-        teacher, about = read_network(ctx.inputs["teacher"], ctx.device)
-        width, source = about["arguments"]["module_dim"], online(teacher, logits=bool(params.kd_logits))
+        teacher, _ = read_network(ctx.inputs["teacher"], ctx.device)
+        source = online(teacher, logits=bool(params.kd_logits))
     else:
         names = ("fused", "logits") if params.kd_logits else ("fused",)
         dumped = {
             split.name: {name: Targets(ctx.inputs["dump"], split, name, memory_gb=params.memory_gb) for name in names}
             for split in (train, val)
         }
-        width, source = dumped["train"]["fused"].shape[-1], cached(dumped)
-    if width != params.module_dim:
+        source = cached(dumped)
+    if source.width != params.module_dim and params.kd_projection == "none":
         raise ConfigError(
-            f"the teacher's features are {width} wide, the student's {params.module_dim}: they are compared channel by channel",
-            hint=f"--set student.module_dim={width}, or train the teacher with --set teacher.module_dim={params.module_dim}",
+            f"the teacher's features are {source.width} wide, the student's {params.module_dim}: they are compared channel by channel",
+            hint=f"--set student.module_dim={source.width}, or --set student.kd.kd_projection=linear",
         )
     return source
 
 
 def cached(dumped: Mapping[str, Mapping[str, Targets]]) -> TargetSource:
     """Targets from a dump: split -> name (``fused``, ``logits``) -> rows."""
-    return lambda split, data: Target(**{name: rows[data.rows].to(data.appearance.device) for name, rows in dumped[split.name].items()})
+
+    def target(split: Split, data: Batch) -> Target:
+        return Target(**{name: rows[data.rows].to(data.appearance.device) for name, rows in dumped[split.name].items()})
+
+    return TargetSource(target, dumped["train"]["fused"].shape[-1])
 
 
 def online(teacher: DualVGR, *, logits: bool = False) -> TargetSource:
@@ -65,4 +69,4 @@ def online(teacher: DualVGR, *, logits: bool = False) -> TargetSource:
             out = answer(teacher, data)
         return Target(out.fused, out.logits if logits else None)
 
-    return target
+    return TargetSource(target, teacher.module_dim)

@@ -7,12 +7,12 @@ teacher's fused feature, read from a dump or computed at every step.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from cache.stage import Context
 from models.training.determinism import make_deterministic
@@ -29,14 +29,42 @@ class Target(NamedTuple):
     logits: Tensor | None = None
 
 
-TargetSource = Callable[[Split, Batch], Target]
+@dataclass(frozen=True)
+class TargetSource:
+    """Where targets come from: ``of(split, batch)``, with fused features ``width`` channels wide."""
+
+    of: Callable[[Split, Batch], Target]
+    width: int
+
+
+class Projections(nn.Module):
+    """Widens a narrow student's appearance and motion features (B,C,d) to the teacher's channels; thrown away after training."""
+
+    def __init__(self, width: int, target: int) -> None:
+        super().__init__()
+        self.appearance = nn.Linear(width, target)
+        self.motion = nn.Linear(width, target)
+
+
+class Student(nn.Module):
+    """A network together with the projections that it is trained with."""
+
+    def __init__(self, network: DualVGR, projections: Projections) -> None:
+        super().__init__()
+        self.network = network
+        self.projections = projections
+
+    def forward(self, *inputs: Any) -> DualVGROutput:
+        """The network's output, its appearance and motion features projected."""
+        out = self.network(*inputs)
+        return out._replace(appearance=self.projections.appearance(out.appearance), motion=self.projections.motion(out.motion))
 
 
 @dataclass
 class VideoQATask:
     """The questions of two splits, a network and its loss. ``target`` None trains without distillation."""
 
-    model: DualVGR
+    model: DualVGR | Student
     train: Split
     val: Split
     params: Any
@@ -73,7 +101,7 @@ class VideoQATask:
         terms = {"ce": hard.ce, "common": hard.common, "dependence": hard.dependence, "hard": hard.total}
         if self.target is None:
             return hard.total, terms
-        target = self.target(split, data)
+        target = self.target.of(split, data)
         loss = kd_loss(
             hard,
             out.appearance,
@@ -92,7 +120,7 @@ class VideoQATask:
         return loss.total + params.kd_logits * params.t_logits**2 * terms["kd_logits"], terms
 
 
-def answer(model: DualVGR, data: Batch) -> DualVGROutput:
+def answer(model: DualVGR | Student, data: Batch) -> DualVGROutput:
     """Run the network on a batch; in eval mode every distinct video is encoded once."""
     return model(data.appearance, data.motion, data.question, data.length, data.video_index)
 
@@ -132,12 +160,24 @@ def train_network(
     model = DualVGR(**arguments)
     if params.glove:
         model.load_glove(glove)
-    model.to(ctx.device)
-    task = VideoQATask(model, train, val, params, ctx.device, target)
+    whole = with_projections(model, target, params.seed) if target is not None and target.width != params.module_dim else model
+    task = VideoQATask(whole.to(ctx.device), train, val, params, ctx.device, target)
     recipe = Recipe(
         epochs=params.epochs,
         rate=step_rate(params.lr, params.lr_steps, params.lr_decay),
         clip=params.clip,
         patience=params.patience,
     )
-    return arguments, fit(task, recipe, ctx.scratch, ctx.progress), task
+    result = fit(task, recipe, ctx.scratch, ctx.progress)
+    if isinstance(whole, Student):
+        prefix = "network."
+        best = {name.removeprefix(prefix): value for name, value in result.best.items() if name.startswith(prefix)}
+        result = replace(result, best=best)
+    return arguments, result, task
+
+
+def with_projections(model: DualVGR, target: TargetSource, seed: int) -> Student:
+    """Add the projections to the teacher's width without touching the random numbers that the network is trained with."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Student(model, Projections(model.module_dim, target.width))

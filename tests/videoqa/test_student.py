@@ -58,6 +58,20 @@ def test_cached_and_online_logits_give_the_same_loss(trained) -> None:
         bench.student("logits_missing", {"dump": made["dump"]}, **settings)
 
 
+def test_a_narrow_student_follows_its_teacher_through_projections_that_are_thrown_away(trained) -> None:
+    bench, made = trained
+    with pytest.raises(ConfigError, match="the student's 8"):
+        bench.student("narrow", {"dump": made["dump"]}, module_dim=8)
+    settings = {"module_dim": 8, "kd_projection": "linear", "epochs": 8, "alpha": 0.0}
+    weak, strong = (bench.student(f"narrow{w}", {"dump": made["dump"]}, kd_alpha=w, kd_beta=w, **settings) for w in (0.0, 100.0))
+    assert curves(strong)[-1]["val_kd_motion"] < 0.7 * curves(weak)[-1]["val_kd_motion"]
+    network, about = read_network(strong)
+    assert about["arguments"]["module_dim"] == 8
+    assert not any("projection" in name for name in network.state_dict())
+    alone = bench.student("narrow_alone", module_dim=8, epochs=8, alpha=0.0, kd="none")
+    assert curves(weak)[0]["train_ce"] == pytest.approx(curves(alone)[0]["train_ce"], rel=1e-5)
+
+
 def test_distillation_of_weight_zero_is_training_alone(trained) -> None:
     bench, made = trained
     nothing = bench.student("kd0", {"dump": made["dump"]}, kd_alpha=0.0, kd_beta=0.0)
