@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from stages.extract.pretraining.data import Batch, mirrored
-from stages.extract.pretraining.labels import Vocabulary, build_vocabulary, facts
+from stages.extract.pretraining.labels import ACTOR_GROUPS, Vocabulary, actor_classes, build_vocabulary, facts
 from stages.extract.pretraining.probe import average_precision, linear_probe
-from stages.extract.pretraining.training import pool_boxes, train
+from stages.extract.pretraining.training import Recipe, boxes, pool_boxes, pose, train
 
 PLAN = {
     "scene": "park",
@@ -62,17 +62,43 @@ def test_the_probe_tells_signal_from_noise() -> None:
     assert report["noise"]["mAP"] < 0.5
 
 
-def test_a_mirrored_box_is_where_the_mirrored_pixels_are() -> None:
-    assert np.allclose(mirrored(np.array([0.1, 0.2, 0.4, 0.9], np.float32)), [0.6, 0.2, 0.9, 0.9])
+def test_an_actor_has_one_class_per_group_and_none_for_what_is_rare() -> None:
+    names = {"kind": ("man", "woman"), "shirt": ("blue", "red"), "bottom": ("red",), "hat": ("red",), "held": ("ball", "cup")}
+    vocabulary = Vocabulary({**names, "action": ("jump", "wave")})
+    assert len(ACTOR_GROUPS) == 6
+    got = actor_classes(vocabulary, PLAN, PLAN["actors"][0], 1.0, 1.0)
+    assert got == [0, 1, -100, 1, 1, 1]  # blue bottoms are rare here; no hat is the class after the last name
+    assert actor_classes(vocabulary, PLAN, PLAN["actors"][0], 1.4, 2.6)[-1] == -100  # two actions at once
+    assert actor_classes(vocabulary, PLAN, PLAN["actors"][0], 5.0, 5.0)[-1] == 2
+
+
+def test_mirroring_keypoints_swaps_left_and_right() -> None:
+    points = np.random.default_rng(0).random((3, 17, 2)).astype(np.float32)
+    twice = mirrored(mirrored(points))
+    assert np.allclose(twice, points, atol=1e-6)
+    assert np.allclose(mirrored(points)[:, 0], points[:, 0] * [-1, 1] + [1, 0])
+    assert np.allclose(mirrored(points)[:, 9], points[:, 10] * [-1, 1] + [1, 0])  # wrists
 
 
 @pytest.mark.parametrize("steps", [1, 2])
 def test_pooling_under_a_box_takes_the_cells_that_it_covers(steps: int) -> None:
     last = torch.arange(steps * 16.0).reshape(1, 1, steps, 4, 4)
     box = torch.tensor([0.25, 0.5, 0.75, 1.0]).expand(1, 4 * steps, 4)
-    want = last[0, 0, :, 2:, 1:3].mean()
+    want = last[0, 0, :, 2:, 1:3].mean((1, 2))
     got = pool_boxes(last if steps > 1 else last[:, :, 0], torch.zeros(1, dtype=torch.int64), box)
-    assert torch.allclose(got, want.reshape(1, 1))
+    assert torch.allclose(got, want.reshape(1, steps, 1))
+
+
+def test_pose_does_not_depend_on_place_and_tells_movement() -> None:
+    generator = torch.Generator().manual_seed(0)
+    still = torch.rand(2, 1, 17, 2, generator=generator).expand(2, 8, 17, 2) * 0.4 + 0.3
+    assert torch.allclose(pose(still, 2), pose(still + 0.1, 2), atol=1e-5)
+    assert pose(still, 2).shape == (2, 2, 68)
+    assert not pose(still, 2)[..., 34:].any()
+    moving = still + torch.arange(8).reshape(1, 8, 1, 1) * torch.tensor([0.01, 0.0])
+    assert (pose(moving, 2)[..., 34::2] > 0).all()
+    around = boxes(still)
+    assert (around[..., 0] < still[..., 0].amin(2)).all() and (around[..., 3] > still[..., 1].amax(2)).all()
 
 
 class Tiny(nn.Module):
@@ -92,13 +118,14 @@ class Tiny(nn.Module):
 def test_training_learns_and_repeats_itself() -> None:
     def sample(rng: np.random.Generator, batch: int) -> Batch:
         x = rng.standard_normal((batch, 2, 1, 1)).astype(np.float32)
-        y = (x[:, :1, 0, 0] > 0).astype(np.float32)
-        return Batch(x, y, np.arange(batch), np.tile(np.array([0, 0, 1, 1], np.float32), (batch, 1, 1)), y)
+        y = x[:, :1, 0, 0] > 0
+        points = rng.random((batch, 1, 17, 2)).astype(np.float32)
+        return Batch(x, y.astype(np.float32), np.arange(batch), points, np.repeat(y, 2, axis=1).astype(np.int64))
 
     def once() -> Tiny:
         torch.manual_seed(0)
         ones = np.ones(1, np.float32)
-        return train(Tiny(), 4, ones / 2, sample, steps=60, batch=32, rate=0.05, weights=ones, seed=0)
+        return train(Tiny(), 4, ones / 2, [2, 2], sample, ones, Recipe(steps=120, batch=32, rate=0.01, seed=0))
 
     first, second = once(), once()
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values()))

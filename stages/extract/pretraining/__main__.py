@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from models.backbones.checkpoint import load_into, read_state
 from models.backbones.registry import BACKBONES, build
 from stages.extract.pretraining.data import Clips, Film, read_film, read_truth
-from stages.extract.pretraining.labels import Vocabulary, build_vocabulary, facts
+from stages.extract.pretraining.labels import ACTOR_GROUPS, Vocabulary, build_vocabulary, facts
 from stages.extract.pretraining.probe import linear_probe
-from stages.extract.pretraining.training import train
+from stages.extract.pretraining.training import Recipe, train
 
 LOG = logging.getLogger("pretraining")
 PAIR_WEIGHT = 0.4
@@ -34,7 +35,12 @@ def main() -> int:
     )
     parser.add_argument("--probe", type=Path, required=True, help="drawn world of another seed to measure on (all of it)")
     parser.add_argument("--out", type=Path, required=True, help="where the weights go")
-    parser.add_argument("--net", choices=("small2d", "small3d"), action="append", help="train only this one")
+    parser.add_argument(
+        "--net",
+        choices=("small2d", "small3d"),
+        action="append",
+        help="train only this one (small3d shares small2d's first stages: small2d first)",
+    )
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3, help="learning rate")
@@ -60,17 +66,11 @@ def make(name: str, options: argparse.Namespace) -> dict[str, Any]:
     data = _data(name, films, vocabulary)
     torch.manual_seed(options.seed)
     net = build(name)
-    trained = train(
-        net,
-        BACKBONES[name].width,
-        data.targets.mean(0),
-        data.sample,
-        steps=options.steps,
-        batch=options.batch,
-        rate=options.rate,
-        weights=_weights(vocabulary),
-        seed=options.seed,
-    )
+    if name == "small3d":
+        _share_trunk(net, options.out / "small2d_world.safetensors")
+    classes = [len(vocabulary.groups[group]) + 1 for group in ACTOR_GROUPS]
+    recipe = Recipe(options.steps, options.batch, options.rate, options.seed)
+    trained = train(net, BACKBONES[name].width, data.targets.mean(0), classes, data.sample, _weights(vocabulary), recipe)
     state = {key: value.half() if value.is_floating_point() else value for key, value in trained.state_dict().items()}
     save_file(state, options.out / f"{name}_world.safetensors")
     del films, data
@@ -83,6 +83,15 @@ def make(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "steps": options.steps,
         "batch": options.batch,
     }
+
+
+def _share_trunk(net: torch.nn.Module, small2d: Path) -> None:
+    """Put the frame-wise stages of the trained small2d into ``net`` and freeze them."""
+    state = read_state(small2d)
+    for stage in net.trunk:
+        module = getattr(net, stage)
+        own = {name.removeprefix(f"{stage}."): value for name, value in state.items() if name.startswith(f"{stage}.")}
+        load_into(module, own, small2d.name).requires_grad_(False)
 
 
 def _weights(vocabulary: Vocabulary) -> np.ndarray:

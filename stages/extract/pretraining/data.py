@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from cache.errors import DataError
 from stages.extract.preprocess import appearance_input, motion_input, resize
-from stages.extract.pretraining.labels import Vocabulary, facts
+from stages.extract.pretraining.labels import Vocabulary, actor_classes, facts
 from stages.media.decode import Video
 
-#: added around an actor's keypoints, in parts of the picture
-MARGIN = 0.05
+#: COCO keypoints in the order nose, then left and right of eyes, ears, shoulders, elbows, wrists, hips, knees, ankles
+SWAP = [0, *(i + 1 if i % 2 else i - 1 for i in range(1, 17))]
 
 Images = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
@@ -26,23 +26,24 @@ FloatArray = npt.NDArray[np.float32]
 @dataclass(frozen=True)
 class Film:
     """One video: small frames (n, S, S, 3), the time of each in seconds, the plan that it was drawn from, and where its actors
-    are: ``boxes`` (A, n, 4) as x0, y0, x1, y1 in parts of the picture."""
+    are: ``points`` (A, n, 17, 2), keypoints in COCO order in parts of the picture."""
 
     frames: Images
     times: npt.NDArray[np.float64]
     plan: dict[str, Any]
-    boxes: FloatArray
+    points: FloatArray
 
 
 @dataclass(frozen=True)
 class Batch:
-    """``inputs`` with ``targets`` (B, L); actor m is in input ``owner[m]`` at ``boxes[m]`` (T, 4) and is ``actor_targets[m]`` (L)."""
+    """``inputs`` with ``targets`` (B, L). Actor m is in input ``owner[m]``, their keypoints are ``points[m]`` (T, 17, 2), and they
+    are ``classes[m]`` (one number per group of labels.ACTOR_GROUPS)."""
 
     inputs: FloatArray
     targets: FloatArray
     owner: npt.NDArray[np.int64]
-    boxes: FloatArray
-    actor_targets: FloatArray
+    points: FloatArray
+    classes: npt.NDArray[np.int64]
 
 
 def read_truth(world: Path, splits: Sequence[str]) -> list[dict[str, Any]]:
@@ -55,7 +56,7 @@ def read_truth(world: Path, splits: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def read_film(world: Path, row: dict[str, Any], size: int) -> Film:
-    """Decode a whole video to frames of ``size`` pixels; boxes come from the keypoints, with a margin for head, hands and feet."""
+    """Decode a whole video to frames of ``size`` pixels; the keypoints come from the ground truth."""
     images, times = [], []
     with Video(world / row["path"]) as video:
         for frame in video.frames():
@@ -64,8 +65,7 @@ def read_film(world: Path, row: dict[str, Any], size: int) -> Film:
             times.append(frame.time)
     with np.load(world / "truth" / f"{row['id']}.npz") as truth:
         points = truth["keypoints"].astype(np.float32)[:, : len(times)] / np.array([width, height], np.float32)
-    boxes = np.concatenate([points.min(2) - MARGIN, points.max(2) + MARGIN], axis=-1).clip(0, 1)
-    return Film(np.stack(images), np.array(times), row["plan"], boxes)
+    return Film(np.stack(images), np.array(times), row["plan"], points)
 
 
 class Clips:
@@ -91,27 +91,26 @@ class Clips:
 
     def sample(self, rng: np.random.Generator, batch: int) -> Batch:
         """A training batch: random windows, half of them mirrored."""
-        clips, targets, owner, boxes, actor_targets = [], [], [], [], []
+        clips, targets, owner, points, classes = [], [], [], [], []
         for i, number in enumerate(rng.integers(len(self.films), size=batch)):
             film = self.films[number]
             start = int(rng.integers(len(film.frames) - self.length + 1))
+            span = self._span(int(number), start)
             mirror = bool(rng.random() < 0.5)
             clip = film.frames[start : start + self.length]
             clips.append(clip[:, :, ::-1] if mirror else clip)
             targets.append(self._target(int(number), start))
-            for actor, where in zip(film.plan["actors"], film.boxes[:, start : start + self.length]):
+            for actor, where in zip(film.plan["actors"], film.points[:, start : start + self.length]):
                 owner.append(i)
-                boxes.append(mirrored(where) if mirror else where)
-                alone = {**film.plan, "actors": [actor], "things": []}
-                actor_targets.append(self.vocabulary.encode(facts(alone, *self._span(int(number), start))))
-        return Batch(self._input(np.stack(clips)), np.stack(targets), np.array(owner), np.stack(boxes), np.stack(actor_targets))
+                points.append(mirrored(where) if mirror else where)
+                classes.append(actor_classes(self.vocabulary, film.plan, actor, *span))
+        return Batch(self._input(np.stack(clips)), np.stack(targets), np.array(owner), np.stack(points), np.array(classes))
 
     def all(self, start: int, stop: int) -> FloatArray:
         """Windows ``start`` to ``stop`` as network input, as they are."""
         return self._input(np.stack([self.films[i].frames[s : s + self.length] for i, s in self.windows[start:stop]]))
 
 
-def mirrored(boxes: FloatArray) -> FloatArray:
-    """Boxes (..., 4) of the mirrored picture."""
-    x0, y0, x1, y1 = np.moveaxis(boxes, -1, 0)
-    return np.stack([1 - x1, y0, 1 - x0, y1], axis=-1)
+def mirrored(points: FloatArray) -> FloatArray:
+    """Keypoints (..., 17, 2) of the mirrored picture: left and right change places."""
+    return (points * np.array([-1, 1], np.float32) + np.array([1, 0], np.float32))[..., SWAP, :]

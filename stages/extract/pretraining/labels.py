@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 #: share of a clip that an action must fill to count
 LEAST_SHARE = 0.35
+#: what one actor is, wears, holds and does: one answer each
+ACTOR_GROUPS = ("kind", "shirt", "bottom", "hat", "held", "action")
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,17 @@ def active(segments: Iterable[Mapping[str, Any]], start: float, end: float) -> l
             else segment["start"] <= start < segment["end"]
         )
     ]
+
+
+def actor_classes(vocabulary: Vocabulary, plan: Mapping[str, Any], actor: Mapping[str, Any], start: float, end: float) -> list[int]:
+    """One class per group of :data:`ACTOR_GROUPS`: the last class is "nothing", -100 (no opinion) stands for a rare label."""
+    found = facts({**plan, "actors": [actor], "things": []}, start, end)
+    classes = []
+    for group in ACTOR_GROUPS:
+        names = vocabulary.groups[group]
+        mine = sorted(found.get(group, ()))
+        classes.append(len(names) if not mine else names.index(mine[-1]) if len(mine) == 1 and mine[0] in names else -100)
+    return classes
 
 
 def build_vocabulary(all_facts: Iterable[Mapping[str, set[str]]], least: int = 20) -> Vocabulary:
