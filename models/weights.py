@@ -115,7 +115,7 @@ def _world(backbone: str, image_size: int, sha256: str) -> Weights:
 
 _ALL = (
     _world("small2d", 112, "60adb46a4e727c1dba7815617b8d23fa80c2a5732a2dd5389682d43ecb998ae1"),
-    _world("small3d", 80, "2ac45cb5fed88593b8eca8bf0b6841b26aa40654f553a7d8f6cac2000fb83f9d"),
+    _world("small3d", 112, "f6250c7a83ebbc8e6c9ebb9f16c180b0f1abebae0f317ea6c24e08c9bb263dec"),
     _imagenet("resnet18", "resnet18-f37072fd.pth"),
     _imagenet("resnet34", "resnet34-b627a593.pth"),
     _imagenet("resnet50", "resnet50-0676ba61.pth"),

@@ -47,7 +47,7 @@ _ALL = (
     Backbone("resnet34", "resnet2d:resnet34", "appearance", 512, 224),
     Backbone("resnet50", "resnet2d:resnet50", "appearance", 2048, 224),
     Backbone("resnet101", "resnet2d:resnet101", "appearance", 2048, 224),
-    Backbone("small3d", "small3d:small3d", "motion", 128, 80, 16),
+    Backbone("small3d", "small3d:small3d", "motion", 128, 112, 16),
     _clips("resnext101", "resnext_2018", 2048, depth=101),
     _clips("resnet18_3d", "resnet_2018", 512, depth=18, shortcut="A"),
     _clips("resnet34_3d", "resnet_2018", 512, depth=34, shortcut="A"),

@@ -1,56 +1,69 @@
-"""small3d: a factorised 3-D residual network, clips of 16x80x80 to a feature of 128 numbers (242 MMAC).
+"""small3d: small2d's first stages on every second frame, then factorised 3-D blocks: 16x112x112 clips to 128 numbers (about 1 GMAC).
 
-R(2+1)D blocks (Tran et al., CVPR 2018) at a narrow width. The input is normalised by a batch norm of its own, so the
-network takes raw 0..255 clips as the published motion features do. Trained by ``stages.extract.pretraining``.
+The blocks are R(2+1)D's (Tran et al., CVPR 2018) at a narrow width; the frame-wise stages (``conv1``, ``layer1``, ``layer2``) have
+small2d's names and weights and stay frozen, so that only movement has to be learned. The network takes raw 0..255 clips as the
+published motion features do and normalises them itself. Trained by ``stages.extract.pretraining``.
 """
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.backbones.small2d import Residual
+from models.weights import IMAGENET_MEAN, PAPER_STD
+
+#: every how-manieth frame is looked at
+STRIDE = 2
+
 
 class Factorised(nn.Module):
-    """Spatial 1x3x3, BN, ReLU, temporal 3x1x1, BN, plus shortcut, ReLU."""
+    """Spatial 1x3x3, BN, ReLU, temporal 3x1x1, BN, plus shortcut, ReLU; ``stride`` is that of time."""
 
-    def __init__(self, inputs: int, outputs: int, stride: tuple[int, int]) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        t, s = stride
-        self.conv_s = nn.Conv3d(inputs, outputs, (1, 3, 3), stride=(1, s, s), padding=(0, 1, 1), bias=False)
+        self.conv_s = nn.Conv3d(inputs, outputs, (1, 3, 3), padding=(0, 1, 1), bias=False)
         self.bn_s = nn.BatchNorm3d(outputs)
-        self.conv_t = nn.Conv3d(outputs, outputs, (3, 1, 1), stride=(t, 1, 1), padding=(1, 0, 0), bias=False)
+        self.conv_t = nn.Conv3d(outputs, outputs, (3, 1, 1), stride=(stride, 1, 1), padding=(1, 0, 0), bias=False)
         self.bn_t = nn.BatchNorm3d(outputs)
-        self.downsample: nn.Module | None = None
-        if stride != (1, 1) or inputs != outputs:
-            self.downsample = nn.Sequential(nn.Conv3d(inputs, outputs, 1, stride=(t, s, s), bias=False), nn.BatchNorm3d(outputs))
+        self.downsample = nn.Sequential(nn.Conv3d(inputs, outputs, 1, stride=(stride, 1, 1), bias=False), nn.BatchNorm3d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        shortcut = x if self.downsample is None else self.downsample(x)
+        shortcut = self.downsample(x)
         x = F.relu(self.bn_s(self.conv_s(x)))
         return F.relu(self.bn_t(self.conv_t(x)) + shortcut)
 
 
 class Small3D(nn.Module):
-    """Clips (B, 3, 16, 80, 80) with values 0..255 -> feature (B, 128)."""
+    """Clips (B, 3, 16, 112, 112) with values 0..255 -> feature (B, 128)."""
 
     width = 128
+    #: the frame-wise stages, shared with small2d
+    trunk = ("conv1", "bn1", "layer1", "layer2")
 
     def __init__(self) -> None:
         super().__init__()
-        self.bn0 = nn.BatchNorm3d(3)
-        self.conv1_s = nn.Conv3d(3, 16, (1, 5, 5), stride=(1, 2, 2), padding=(0, 2, 2), bias=False)
-        self.bn1_s = nn.BatchNorm3d(16)
-        self.conv1_t = nn.Conv3d(16, 24, (5, 1, 1), stride=(2, 1, 1), padding=(2, 0, 0), bias=False)
-        self.bn1_t = nn.BatchNorm3d(24)
-        self.layer1 = Factorised(24, 48, (1, 2))
-        self.layer2 = nn.Sequential(Factorised(48, 80, (2, 2)), Factorised(80, 80, (1, 1)))
-        self.layer3 = Factorised(80, self.width, (1, 1))
+        self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).reshape(3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(PAPER_STD).reshape(3, 1, 1), persistent=False)
+        self.conv1 = nn.Conv2d(3, 24, 5, stride=2, padding=2, bias=False)
+        self.bn1 = nn.BatchNorm2d(24)
+        self.layer1 = nn.Sequential(Residual(24, 40, 2), Residual(40, 40, 1))
+        self.layer2 = nn.Sequential(Residual(40, 72, 2), Residual(72, 72, 1))
+        self.layer3 = Factorised(72, 96, 1)
+        self.layer4 = Factorised(96, self.width, 2)
+
+    def frames(self, x: Tensor) -> Tensor:
+        """Maps of every second frame: (B, 72, T/2, H/8, W/8)."""
+        x = x[:, :, ::STRIDE].transpose(1, 2)
+        batch = x.shape[:2]
+        x = (x.flatten(0, 1) - self.mean) / self.std
+        x = self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x)))))
+        return x.unflatten(0, batch).transpose(1, 2)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The last map (B, 128, T/4, H/8, W/8)."""
-        x = F.relu(self.bn1_s(self.conv1_s(self.bn0(x))))
-        x = F.relu(self.bn1_t(self.conv1_t(x)))
-        return self.layer3(self.layer2(self.layer1(x)))
+        return self.layer4(self.layer3(self.frames(x)))
 
     def pool(self, x: Tensor) -> Tensor:
         """Global average pooling of the last map: (B, 128)."""
@@ -62,6 +75,13 @@ class Small3D(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.feature(x)
+
+    def train(self, mode: bool = True) -> Small3D:
+        """Training mode for the 3-D blocks alone: the frame-wise stages keep their statistics."""
+        super().train(mode)
+        for name in self.trunk:
+            getattr(self, name).eval()
+        return self
 
 
 def small3d() -> Small3D:
