@@ -12,6 +12,16 @@ from stages.extract.pretraining.labels import ACTOR_GROUPS, Vocabulary, actor_cl
 from stages.extract.pretraining.probe import average_precision, linear_probe
 from stages.extract.pretraining.training import Recipe, boxes, pool_boxes, pose, train
 
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Tiny matrices: more threads only wait for one another."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 PLAN = {
     "scene": "park",
     "night": True,
