@@ -18,10 +18,10 @@ from pipeline.cli.session import Session, session_options
 @click.option("--ledger", "with_ledger", is_flag=True, help="List every item that is not ok (also of a run that failed).")
 @session_options
 def show(session: Session, node: str, with_ledger: bool) -> None:
-    """Show the last result of NODE."""
+    """Show the result of NODE under the settings given, or its last one if that is not there."""
     name = session.graph.select(node)[0]
     judge = session.judge()
-    record = judge.last(name)
+    record = judge.state(name).record or judge.last(name)
     if with_ledger:
         _show_ledger(session, name, judge.store.files(record) / "ledger.jsonl" if record else None)
         return
