@@ -45,7 +45,8 @@ class Stage:
     sources:  ``"module:function"``; ``function(params, root) -> Iterator[str]`` yields the paths, relative to the data
               root, of the raw files that the stage reads. They are keyed by relative path and content.
     tolerance: name of the parameter that holds the tolerated fraction of lost items, or ``""``.
-    modules:  dotted modules reached dynamically (a registry): they join the code fingerprint.
+    modules:  dotted modules reached dynamically (a registry), or the name of a property of the params record that gives
+              them (only what this use of the stage reaches): they join the code fingerprint.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Stage:
     items: bool = False
     sources: str = ""
     tolerance: str = ""
-    modules: tuple[str, ...] = ()
+    modules: tuple[str, ...] | str = ()
 
 
 @dataclass(frozen=True)

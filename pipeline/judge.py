@@ -141,7 +141,7 @@ class Judge:
 
     def code(self, node: Node) -> dict[str, Module]:
         """The modules that can change what the node computes."""
-        return self.fingerprint.closure(node.stage.entry.partition(":")[0], node.stage.modules)
+        return closure(self.fingerprint, node)
 
     def definitions(self, node: Node) -> dict[str, dict[str, str]]:
         """Module -> definition -> digest, for ``why``."""
@@ -239,6 +239,13 @@ class Judge:
             except OSError:
                 return relative
         return ""
+
+
+def closure(fingerprint: Fingerprint, node: Node) -> dict[str, Module]:
+    """The modules reachable from a node's stage, those that its parameters choose included."""
+    modules = node.stage.modules
+    chosen = getattr(node.params, modules) if isinstance(modules, str) else modules
+    return fingerprint.closure(node.stage.entry.partition(":")[0], chosen)
 
 
 class _UnreadFiles(StoreError):

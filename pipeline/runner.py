@@ -17,7 +17,7 @@ from cache.errors import DataError, KdpipeError, StoreError, ToleranceError
 from cache.ledger import Ledger
 from cache.stage import Context, Node, Progress
 from cache.store import Key, Record
-from pipeline.judge import FRESH, Judge
+from pipeline.judge import FRESH, Judge, closure
 from pipeline.progress import Bars
 
 #: Versions that are recorded with every result (not keyed: they name the environment for people).
@@ -126,7 +126,7 @@ def _load(judge: Judge, node: Node, key: Key) -> Callable[[Context], None]:
         importlib.import_module(name)
     entry = importlib.import_module(module)
     again = type(judge.fingerprint)(judge.fingerprint.root)
-    if {name: m.digest for name, m in again.closure(module, node.stage.modules).items()} != key.code:
+    if {name: m.digest for name, m in closure(again, node).items()} != key.code:
         raise StoreError(f"the code of {node.name} was edited while it was being loaded", hint="run it again")
     loaded: Callable[[Context], None] = getattr(entry, function)
     return loaded

@@ -63,8 +63,10 @@ _ALL = (
 )
 BACKBONES: dict[str, Backbone] = {entry.name: entry for entry in _ALL}
 
-#: modules that :func:`build` imports by name: a stage that uses the registry names them, so that they join its fingerprint
-MODULES = tuple(sorted({"models.backbones." + entry.factory.split(":")[0] for entry in _ALL}))
+
+def module_of(entry: Backbone) -> str:
+    """The module that :func:`build` imports for ``entry``: a stage that uses the registry names it for its fingerprint."""
+    return "models.backbones." + entry.factory.partition(":")[0]
 
 
 def find(name: str, kind: str | None = None) -> Backbone:
@@ -81,6 +83,6 @@ def find(name: str, kind: str | None = None) -> Backbone:
 def build(name: str, **options: Any) -> Any:
     """Build the network ``name`` with fresh weights (torch module in training mode); ``options`` go to its factory."""
     entry = find(name)
-    module, function = entry.factory.split(":")
-    factory = getattr(importlib.import_module(f"models.backbones.{module}"), function)
+    function = entry.factory.partition(":")[2]
+    factory = getattr(importlib.import_module(module_of(entry)), function)
     return factory(**{**entry.options, **options})

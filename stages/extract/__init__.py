@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cache.stage import Stage, option
-from models.backbones.registry import MODULES
+from models.backbones.registry import Backbone, find, module_of
+
+#: kind of features -> the network made for the embedded world
+SMALL = {"appearance": "small2d", "motion": "small3d"}
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,16 @@ class ExtractParams:
     )
     max_lost: float = option(0.0, "fraction of videos whose features may be not finite before the stage fails", keyed=False)
 
+    @property
+    def network(self) -> Backbone:
+        """The registry's entry of the backbone; an unknown name, or one of the other kind, raises ConfigError."""
+        return find(self.backbone or SMALL[self.kind], self.kind)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The module that the registry imports for it: an edit of another network is none of its business."""
+        return (module_of(self.network),)
+
 
 STAGE = Stage(
     name="extract",
@@ -51,5 +64,5 @@ STAGE = Stage(
     facets=("device", "precision"),
     items=True,
     tolerance="max_lost",
-    modules=MODULES,
+    modules="modules",
 )

@@ -15,15 +15,7 @@ from torch import nn
 from cache.errors import ConfigError
 from models import weights as table
 from models.backbones.checkpoint import load_into, read_state
-from models.backbones.registry import Backbone, build, find
-
-#: the networks of the embedded world, used when no backbone is named
-DEFAULT = {"appearance": "small2d", "motion": "small3d"}
-
-
-def backbone_of(kind: str, name: str) -> Backbone:
-    """The registry's entry for ``kind``; the embedded world's network if ``name`` is empty."""
-    return find(name or DEFAULT[kind], kind)
+from models.backbones.registry import Backbone, build
 
 
 def load_network(entry: Backbone, weights: str, file: Path | None, *, image_size: int, frames: int, seed: int, device: str) -> nn.Module:

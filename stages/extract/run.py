@@ -34,7 +34,7 @@ from cache.stage import Context
 from models.backbones.registry import Backbone
 from stages.extract.in_order import in_order
 from stages.extract.loader import Clips, clip_shape, load_clips
-from stages.extract.network import backbone_of, load_network, one_thread, set_determinism
+from stages.extract.network import load_network, one_thread, set_determinism
 from stages.extract.preprocess import appearance_input, motion_input
 
 DATASETS = {"appearance": "resnet_features", "motion": "resnext_features"}
@@ -52,7 +52,7 @@ def run(ctx: Context) -> None:
     sampled = _rows(ctx.inputs["sample"] / "frames.jsonl")
     if not sampled:
         raise DataError("the sample stage has no usable video", hint="kdpipe show sample: its ledger says why")
-    entry = backbone_of(ctx.params.kind, ctx.params.backbone)
+    entry = ctx.params.network
     set_determinism()
     threads = torch.get_num_threads()
     try:

@@ -14,8 +14,9 @@ from safetensors.torch import save_file
 from cache.errors import ConfigError, DataError, StoreError
 from cache.hdf5 import FeatureReader
 from models.backbones.registry import build
+from stages.extract import ExtractParams
 from stages.extract import run as work
-from stages.extract.network import backbone_of, load_network
+from stages.extract.network import load_network
 from stages.extract.preprocess import appearance_input, resize
 from stages.extract.run import run
 from stages.media.frames import decode_payload
@@ -48,7 +49,7 @@ def test_every_place_of_a_clip_holds_the_feature_of_its_frame(sampled, context) 
     row = FeatureReader(ctx.out / "msvd-qa_appearance_feat.h5").row(5)
     media = json.loads((ctx.inputs["sample"] / "frames.jsonl").read_text())["media"]
     clip = decode_payload(ctx.input_items["sample"].get(media).payload)
-    net = load_network(backbone_of("appearance", ""), "random", None, image_size=112, frames=4, seed=0, device="cpu")
+    net = load_network(ExtractParams().network, "random", None, image_size=112, frames=4, seed=0, device="cpu")
     with torch.inference_mode():
         for c, f in np.ndindex(2, 4):
             image = resize(clip.images(int(clip.index[c, f])), 112)
