@@ -35,7 +35,7 @@ READY := $(VENV)/.ready-$(shell cat setup.cfg pyproject.toml | sha256sum | cut -
 
 STAGES := world index sample questions extract features teacher dump student evaluate
 
-.PHONY: help setup demo report test parity lint bench clean $(STAGES)
+.PHONY: help setup demo report test parity lint clean $(STAGES)
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -13

@@ -66,7 +66,6 @@ class Node:
     """One use of a stage in a graph.
 
     ``reads`` maps the name under which the stage sees an input (``ctx.inputs[name]``) to the node that makes it.
-    ``section`` is the configuration prefix of its parameters (default: the stage's name).
     """
 
     name: str

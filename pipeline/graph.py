@@ -15,7 +15,6 @@ from pipeline.shared import report_node, shared_nodes
 #: What people call a group of nodes: target -> stages.
 ALIASES = {
     "features": ("extract",),
-    "dump": ("dump",),
     "demo": ("report",),
     "all": ("report",),
 }
