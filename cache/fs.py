@@ -1,14 +1,18 @@
-"""Every write to the store goes through here: one place to make it durable, and to break it in tests."""
+"""Every write to the store goes through here: one place to make it durable, and to break it in tests (:mod:`cache.faults`)."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from pathlib import Path
+
+from cache import faults
 
 
 def fsync_directory(path: Path) -> None:
     """Make the names in ``path`` durable."""
+    faults.step("fsync", path)
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -24,12 +28,14 @@ def make_directory(path: Path) -> None:
         missing.append(probe)
         probe = probe.parent
     for directory in reversed(missing):
+        faults.step("mkdir", directory)
         directory.mkdir(exist_ok=True)
         fsync_directory(directory.parent)
 
 
 def fsync_file(path: Path) -> None:
     """Make the bytes of ``path`` durable."""
+    faults.step("fsync", path)
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -38,34 +44,68 @@ def fsync_file(path: Path) -> None:
 
 
 def append(path: Path, data: bytes) -> None:
-    """Append ``data`` to ``path`` (created if missing) and make it durable."""
-    created = not path.exists()
-    with path.open("ab") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    if created:
+    """Append ``data`` to ``path`` (created if missing) and make it durable; after an error the file has its old length."""
+    faults.step("open", path)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        before = os.lseek(descriptor, 0, os.SEEK_END)
+        try:
+            _write(descriptor, data, path)
+            _fsync(descriptor, path)
+        except OSError:
+            os.ftruncate(descriptor, before)
+            raise
+    finally:
+        os.close(descriptor)
+    if before == 0:
         fsync_directory(path.parent)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data``: readers see the old bytes or the new, never a part."""
-    make_directory(path.parent)
-    temporary = path.parent / f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
+def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Create ``path`` with ``data`` and make its bytes durable (its name is the caller's business)."""
+    faults.step("open", path)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        _write(descriptor, data, path)
+        os.fchmod(descriptor, mode)
+        _fsync(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomic(path: Path, data: bytes, *, temporary: Path | None = None, mode: int = 0o644) -> None:
+    """Replace ``path`` by ``data``: readers see the old bytes or the new, never a part.
+
+    ``temporary`` is a free name on the same file system (default: beside ``path``); a kill may leave it behind.
+    """
+    make_directory(path.parent)
+    temporary = temporary or path.parent / f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        write_new(temporary, data, mode)
+        rename(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     fsync_directory(path.parent)
 
 
+def rename(source: Path, target: Path) -> None:
+    """Rename within one file system, replacing ``target`` if it is a file."""
+    faults.step("rename", target)
+    source.replace(target)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename durably: both directories are synced. The target's directory is made if it is not there."""
+    make_directory(target.parent)
+    rename(source, target)
+    fsync_directory(target.parent)
+    fsync_directory(source.parent)
+
+
 def publish_directory(temporary: Path, final: Path) -> bool:
     """Rename a finished directory to its final name; False if another writer was first (its content is the same)."""
     make_directory(final.parent)
+    faults.step("rename", final)
     try:
         temporary.rename(final)
     except OSError:
@@ -74,3 +114,38 @@ def publish_directory(temporary: Path, final: Path) -> bool:
         raise
     fsync_directory(final.parent)
     return True
+
+
+def make_read_only(path: Path) -> None:
+    """Take the right to write from everybody."""
+    faults.step("chmod", path)
+    path.chmod(0o444)
+
+
+def remove_file(path: Path) -> None:
+    """Remove ``path`` durably; nothing happens if it is not there."""
+    faults.step("unlink", path)
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    fsync_directory(path.parent)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory with everything in it; what cannot be removed stays."""
+    faults.step("unlink", path)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _write(descriptor: int, data: bytes, path: Path) -> None:
+    """Write all of ``data``: the system may take less than it is given."""
+    view = memoryview(data)
+    while view:
+        allowed = faults.step("write", path, len(view))
+        view = view[os.write(descriptor, view[:allowed]) :]
+
+
+def _fsync(descriptor: int, path: Path) -> None:
+    faults.step("fsync", path)
+    os.fsync(descriptor)
