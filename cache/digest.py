@@ -39,6 +39,15 @@ class FileEntry:
     size: int
     sha256: str
 
+    def matches(self, path: Path, *, contents: bool) -> bool:
+        """Whether the regular file ``path`` has this size and, if ``contents`` are to be read, this digest."""
+        try:
+            if path.is_symlink() or not path.is_file() or path.stat().st_size != self.size:
+                return False
+            return not contents or digest_file(path) == self.sha256
+        except OSError:
+            return False
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -62,8 +71,13 @@ class Manifest:
 
     @classmethod
     def load(cls, data: bytes) -> Manifest:
-        """Parse :meth:`dump`."""
-        return cls(tuple(FileEntry(**entry) for entry in json.loads(data)["files"]))
+        """Parse :meth:`dump`. Raises ValueError for a path that leads out of the object: manifests may come from elsewhere."""
+        files = tuple(FileEntry(**entry) for entry in json.loads(data)["files"])
+        for entry in files:
+            parts = entry.path.split("/")
+            if "\0" in entry.path or any(part in ("", ".", "..") for part in parts):
+                raise ValueError(f"a manifest names the file {entry.path!r}")
+        return cls(files)
 
     @classmethod
     def of_tree(cls, root: Path) -> Manifest:

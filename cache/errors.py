@@ -7,6 +7,9 @@ line, which prints the message alone; a traceback appears only with ``-v``.
 from __future__ import annotations
 
 import difflib
+import errno
+import os
+import re
 from collections.abc import Iterable
 
 
@@ -43,6 +46,34 @@ class StaleInputError(KdpipeError):
 
 class ToleranceError(KdpipeError):
     """A stage lost more of its items than its stated tolerance."""
+
+
+class DiskError(StoreError):
+    """The disk is full, broken, or may not be written: nothing that trying again at once would mend."""
+
+
+#: What to do about errors that do not go away by themselves.
+_DISK = {
+    errno.ENOSPC: "make room (kdpipe gc shows what could go), then run the same command again",
+    errno.EDQUOT: "make room (kdpipe gc shows what could go), then run the same command again",
+    errno.EIO: "the disk or the network file system fails; kdpipe fsck --all shows what it cost",
+    errno.ESTALE: "the network file system lost the file; run the same command again when it is back",
+    errno.EROFS: "the store is read-only here; set KDPIPE_STORE to a place that can be written",
+    errno.EACCES: "check the rights of that file",
+    errno.EPERM: "check the rights of that file",
+    errno.EMFILE: "raise the limit of open files: ulimit -n",
+}
+
+
+def disk_error(error: OSError) -> DiskError | None:
+    """The error as one for people, if it is one that the disk, the rights or the system cause; else None."""
+    number = error.errno
+    if number is None and (told := re.search(r"errno = (\d+)", str(error))):  # h5py says it in words
+        number = int(told[1])
+    if number not in _DISK:
+        return None
+    where = f": {error.filename}" if error.filename else ""
+    return DiskError(f"{os.strerror(number)}{where}; nothing half-written is kept", hint=_DISK[number])
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

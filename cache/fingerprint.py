@@ -16,7 +16,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,20 @@ NEUTRAL = frozenset(
         "cache",
         "cache.digest",
         "cache.errors",
+        "cache.faults",
         "cache.fingerprint",
         "cache.fs",
         "cache.items",
         "cache.ledger",
+        "cache.locks",
+        "cache.members",
         "cache.memo",
+        "cache.names",
+        "cache.record",
+        "cache.shard",
         "cache.stage",
         "cache.store",
+        "cache.timings",
     }
 )
 
@@ -298,3 +305,12 @@ def _sorted_imports(body: list[ast.stmt]) -> list[ast.stmt]:
         if statement is not None:
             result.append(statement)
     return result
+
+
+def unseen(loaded: Iterable[str], known: Mapping[str, Module]) -> list[str]:
+    """Project modules among ``loaded`` (names in ``sys.modules``) that a fingerprint of the modules ``known`` does not cover."""
+    return sorted(
+        name
+        for name in loaded
+        if name.split(".")[0] in PACKAGES and name.split(".")[0] != "pipeline" and name not in known and name not in NEUTRAL
+    )

@@ -86,8 +86,13 @@ class Ledger:
     @classmethod
     def load(cls, path: Path) -> Ledger:
         """Read ``ledger.jsonl``."""
+        return cls.parse(path.read_text(encoding="utf-8"))
+
+    @classmethod
+    def parse(cls, text: str) -> Ledger:
+        """Parse :meth:`dump`."""
         ledger = cls()
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in text.split("\n")[:-1]:
             row = json.loads(line)
             ledger.add(row["id"], row["state"], row["reason"], **row.get("detail", {}))
         return ledger

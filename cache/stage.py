@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cache.members import Members
+
 if TYPE_CHECKING:
     from cache.items import ItemSet
     from cache.ledger import Ledger
@@ -103,6 +105,7 @@ class Context:
     files:   parameter name -> path of an external file.
     items:   the stage's own item set (``None`` unless ``Stage.items``).
     ledger:  outcome of every item; written to ``ledger.jsonl`` in the artifact.
+    members: what each item is: ``members.add(id, row key, digest of what came out)``; for ``why`` and ``fsck``, not in the artifact.
     progress: factory of progress bars.
     workers: how many processes the stage may use; ``threads`` how many threads one of them may use.
     device:  ``"cpu"``, ``"cuda"``, ``"cuda:1"`` ...
@@ -113,6 +116,7 @@ class Context:
     scratch: Path
     ledger: Ledger
     progress: Callable[..., Progress]
+    members: Members = field(default_factory=Members)
     inputs: Mapping[str, Path] = field(default_factory=dict)
     input_items: Mapping[str, ItemSet] = field(default_factory=dict)
     root: Path | None = None

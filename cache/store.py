@@ -1,4 +1,4 @@
-"""The artifact store on disk: actions, objects, refs, item sets (docs/FORMAT.md).
+"""The artifact store on disk: actions, objects, refs, pins, item sets (docs/FORMAT.md).
 
 Write order, always: object (temporary directory, fsync, rename), then its action record, then the ref. So a ref only
 names records that exist, and a record only names objects that exist, at any moment of any kill.
@@ -7,76 +7,29 @@ names records that exist, and a record only names objects that exist, at any mom
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import shutil
 import time
-import uuid
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cache import fs
+from cache import fs, locks
 from cache.digest import Manifest, canonical, digest_value
 from cache.errors import StoreError
 from cache.items import ItemSet
+from cache.locks import Holder, Owner
+from cache.members import Members
 from cache.memo import DigestMemo
+from cache.names import escape
+from cache.record import Key, Record
+from cache.timings import Timings
 
-#: Version of the layout on disk. A newer store is refused; an older one is read.
-FORMAT = 1
+__all__ = ["FORMAT", "FORMATS", "Key", "Record", "Store"]
 
-
-@dataclass(frozen=True)
-class Key:
-    """Everything that can change the bytes of a result. Its digest names the action."""
-
-    stage: str
-    version: int
-    entry: str
-    params: dict[str, Any]
-    code: dict[str, str]
-    inputs: dict[str, str]
-    sources: str = ""
-    files: dict[str, str] = field(default_factory=dict)
-    facets: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def digest(self) -> str:
-        """Name of the action record."""
-        return digest_value(asdict(self))
-
-    @property
-    def items(self) -> str:
-        """Name of the item set: the key without what differs from dataset to dataset."""
-        shared = asdict(self)
-        del shared["inputs"], shared["sources"]
-        return digest_value(shared)
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is known of a finished action. Everything outside ``key``, ``object`` and ``items`` is for people."""
-
-    key: Key
-    object: str
-    items: str = ""
-    node: str = ""
-    parents: dict[str, str] = field(default_factory=dict)
-    definitions: dict[str, dict[str, str]] = field(default_factory=dict)
-    ledger: dict[str, int] = field(default_factory=dict)
-    size: int = 0
-    seconds: float = 0.0
-    created: float = 0.0
-    versions: dict[str, str] = field(default_factory=dict)
-    stale_inputs: tuple[str, ...] = ()
-    format: int = FORMAT
-
-    @property
-    def digest(self) -> str:
-        """Name of the record: the digest of its key."""
-        return self.key.digest
+#: Version of the layout on disk. A newer store is refused; an older one is read, and marked as new by the first write.
+FORMAT = 2
+FORMATS = (1, 2)
 
 
 class Store:
@@ -85,14 +38,17 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.memo = DigestMemo(root / "memo" / "digests.log")
+        self.timings = Timings(root / "memo" / "timings.log")
+        self.format = FORMAT
+        self._prepared = False
         marker = root / "format.json"
         if marker.exists():
             try:
-                version = int(json.loads(marker.read_text())["format"])
+                self.format = int(json.loads(marker.read_text())["format"])
             except (ValueError, KeyError, TypeError) as error:
-                raise StoreError(f"{marker} is damaged", hint=f'write {{"format": {FORMAT}}} into it if this is a store') from error
-            if version > FORMAT:
-                raise StoreError(f"the store in {root} has format {version}; this kdpipe reads up to {FORMAT}", hint="update kdpipe")
+                raise StoreError(f"{marker} is damaged", hint=f'write {{"format":{FORMAT}}} into it if this is a store') from error
+            if self.format not in FORMATS:
+                raise StoreError(f"the store in {root} has format {self.format}; this kdpipe reads up to {FORMAT}", hint="update kdpipe")
 
     # -- places ---------------------------------------------------------------------------------------------------
 
@@ -100,66 +56,102 @@ class Store:
         """File of the action record ``key``."""
         return self.root / "actions" / key[:2] / f"{key}.json"
 
+    def members_path(self, key: str) -> Path:
+        """File that lists what each item of the result ``key`` is (see :mod:`cache.members`)."""
+        return self.root / "actions" / key[:2] / f"{key}.members"
+
     def object_path(self, digest: str) -> Path:
         """Directory of the object ``digest``; its files are under ``files/``."""
         return self.root / "objects" / digest[:2] / digest
 
     def ref_path(self, dataset: str, system: str, node: str) -> Path:
         """File of a ref."""
-        return self.root / "refs" / dataset / system / node
+        return self.root / "refs" / escape(dataset) / escape(system) / escape(node)
+
+    def failure_path(self, dataset: str, system: str, node: str) -> Path:
+        """File of what the last failed run of a node said."""
+        return self.root / "failures" / escape(dataset) / escape(system) / f"{escape(node)}.json"
 
     def scratch_path(self, key: str) -> Path:
         """Directory for the checkpoints of a running action."""
         return self.root / "scratch" / key[:32]
 
+    def lock_path(self, key: str) -> Path:
+        """Lock of a running action."""
+        return self.root / "locks" / f"{key[:32]}.lock"
+
+    def items_path(self, stage: str, name: str) -> Path:
+        """Directory of an item set."""
+        return self.root / "items" / stage / name[:32]
+
     # -- reading --------------------------------------------------------------------------------------------------
 
     def record(self, key: str) -> Record | None:
         """The record of a finished action whose object is present, or None."""
+        record = self.read_record(key)
+        return record if record is not None and (self.object_path(record.object) / "manifest.json").exists() else None
+
+    def read_record(self, key: str) -> Record | None:
+        """The record of a finished action, whatever became of its object. Raises StoreError if it is damaged."""
         path = self.action_path(key)
         try:
-            data = json.loads(path.read_bytes())
+            data = path.read_bytes()
         except FileNotFoundError:
             return None
+        try:
+            return Record.load(data, key)
         except ValueError as error:
-            raise StoreError(f"action record {path} is damaged", hint="remove it and run again: only that stage is computed") from error
-        if digest_value(data["record"]) != data["sha256"]:
             raise StoreError(
-                f"action record {path} does not match its checksum", hint="remove it and run again: only that stage is computed"
-            )
-        fields = data["record"]
-        record = Record(**{**fields, "key": Key(**fields["key"]), "stale_inputs": tuple(fields["stale_inputs"])})
-        if record.digest != key:
-            raise StoreError(f"action record {path} belongs to another key", hint="remove it and run again")
-        return record if (self.object_path(record.object) / "manifest.json").exists() else None
+                f"action record {path} is damaged: {error}",
+                hint="kdpipe fsck --repair puts it aside; run again then: only that stage is computed",
+            ) from error
+
+    def keys(self) -> Iterator[str]:
+        """Keys of all records, sorted."""
+        for directory in sorted(_listed(self.root / "actions")):
+            yield from sorted(path.stem for path in _listed(directory) if path.suffix == ".json")
+
+    def objects(self) -> Iterator[str]:
+        """Digests of all objects, sorted."""
+        for directory in sorted(_listed(self.root / "objects")):
+            yield from sorted(path.name for path in _listed(directory))
+
+    def refs(self) -> Iterator[tuple[Path, str]]:
+        """Every ref: its file, and the key that it names (as it stands there, unchecked)."""
+        base = self.root / "refs"
+        for path in sorted(p for p in base.rglob("*") if p.is_file()) if base.is_dir() else ():
+            yield path, path.read_text(errors="replace").removesuffix("\n")
 
     def files(self, record: Record) -> Path:
         """Directory with the files of a record's object."""
         return self.object_path(record.object) / "files"
 
+    def members(self, record: Record) -> Members:
+        """What each item of a result is; empty if the stage has no items or the list is not there."""
+        return Members.read(self.members_path(record.digest), record.members) if record.members else Members()
+
     def manifest(self, digest: str) -> Manifest:
         """The files of object ``digest``; raises StoreError if the manifest is not the one that names it."""
         path = self.object_path(digest) / "manifest.json"
+        hint = "kdpipe fsck --repair puts the object aside; run again then: only what made it is computed"
         try:
             manifest = Manifest.load(path.read_bytes())
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"object {digest[:12]} has no readable manifest ({path})", hint="remove its directory and run again"
-            ) from error
+            raise StoreError(f"object {digest[:12]} has no readable manifest ({path})", hint=hint) from error
         if manifest.digest != digest:
-            raise StoreError(f"the manifest of object {digest[:12]} was changed ({path})", hint="remove its directory and run again")
+            raise StoreError(f"the manifest of object {digest[:12]} was changed ({path})", hint=hint)
         return manifest
 
-    def check_object(self, digest: str) -> None:
-        """Compare the size of every file of an object with its manifest (cheap; contents are fsck's business)."""
+    def check_object(self, digest: str, *, contents: bool = False) -> None:
+        """Compare an object with its manifest: the size of every file, with ``contents`` every byte too. Raises StoreError."""
         root = self.object_path(digest) / "files"
-        for entry in self.manifest(digest).files:
-            path = root / entry.path
-            if not path.is_file() or path.stat().st_size != entry.size:
-                raise StoreError(
-                    f"object {digest[:12]} is damaged: {entry.path} is missing or not {entry.size} bytes long",
-                    hint=f"remove {self.object_path(digest)} and run again: only what made it is computed",
-                )
+        manifest = self.manifest(digest)
+        wrong = [entry for entry in manifest.files if not entry.matches(root / entry.path, contents=contents)]
+        if wrong:
+            raise StoreError(
+                f"object {digest[:12]} is damaged: {wrong[0].path} is missing or not the {wrong[0].size} bytes that were published",
+                hint=f"kdpipe fsck --repair puts {self.object_path(digest)} aside; run again then: only what made it is computed",
+            )
 
     def ref(self, dataset: str, system: str, node: str) -> str | None:
         """The key that a ref names, or None."""
@@ -168,104 +160,201 @@ class Store:
         except FileNotFoundError:
             return None
 
-    def item_set(self, stage: str, name: str, *, writable: bool = False) -> ItemSet:
-        """Open the item set ``name`` of a stage."""
-        return ItemSet(self.root / "items" / stage / name[:32], writable=writable)
+    def item_set(self, stage: str, name: str, *, writable: bool = False, also: Sequence[Path] = ()) -> ItemSet:
+        """Open the item set ``name`` of a stage, with the rows of what it was accepted from, and of the directories ``also``."""
+        return ItemSet(self.items_path(stage, name), writable=writable, also=[*also, *self.predecessors(stage, name)])
+
+    def predecessors(self, stage: str, name: str) -> list[Path]:
+        """Directories of the item sets whose rows were accepted for the set ``name``, the oldest first."""
+        found: list[Path] = []
+        while True:
+            accepted = self.accepted_items(stage, name)
+            if accepted is None or (path := self.items_path(stage, accepted)) in found:
+                return found
+            found.insert(0, path)
+            name = accepted
+
+    def accepted_items(self, stage: str, name: str) -> str | None:
+        """The item set whose rows were accepted for the set ``name``, or None."""
+        try:
+            return str(open_sealed((self.items_path(stage, name) / "accepted.json").read_bytes())["items"])
+        except FileNotFoundError:
+            return None
 
     # -- writing --------------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Create the store's directory and its format marker."""
+        """Create the store's directory and its format marker; sweep what killed processes left behind. Once per process."""
+        if self._prepared:
+            return
+        for name in ("tmp", "locks"):
+            fs.make_directory(self.root / name)
         marker = self.root / "format.json"
-        if not marker.exists():
-            fs.write_atomic(marker, canonical({"format": FORMAT}) + b"\n")
+        if not marker.exists() or self.format != FORMAT:
+            fs.write_atomic(marker, canonical({"format": FORMAT}) + b"\n", temporary=self.temporary())
+            self.format = FORMAT
+        self.sweep()
+        self._prepared = True
+
+    def sweep(self) -> None:
+        """Remove the temporary files of processes that are certainly dead."""
+        for path in _listed(self.root / "tmp"):
+            owner = Owner.parse(path.name)
+            if owner is not None and owner.dead:
+                fs.remove_tree(path) if path.is_dir() else fs.remove_file(path)
+
+    def temporary(self) -> Path:
+        """A free name in ``tmp/`` that says whose it is."""
+        return self.root / "tmp" / Owner.me().token
+
+    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+        """Replace a file of the store: readers see the old bytes or the new."""
+        self.prepare()
+        fs.write_atomic(path, data, temporary=self.temporary(), mode=mode)
+
+    @contextlib.contextmanager
+    def publishing(self, *, collecting: bool = False) -> Iterator[None]:
+        """Keep gc (``collecting``) and publications apart: what was just written, or found to be there already, stays until it is named."""
+        self.prepare()
+        with locks.shared(self.root / "locks" / "gc", exclusive=collecting):
+            yield
 
     def new_directory(self) -> Path:
         """An empty directory on the store's file system; whoever asks for it publishes or removes it."""
         self.prepare()
-        path = self.root / "tmp" / f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
-        (path / "files").mkdir(parents=True)
+        path = self.temporary()
+        fs.make_directory(path / "files")
         return path
 
     def publish_object(self, temporary: Path) -> Manifest:
-        """Make ``temporary/files`` an object: digest, fsync, rename. Equal content is stored once."""
+        """Make ``temporary/files`` an object: digest, fsync, rename. Equal content is stored once; a damaged twin is put aside."""
         files = temporary / "files"
         manifest = Manifest.of_tree(files)
         for entry in manifest.files:
             path = files / entry.path
-            path.chmod(0o444)
+            fs.make_read_only(path)
             fs.fsync_file(path)
         for directory in sorted((p for p in files.rglob("*") if p.is_dir()), reverse=True):
             fs.fsync_directory(directory)
         fs.fsync_directory(files)
-        fs.write_atomic(temporary / "manifest.json", manifest.dump())
-        if not fs.publish_directory(temporary, self.object_path(manifest.digest)):
-            shutil.rmtree(temporary)
+        fs.write_new(temporary / "manifest.json", manifest.dump(), 0o444)
+        fs.fsync_directory(temporary)
+        final = self.object_path(manifest.digest)
+        while not fs.publish_directory(temporary, final):
+            try:
+                self.check_object(manifest.digest, contents=True)
+            except StoreError:
+                self.quarantine(final)
+                continue
+            fs.remove_tree(temporary)
+            break
         return manifest
 
-    def publish_record(self, record: Record) -> None:
-        """Write the action record; the object must be there already."""
-        fields = asdict(record)
-        fields["stale_inputs"] = list(record.stale_inputs)
-        data = {"record": fields, "sha256": digest_value(fields)}
-        fs.write_atomic(self.action_path(record.digest), json.dumps(data, indent=1, sort_keys=True).encode() + b"\n")
+    def publish_record(self, record: Record, members: Members | None = None) -> Record:
+        """Write the action record (the object must be there already), and before it the list of its members. Returns what was written."""
+        if members:
+            data = members.dump()
+            record = record.with_members(data)
+            self.write(self.members_path(record.digest), data, 0o444)
+        self.write(self.action_path(record.digest), record.dump(), 0o444)
+        return record
 
     def set_ref(self, dataset: str, system: str, node: str, key: str) -> None:
         """Point a ref at ``key``; an unchanged ref is not rewritten, so its time stamp says when it last changed."""
         if self.ref(dataset, system, node) != key:
-            fs.write_atomic(self.ref_path(dataset, system, node), f"{key}\n".encode())
+            self.write(self.ref_path(dataset, system, node), f"{key}\n".encode())
 
-    def write_failure(self, dataset: str, system: str, node: str, failure: dict[str, Any], ledger: str = "") -> Path:
-        """Keep what a failed run had to say; returns the path of its ledger."""
-        base = self.root / "failures" / dataset / system
-        fs.write_atomic(base / f"{node}.json", json.dumps({**failure, "time": time.time()}, indent=1, sort_keys=True).encode() + b"\n")
-        fs.write_atomic(base / f"{node}.ledger.jsonl", ledger.encode())
-        return base / f"{node}.ledger.jsonl"
+    def write_failure(self, dataset: str, system: str, node: str, failure: Mapping[str, Any], ledger: str = "") -> None:
+        """Keep what a failed run had to say, with its ledger (JSON lines)."""
+        self.write(self.failure_path(dataset, system, node), seal({**failure, "ledger": ledger, "time": time.time()}))
 
     def clear_failure(self, dataset: str, system: str, node: str) -> None:
         """Forget the last failed run of a node: it has succeeded since."""
-        base = self.root / "failures" / dataset / system
-        for name in (f"{node}.json", f"{node}.ledger.jsonl"):
-            (base / name).unlink(missing_ok=True)
+        path = self.failure_path(dataset, system, node)
+        if path.exists():
+            fs.remove_file(path)
 
     def failure(self, dataset: str, system: str, node: str) -> dict[str, Any] | None:
-        """What the last failed run of a node said, or None."""
-        path = self.root / "failures" / dataset / system / f"{node}.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        """What the last failed run of a node said (``error``, ``key``, ``ledger``, ``time``), or None."""
+        try:
+            return open_sealed(self.failure_path(dataset, system, node).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def quarantine(self, path: Path) -> Path:
+        """Move something damaged out of the way, never delete it; returns where it is now."""
+        relative = path.relative_to(self.root)
+        target = self.root / "quarantine" / f"{time.strftime('%Y%m%dT%H%M%S')}-{Owner.me().token[-12:]}" / relative
+        fs.move(path, target)
+        return target
+
+    # -- running --------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def running(self, key: str, waiting: Any = None) -> Iterator[Path]:
+    def running(
+        self,
+        key: str,
+        *,
+        what: str = "",
+        uses: Mapping[str, list[str]] | None = None,
+        wait: bool = True,
+        waiting: Callable[[Holder | None], None] | None = None,
+    ) -> Iterator[Path | None]:
         """Hold the scratch directory of an action: one process computes a key, others wait for it.
 
-        The lock is the kernel's (released when its holder dies). It keeps two runs out of one another's checkpoints;
-        the published results would be whole without it. ``waiting()`` is called once if there is somebody to wait for.
+        Gives the directory, or None if another process holds it and ``wait`` is False. ``uses`` (actions, objects, items) is what gc
+        must leave alone meanwhile. The lock only saves work: the results would be whole without it.
         """
         self.prepare()
-        scratch = self.scratch_path(key)
-        lock = scratch.with_suffix(".lock")
-        fs.make_directory(lock.parent)
-        with lock.open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                if waiting is not None:
-                    waiting()
-                fcntl.flock(file, fcntl.LOCK_EX)
-            scratch.mkdir(exist_ok=True)
+        lock = locks.acquire(self.lock_path(key), wait=wait, waiting=waiting)
+        if lock is None:
+            yield None
+            return
+        try:
+            lock.describe(what, {"actions": [key], **(uses or {})})
+            scratch = self.scratch_path(key)
+            fs.make_directory(scratch)
             yield scratch
+        finally:
+            lock.release()
 
-    def is_running(self, key: str) -> bool:
-        """Whether some process holds the scratch directory of ``key`` right now."""
-        lock = self.scratch_path(key).with_suffix(".lock")
-        if not lock.exists():
-            return False
-        with lock.open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                return True
-        return False
+    def holder(self, key: str) -> Holder | None:
+        """Who computes ``key`` right now, or None."""
+        return locks.holder_of(self.lock_path(key))
+
+    def holders(self) -> Iterator[Holder]:
+        """Everybody who computes something right now."""
+        for path in sorted(_listed(self.root / "locks")):
+            if path.suffix == ".lock" and (holder := locks.holder_of(path)) is not None:
+                yield holder
 
     def clean_scratch(self, key: str) -> None:
         """Remove the checkpoints of a published action; only while holding it (see :meth:`running`)."""
-        shutil.rmtree(self.scratch_path(key), ignore_errors=True)
+        fs.remove_tree(self.scratch_path(key))
+
+
+def seal(value: Mapping[str, Any]) -> bytes:
+    """A small JSON file that tells when it was changed: the value and the sha256 of its canonical form."""
+    plain = json.loads(json.dumps(value))
+    return json.dumps({"value": plain, "sha256": digest_value(plain)}, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def open_sealed(data: bytes) -> dict[str, Any]:
+    """The value that :func:`seal` wrote. Raises ValueError if one bit of it was changed."""
+    try:
+        value: dict[str, Any] = json.loads(data)["value"]
+        whole = seal(value) == data
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError("it is not what was written") from error
+    if not whole:
+        raise ValueError("it does not match its checksum")
+    return value
+
+
+def _listed(directory: Path) -> list[Path]:
+    """What is in a directory; nothing if it is not there, or is no directory."""
+    try:
+        with os.scandir(directory) as entries:
+            return [Path(entry.path) for entry in entries]
+    except (FileNotFoundError, NotADirectoryError):
+        return []

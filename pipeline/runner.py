@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import math
 import resource
-import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Protocol
 
-from cache.errors import DataError, KdpipeError, StoreError, ToleranceError
+from cache import fingerprint, fs
+from cache.digest import Manifest
+from cache.errors import DataError, KdpipeError, StoreError, ToleranceError, disk_error
 from cache.ledger import Ledger
+from cache.locks import Holder
+from cache.record import Key, Record
 from cache.stage import Context, Node, Progress
-from cache.store import Key, Record
+from cache.store import Store
+from cache.timings import Timing
 from pipeline.judge import FRESH, Judge, closure
 from pipeline.progress import Bars
 
@@ -24,99 +30,186 @@ from pipeline.progress import Bars
 RECORDED = ("torch", "torchvision", "numpy", "av", "h5py", "pillow", "nltk")
 
 
+class Upstream(Protocol):
+    """A store that results are taken from rather than computed (:mod:`cache.transfer`)."""
+
+    def fetch(self, store: Store, key: str) -> Record | None:
+        """Bring the result of ``key`` into ``store``, verified; None if upstream does not have it."""
+
+    def items(self, stage: str, name: str) -> list[Path]:
+        """Directories of upstream whose rows may be read as they are."""
+
+
 @dataclass(frozen=True)
 class Options:
-    """How to run, as opposed to what: none of these may change a result."""
+    """How to run, as opposed to what: none of these may change a result. ``verify`` reads every byte of what a node reads."""
 
     workers: int = 1
     threads: int = 1
     progress: str = "quiet"
+    verify: bool = False
+    upstream: Upstream | None = None
     say: Callable[[str], None] = lambda line: None
 
 
-def run_node(judge: Judge, name: str, options: Options) -> tuple[Record, bool]:
+class Busy(Exception):
+    """Another process computes the same result, and we were told not to wait. ``holder`` says who, if it is known."""
+
+    def __init__(self, node: str, holder: Holder | None) -> None:
+        super().__init__(node)
+        self.node = node
+        self.holder = holder
+
+
+def run_node(judge: Judge, name: str, options: Options, *, wait: bool = True) -> tuple[Record, bool]:
     """Bring one node up to date. Returns its record and whether anything was computed.
 
-    Raises StaleInputError if what it reads is not fresh, ToleranceError if it lost too many items, or whatever error of
-    ours the stage raises; nothing is published then.
+    Raises StaleInputError if what it reads is not fresh, ToleranceError if it lost too many items, DiskError if the disk fails, or
+    whatever error of ours the stage raises; nothing is published then. With ``wait=False``, raises :class:`Busy` if another process
+    is computing the same result.
     """
     node = judge.graph.nodes[name]
     judge.inputs(node)
     state = judge.state(name)
     if state.status == FRESH and state.record is not None:
-        judge.store.check_object(state.record.object)
-        judge.store.set_ref(judge.dataset, judge.system, name, state.record.digest)
+        judge.store.check_object(state.record.object, contents=options.verify)
+        _point(judge, name, state.record)
         return state.record, False
     key = judge.key(node)
+    inputs = judge.inputs(node)
 
-    def waiting() -> None:
-        options.say(f"{name}: another process is computing the same result; waiting for it")
+    def waiting(holder: Holder | None) -> None:
+        options.say(f"{name}: {holder or 'another process'} is computing the same result; waiting for it")
 
-    with judge.store.running(key.digest, waiting) as scratch:
-        record = judge.store.record(key.digest)  # the process waited for may have made it
+    with judge.store.running(key.digest, what=name, uses=_uses(node, key, inputs), wait=wait, waiting=waiting) as scratch:
+        if scratch is None:
+            raise Busy(name, judge.store.holder(key.digest))
+        record = judge.store.record(key.digest) or _taken(judge, key, options)  # the process waited for may have made it
         computed = record is None
         if record is None:
             record = _compute(judge, node, key, scratch, options)
+        else:
+            _point(judge, name, record)
         judge.store.clean_scratch(key.digest)
-    judge.store.set_ref(judge.dataset, judge.system, name, record.digest)
     judge.store.clear_failure(judge.dataset, judge.system, name)
     judge.forget(name)
     return record, computed
 
 
-def _compute(judge: Judge, node: Node, key: Key, scratch: Any, options: Options) -> Record:
+def _taken(judge: Judge, key: Key, options: Options) -> Record | None:
+    """The result from the upstream store, if there is one that has it."""
+    return options.upstream.fetch(judge.store, key.digest) if options.upstream is not None else None
+
+
+def _point(judge: Judge, name: str, record: Record) -> None:
+    """Let the node's ref name a result that is there already."""
+    if judge.store.ref(judge.dataset, judge.system, name) == record.digest:
+        return
+    with judge.store.publishing():
+        if judge.store.record(record.digest) is None:
+            raise StoreError(f"the result of {name} was removed while it was being looked at", hint="run it again")
+        judge.store.set_ref(judge.dataset, judge.system, name, record.digest)
+
+
+def _uses(node: Node, key: Key, inputs: Mapping[str, Record]) -> dict[str, list[str]]:
+    """What gc must leave alone while the node runs."""
+    sets = [f"{r.key.stage}/{r.items}" for r in inputs.values() if r.items] + ([f"{key.stage}/{key.items}"] if node.stage.items else [])
+    return {
+        "actions": [record.digest for record in inputs.values()],
+        "objects": [record.object for record in inputs.values()],
+        "items": sets,
+    }
+
+
+def _compute(judge: Judge, node: Node, key: Key, scratch: Path, options: Options) -> Record:
+    """Run the stage in a temporary directory and publish what it wrote. Whatever fails, nothing half-made stays visible."""
     store = judge.store
-    function = _load(judge, node, key)
     inputs = judge.inputs(node)
+    for record in inputs.values():
+        store.check_object(record.object, contents=options.verify)
+    loaded = set(sys.modules)
+    function = _load(judge, node, key)
     temporary = store.new_directory()
-    ledger = Ledger()
-    items = store.item_set(node.stage.name, key.items, writable=True) if node.stage.items else None
-    context = Context(
+    started = time.time()
+    context = _context(judge, node, key, temporary / "files", scratch, options)
+    try:
+        function(context)
+        if context.items is not None:
+            context.items.flush()
+        _check(judge, node, context.ledger)
+        _check_reach(judge, node, set(sys.modules) - loaded)
+        if context.ledger.entries:
+            (context.out / "ledger.jsonl").write_text(context.ledger.dump(), encoding="utf-8")
+        if node.stage.sources and not context.members:
+            for relative, digest in context.sources.items():
+                context.members.add(relative, "", digest)
+        with store.publishing():
+            manifest = store.publish_object(temporary)
+            record = store.publish_record(_record(judge, node, key, inputs, context, manifest, started), context.members)
+            store.set_ref(judge.dataset, judge.system, node.name, record.digest)
+    except BaseException as error:
+        fs.remove_tree(temporary)
+        told = disk_error(error) if isinstance(error, OSError) else error if isinstance(error, KdpipeError) else None
+        if told is not None:
+            with contextlib.suppress(OSError):
+                failure = {"error": str(told), "key": key.digest}
+                store.write_failure(judge.dataset, judge.system, node.name, failure, context.ledger.dump())
+        if told is not None and told is not error:
+            raise told from error
+        raise
+    store.timings.add(Timing(node.name, judge.dataset, judge.system, record.seconds, len(context.members), _appended(context)))
+    return record
+
+
+def _appended(context: Context) -> int:
+    return context.items.appended if context.items is not None else 0
+
+
+def _context(judge: Judge, node: Node, key: Key, out: Path, scratch: Path, options: Options) -> Context:
+    store = judge.store
+    inputs = judge.inputs(node)
+    upstream = options.upstream.items if options.upstream is not None else lambda stage, name: []
+    return Context(
         params=node.params,
-        out=temporary / "files",
+        out=out,
         scratch=scratch,
-        ledger=ledger,
+        ledger=Ledger(),
         progress=_progress(node, options),
         inputs={alias: store.files(record) for alias, record in inputs.items()},
-        input_items={alias: store.item_set(record.key.stage, record.items) for alias, record in inputs.items() if record.items},
+        input_items={
+            alias: store.item_set(record.key.stage, record.items, also=upstream(record.key.stage, record.items))
+            for alias, record in inputs.items()
+            if record.items
+        },
         root=judge.data_root(node),
         sources=judge.sources(node),
         files=judge.files(node),
-        items=items,
+        items=store.item_set(key.stage, key.items, writable=True, also=upstream(key.stage, key.items)) if node.stage.items else None,
         workers=options.workers,
         threads=options.threads,
         device=judge.device,
     )
-    started = time.time()
-    try:
-        function(context)
-        if items is not None:
-            items.flush()
-        _check(judge, node, ledger)
-        if ledger.entries:
-            (context.out / "ledger.jsonl").write_text(ledger.dump(), encoding="utf-8")
-        manifest = store.publish_object(temporary)
-    except BaseException as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if isinstance(error, KdpipeError):
-            store.write_failure(judge.dataset, judge.system, node.name, {"error": str(error), "key": key.digest}, ledger.dump())
-        raise
-    record = Record(
+
+
+def _record(
+    judge: Judge, node: Node, key: Key, inputs: Mapping[str, Record], context: Context, manifest: Manifest, started: float
+) -> Record:
+    return Record(
         key=key,
         object=manifest.digest,
-        items=key.items if items is not None else "",
+        items=key.items if context.items is not None else "",
         node=node.name,
+        dataset=judge.dataset,
+        system=judge.system,
         parents={alias: parent.digest for alias, parent in inputs.items()},
         definitions=judge.definitions(node),
-        ledger=ledger.counts(),
+        ledger=context.ledger.counts(),
         size=manifest.size,
         seconds=round(time.time() - started, 3),
         created=round(started, 3),
-        versions={**_versions(), "peak_rss_mb": str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)},
+        versions={**versions(), "peak_rss_mb": str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)},
         stale_inputs=tuple(name for name in node.reads.values() if judge.state(name).status != FRESH),
     )
-    store.publish_record(record)
-    return record
 
 
 def _load(judge: Judge, node: Node, key: Key) -> Callable[[Context], None]:
@@ -149,11 +242,22 @@ def _check(judge: Judge, node: Node, ledger: Ledger) -> None:
         )
 
 
+def _check_reach(judge: Judge, node: Node, loaded: set[str]) -> None:
+    """Refuse a result that depends on code which its key does not see."""
+    unseen = fingerprint.unseen(loaded, judge.code(node))
+    if unseen:
+        raise StoreError(
+            f"{node.name} loaded {', '.join(unseen)}, which its key does not see: an edit there would go unnoticed; nothing was published",
+            hint=f"import it where the fingerprint can follow, or name it in Stage(..., modules=...) of {node.stage.name}",
+        )
+
+
 def _progress(node: Node, options: Options) -> Callable[..., Progress]:
     return Bars(node.name, options.progress)
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Versions that are recorded with a result; nothing is imported."""
     found = {"python": sys.version.split()[0]}
     for name in RECORDED:
         try:

@@ -44,11 +44,13 @@ def show(session: Session, node: str, with_ledger: bool) -> None:
 def _show_ledger(session: Session, name: str, published: Path | None) -> None:
     """A failed run's ledger is newer than the last published one, so it goes first."""
     config = session.graph.config
-    failed = session.store.root / "failures" / config.dataset / config.system / f"{name}.ledger.jsonl"
-    path = failed if failed.exists() else published
-    if path is None or not path.exists():
+    failure = session.store.failure(config.dataset, config.system, name)
+    text = failure["ledger"] if failure is not None and failure["ledger"] else ""
+    if not text and published is not None and published.exists():
+        text = published.read_text(encoding="utf-8")
+    if not text:
         raise KdpipeError(f"{name} has no ledger yet", hint=f"kdpipe run {name} {session.arguments()}")
-    ledger = Ledger.load(path)
+    ledger = Ledger.parse(text)
     if session.json:
         click.echo(ledger.dump(), nl=False)
         return

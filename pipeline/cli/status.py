@@ -38,8 +38,9 @@ def _row(judge: Judge, state: State) -> dict[str, Any]:
     record: Record | None = state.record or judge.last(name)
     if state.key is not None and state.status != FRESH:
         failure = judge.store.failure(judge.dataset, judge.system, name)
-        if judge.store.is_running(state.key.digest):
-            shown, reason = "running", ""
+        holder = judge.store.holder(state.key.digest)
+        if holder is not None:
+            shown, reason = "running", str(holder)
         elif failure is not None and failure["key"] == state.key.digest:
             shown, reason = "failed", failure["error"].splitlines()[0]
     made = datetime.datetime.fromtimestamp(record.created).strftime("%Y-%m-%d %H:%M") if record else ""

@@ -28,6 +28,7 @@ import torch
 
 from cache.errors import DataError
 from cache.hdf5 import FeatureWriter
+from cache.items import Item
 from cache.ledger import Ledger
 from cache.pack import pack, unpack
 from cache.stage import Context
@@ -136,15 +137,19 @@ def assemble(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> No
         raise DataError(f"no video has finite {ctx.params.kind} features", hint="check the weights: kdpipe show " + "extract")
     zeros = ctx.params.lost_videos == "zeros"
     _note_lost(ctx, [id for id in ids if id not in frames_of], zeros)
-    shape = _feature(ctx, frames_of[good[0]]).shape
+    shape = _feature(_item(ctx, frames_of[good[0]])).shape
     dataset = json.loads((ctx.inputs["index"] / "dataset.json").read_text(encoding="utf-8"))["name"]
     name = f"{re.sub(r'[^A-Za-z0-9._-]', '_', dataset)}_{ctx.params.kind}_feat.h5"
     usable, written = set(good), ids if zeros else good
     with FeatureWriter(ctx.out / name, DATASETS[ctx.params.kind], written, shape) as file:
         for id in written:
-            file.append(_feature(ctx, frames_of[id]) if id in usable else np.zeros(shape, np.float32))
-            if id in usable:
-                ctx.ledger.add(id, "ok")
+            if id not in usable:
+                file.append(np.zeros(shape, np.float32))
+                continue
+            item = _item(ctx, frames_of[id])
+            file.append(_feature(item))
+            ctx.ledger.add(id, "ok")
+            ctx.members.add(id, item.key, item.digest)
     about = {
         "kind": ctx.params.kind,
         "file": name,
@@ -174,10 +179,14 @@ def _note_lost(ctx: Context, ids: list[str], zeros: bool) -> None:
         ctx.ledger.add(id, "padded", f"no frames ({why}); " + ("its row is zeros" if zeros else "it has no row"))
 
 
-def _feature(ctx: Context, frames: str) -> FloatArray:
+def _item(ctx: Context, frames: str) -> Item:
     assert ctx.items is not None
     item = ctx.items.get(frames)
     assert item is not None
+    return item
+
+
+def _feature(item: Item) -> FloatArray:
     return unpack(item.payload)["feature"].astype(np.float32, copy=False)
 
 

@@ -105,6 +105,7 @@ def _write(ctx: Context, media: list[dict[str, Any]], outcomes: _Outcomes) -> No
                 ctx.ledger.add(row["id"], "missing", "the index has no file for it")
                 continue
             outcome = outcomes.of(row["digest"])
+            ctx.members.add(row["id"], row["digest"], outcome.get("frames", ""))
             detail = {} if outcome["state"] == "ok" else {"path": row["path"]}
             ctx.ledger.add(row["id"], outcome["state"], outcome["reason"], **detail)
             if STATES[outcome["state"]] == "lost":

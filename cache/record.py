@@ -1,0 +1,105 @@
+"""Keys and action records: what a result depends on, and what is known of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from cache.digest import digest_value
+
+
+@dataclass(frozen=True)
+class Key:
+    """Everything that can change the bytes of a result. Its digest names the action."""
+
+    stage: str
+    version: int
+    entry: str
+    params: dict[str, Any]
+    code: dict[str, str]
+    inputs: dict[str, str]
+    sources: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+    facets: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Name of the action record."""
+        return digest_value(asdict(self))
+
+    @property
+    def items(self) -> str:
+        """Name of the item set: the key without what differs from dataset to dataset."""
+        shared = asdict(self)
+        del shared["inputs"], shared["sources"]
+        return digest_value(shared)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a finished action. Everything outside ``key``, ``object`` and ``items`` is for people.
+
+    ``accepted``: for a result that was made under another key and accepted for this one: ``because``, ``from`` (that key), ``when``.
+    ``members``: sha256 of the list of what each item is (:mod:`cache.members`), or empty.
+    """
+
+    key: Key
+    object: str
+    items: str = ""
+    node: str = ""
+    dataset: str = ""
+    system: str = ""
+    parents: dict[str, str] = field(default_factory=dict)
+    definitions: dict[str, dict[str, str]] = field(default_factory=dict)
+    ledger: dict[str, int] = field(default_factory=dict)
+    members: str = ""
+    size: int = 0
+    seconds: float = 0.0
+    created: float = 0.0
+    versions: dict[str, str] = field(default_factory=dict)
+    stale_inputs: tuple[str, ...] = ()
+    accepted: dict[str, str] = field(default_factory=dict)
+    format: int = 2
+
+    @property
+    def digest(self) -> str:
+        """Name of the record: the digest of its key."""
+        return self.key.digest
+
+    def with_members(self, data: bytes) -> Record:
+        """The same record, naming ``data`` as its list of members."""
+        return dataclasses.replace(self, members=hashlib.sha256(data).hexdigest())
+
+    def dump(self) -> bytes:
+        """The record as it stands on disk, with its checksum."""
+        fields = json.loads(json.dumps(asdict(self)))
+        return _sealed(fields)
+
+    @classmethod
+    def load(cls, data: bytes, key: str) -> Record:
+        """Parse :meth:`dump`, also of older formats and with fields that are unknown here.
+
+        Raises ValueError if one bit was changed, or if it is not the record of ``key``.
+        """
+        try:
+            fields = json.loads(data)["record"]
+            whole = data == _sealed(fields)
+            known = {name: value for name, value in fields.items() if name in _FIELDS}
+            record = cls(**{**known, "key": Key(**fields["key"]), "stale_inputs": tuple(fields["stale_inputs"])})
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError("it cannot be read") from error
+        if not whole:
+            raise ValueError("it does not match its checksum")
+        if record.digest != key:
+            raise ValueError("it belongs to another key")
+        return record
+
+
+_FIELDS = {f.name for f in dataclasses.fields(Record)}
+
+
+def _sealed(fields: dict[str, Any]) -> bytes:
+    return json.dumps({"record": fields, "sha256": digest_value(fields)}, indent=1, sort_keys=True).encode() + b"\n"

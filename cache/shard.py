@@ -1,0 +1,155 @@
+"""The bytes of one shard of an item set: rows one behind the other, each with a checksum of its head and one of everything.
+
+A row of format 2: ``KDI2``, row key (32 bytes), u32 length of meta, u64 length of payload, crc32 of these (all little-endian),
+meta, payload, sha256 of all of the above. Format 1 (``KDI1``) had no crc32 and is still read. The head's own checksum tells a row
+that a kill cut short (sound head, bytes missing) from one that was damaged later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+HEAD1 = struct.Struct("<4s32sIQ")
+HEAD2 = struct.Struct("<4s32sIQI")
+MAGICS = {b"KDI1": HEAD1, b"KDI2": HEAD2}
+TAIL = 32
+#: How much is read at a time while looking for the next row behind a damaged one.
+WINDOW = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row lies: ``offset`` of its head, lengths of meta and payload in bytes."""
+
+    key: str
+    shard: Path
+    offset: int
+    meta_size: int
+    payload_size: int
+    head_size: int = HEAD2.size
+
+    @property
+    def end(self) -> int:
+        """Offset of the byte behind the row."""
+        return self.offset + self.head_size + self.meta_size + self.payload_size + TAIL
+
+
+@dataclass(frozen=True)
+class Hole:
+    """Bytes from ``offset`` to ``end`` that are no row. ``torn``: the beginning of a last row that a kill cut short."""
+
+    shard: Path
+    offset: int
+    end: int
+    torn: bool
+
+
+def encode_row(key: str, meta: bytes, payload: bytes) -> bytes:
+    """The bytes of a row; ``key`` is 64 hex digits."""
+    head = HEAD2.pack(b"KDI2", bytes.fromhex(key), len(meta), len(payload), 0)[:-4]
+    head += zlib.crc32(head).to_bytes(4, "little")
+    digest = hashlib.sha256(head)
+    digest.update(meta)
+    digest.update(payload)
+    return b"".join((head, meta, payload, digest.digest()))
+
+
+def read_row(place: Place) -> tuple[bytes, bytes]:
+    """(meta, payload) of the row at ``place``. Raises ValueError if it is cut short or its checksum does not match."""
+    size = place.end - place.offset
+    descriptor = os.open(place.shard, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        row = _read(descriptor, size, place.offset)
+    finally:
+        os.close(descriptor)
+    if len(row) != size:
+        raise ValueError("it is cut short")
+    body = memoryview(row)[:-TAIL]
+    if hashlib.sha256(body).digest() != row[-TAIL:]:
+        raise ValueError("its checksum does not match")
+    meta = place.head_size + place.meta_size
+    return bytes(body[place.head_size : meta]), bytes(body[meta:])
+
+
+def scan(shard: Path, start: int = 0) -> Iterator[Place | Hole]:
+    """Yield the rows of a shard from offset ``start`` on, by their heads alone, and what lies between them.
+
+    Behind a damaged head the scan looks for the next sound one, so that damage costs the rows that it touches and no more.
+    """
+    descriptor = os.open(shard, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size = os.fstat(descriptor).st_size
+        while start < size:
+            place = _head(descriptor, shard, start)
+            if place is not None and place.end <= size:
+                yield place
+                start = place.end
+                continue
+            found = _resync(descriptor, shard, start + 1, size)
+            torn = found is None and _cut_short(descriptor, place, start, size)
+            end = size if found is None else found
+            yield Hole(shard, start, end, torn)
+            start = end
+    finally:
+        os.close(descriptor)
+
+
+def _head(descriptor: int, shard: Path, offset: int) -> Place | None:
+    """The row whose sound head stands at ``offset``, or None."""
+    data = os.pread(descriptor, HEAD2.size, offset)
+    layout = MAGICS.get(data[:4])
+    if layout is None or len(data) < layout.size:
+        return None
+    _, key, meta_size, payload_size, *check = layout.unpack(data[: layout.size])
+    if check and zlib.crc32(data[: layout.size - 4]) != check[0]:
+        return None
+    return Place(key.hex(), shard, offset, meta_size, payload_size, layout.size)
+
+
+def _cut_short(descriptor: int, place: Place | None, start: int, size: int) -> bool:
+    """Whether what stands at ``start`` is the beginning of a row that ends past the end of the file."""
+    if place is not None:
+        return True
+    rest = os.pread(descriptor, HEAD2.size, start)
+    return size - start < HEAD2.size and any(rest[:4] == magic[: len(rest[:4])] for magic in MAGICS)
+
+
+def _resync(descriptor: int, shard: Path, start: int, size: int) -> int | None:
+    """Offset of the next sound row at or behind ``start``; None if there is none. Only a whole row whose checksum holds counts."""
+    while start < size:
+        window = os.pread(descriptor, WINDOW + HEAD2.size, start)
+        position = window.find(b"KDI")
+        while 0 <= position < WINDOW:
+            place = _head(descriptor, shard, start + position)
+            if place is not None and place.end <= size and _sound(place):
+                return start + position
+            position = window.find(b"KDI", position + 1)
+        start += WINDOW
+    return None
+
+
+def _sound(place: Place) -> bool:
+    try:
+        read_row(place)
+    except ValueError:
+        return False
+    return True
+
+
+def _read(descriptor: int, size: int, offset: int) -> bytes:
+    """``size`` bytes from ``offset``, fewer at the end of the file; one read is not promised to bring all."""
+    data = os.pread(descriptor, size, offset)
+    if len(data) == size or not data:
+        return data
+    parts = [data]
+    got = len(data)
+    while got < size and (more := os.pread(descriptor, size - got, offset + got)):
+        parts.append(more)
+        got += len(more)
+    return b"".join(parts)
