@@ -1,46 +1,60 @@
 """The code fingerprint of a stage: digests of the syntax trees of every project module that it can reach.
 
 Starting from the stage's entry module, all imports (also those inside functions) are followed through the project's
-own packages. Comments, layout, docstrings, annotations, ``TYPE_CHECKING`` blocks and the order of neighbouring imports
-don't count; any changed statement, constant, default or decorator does. Nothing is imported: the text is parsed.
+own packages. Each module is parsed, never imported, and brought to a normal form (:mod:`cache.normal_form`): comments,
+layout, docstrings, annotations of functions and the order of neighbouring imports don't count; any changed statement,
+constant, default or decorator does.
 
-Two kinds of code are left out, on purpose and by name:
+Two kinds of code are left out, on purpose and by name: :data:`NEUTRAL` modules, which cannot change a result, and
+declarations, which reach the key as values (:mod:`cache.declarations`).
 
-* :data:`NEUTRAL` modules cannot change a result: the store itself, errors, the pipeline's face.
-* In a module that declares stages (it assigns ``Stage(...)``), the declarations, the fields of parameter records and
-  the graph function ``nodes``: their values reach the key one by one as parameters, inputs and entry.
+Three things are decided for the whole closure, since no module knows them by itself:
+
+* project modules run when they are first imported, so the order in which a module imports them counts;
+* if any module reads annotations, docstrings or source at run time, the text of all modules counts as it stands;
+* if another module uses a declaration at run time, the text of the declaring module counts as it stands.
+
+What is reached by a name that is put together at run time is not seen: a stage lists it in ``Stage.modules``, and
+:func:`unseen` finds what it forgot.
 """
 
 from __future__ import annotations
 
 import ast
+import dataclasses
 import hashlib
 import json
+import secrets
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
+from cache.declarations import declarations
 from cache.errors import StoreError
+from cache.normal_form import dump, normal_form, without_type_checking
 
 #: Packages of the project; imports of anything else are the environment's business.
 PACKAGES = ("cache", "pipeline", "stages", "systems", "models")
 
-#: Modules that cannot change the bytes of a result. ``cache.pack`` and ``cache.hdf5`` can, so they are not here.
+#: Modules that cannot change the bytes of a result. ``cache.pack``, ``cache.hdf5``, ``cache.digest`` and ``cache.ledger`` can:
+#: stages write what they compute.
 NEUTRAL = frozenset(
     {
         "cache",
-        "cache.digest",
+        "cache.declarations",
         "cache.errors",
         "cache.faults",
         "cache.fingerprint",
         "cache.fs",
         "cache.items",
-        "cache.ledger",
         "cache.locks",
         "cache.members",
         "cache.memo",
         "cache.names",
+        "cache.normal_form",
         "cache.record",
         "cache.shard",
         "cache.stage",
@@ -49,20 +63,41 @@ NEUTRAL = frozenset(
     }
 )
 
-#: Raise when the normal form below changes: memoised module digests are then computed anew.
-NORMAL_FORM = 1
+#: Raise when the normal form changes: memoised module digests are then computed anew.
+NORMAL_FORM = 2
 
-#: Name under which statements at module level are listed among a module's definitions.
+#: Names under which more than functions and classes is listed among a module's definitions.
 TOP = "<module>"
+ORDER = "<order of imports>"
+TEXT = "<text>"
+
+#: A module that imports or names one of these reads annotations, docstrings or source when it runs.
+READERS = frozenset(
+    {
+        "__annotations__", "__doc__", "beartype", "co_firstlineno", "doctest", "f_lineno", "fire", "get_annotations", "get_type_hints",
+        "getdoc", "getsource", "inspect", "jit", "linecache", "pydantic", "pydoc", "singledispatch", "singledispatchmethod",
+        "tb_lineno", "typeguard", "typer",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Module:
-    """What the fingerprint knows of one module: digest of its normal form, digest per definition, modules it imports."""
+    """What the fingerprint knows of one module.
+
+    digest:      of the definitions. definitions: name -> digest of its normal form.
+    imports:     dotted names that it may import, in the order of the text; not all of them are modules.
+    text:        digest of the text as it stands. reads_text: it looks at annotations, docstrings or source at run time.
+    uses:        dotted names of imported things that its code speaks of. declares: its own names that depend on a declaration.
+    """
 
     digest: str
     definitions: dict[str, str]
-    imports: tuple[str, ...]
+    imports: tuple[str, ...] = ()
+    text: str = ""
+    reads_text: bool = False
+    uses: tuple[str, ...] = ()
+    declares: tuple[str, ...] = ()
 
 
 class Fingerprint:
@@ -71,13 +106,17 @@ class Fingerprint:
     ``memo`` is a file that carries that memory from one process to the next (it may be deleted at any time).
     """
 
+    #: How many parsed modules the memory may hold before those that were not asked for are forgotten.
+    MEMORY = 2000
+
     def __init__(self, root: Path, memo: Path | None = None) -> None:
         self.root = root
         self.memo = memo
         self._by_text: dict[str, Module] = {}
         self._modules: dict[str, Module | None] = {}
+        self._asked: set[str] = set()
         self._dirty = False
-        if memo is not None and memo.exists():
+        if memo is not None:
             self._load(memo)
 
     def closure(self, entry: str, extra: Iterable[str] = ()) -> dict[str, Module]:
@@ -98,30 +137,54 @@ class Fingerprint:
             if module is None:
                 continue
             found[name] = module
-            queue.extend(module.imports)
+            queue.extend(self._reached(module))
             queue.extend(_parents(name))
-        return dict(sorted(found.items()))
+        reads_text = any(module.reads_text for module in found.values())
+        uses = {name for module in found.values() for name in (*module.uses, *(n for n in module.imports if n.endswith(".*")))}
+        return {name: self._in_context(name, found, uses, reads_text) for name in sorted(found)}
+
+    def _reached(self, module: Module) -> Iterator[str]:
+        """Names that the module's imports may load; a star may load every module of a package."""
+        for name in module.imports:
+            yield name
+            if name.endswith(".*"):
+                folder = self.root.joinpath(*name.split(".")[:-1])
+                yield from (f"{name[:-2]}.{path.stem}" for path in sorted(folder.glob("*")) if path.is_dir() or path.suffix == ".py")
+
+    def _in_context(self, name: str, closure: Mapping[str, Module], uses: set[str], reads_text: bool) -> Module:
+        """A module as the other modules of the closure see it."""
+        module = closure[name]
+        if reads_text or (module.declares and (f"{name}.*" in uses or any(f"{name}.{own}" in uses for own in module.declares))):
+            more = {TEXT: module.text}
+        else:
+            order = list(dict.fromkeys(reached for reached in self._reached(module) if reached in closure))
+            more = {ORDER: _digest("\n".join(order))} if len(order) > 1 else {}
+        definitions = {**module.definitions, **more}
+        return dataclasses.replace(module, digest=_digest_definitions(definitions), definitions=definitions) if more else module
 
     def save(self) -> None:
         """Write the memory of parsed modules, if it grew."""
         if self.memo is None or not self._dirty:
             return
-        rows = {text: [m.digest, m.definitions, list(m.imports)] for text, m in self._by_text.items()}
+        kept = self._by_text if len(self._by_text) <= self.MEMORY else {key: self._by_text[key] for key in self._asked}
+        content = json.dumps({key: list(dataclasses.astuple(module)) for key, module in kept.items()})
         self.memo.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.memo.with_suffix(f".{id(self)}.tmp")
-        temporary.write_text(json.dumps({"form": NORMAL_FORM, "modules": rows}))
-        temporary.replace(self.memo)
+        temporary = self.memo.with_suffix(f".{secrets.token_hex(8)}.tmp")
+        try:
+            temporary.write_text(f"{_memo_seal(content)}\n{content}\n")
+            temporary.replace(self.memo)
+        finally:
+            temporary.unlink(missing_ok=True)
         self._dirty = False
 
     def _load(self, memo: Path) -> None:
+        """Read the memory; one that is damaged, or of another normal form or Python, is as good as none."""
         try:
-            stored = json.loads(memo.read_text())
-        except ValueError:
+            seal, _, content = memo.read_text().removesuffix("\n").partition("\n")
+        except (OSError, UnicodeDecodeError):
             return
-        if stored.get("form") == NORMAL_FORM:
-            self._by_text = {
-                text: Module(digest, definitions, tuple(imports)) for text, (digest, definitions, imports) in stored["modules"].items()
-            }
+        if seal == _memo_seal(content):
+            self._by_text = {key: _module_of(row) for key, row in json.loads(content).items()}
 
     def _module(self, name: str) -> Module | None:
         if name not in self._modules:
@@ -130,27 +193,83 @@ class Fingerprint:
         return self._modules[name]
 
     def source(self, name: str) -> Path | None:
-        """The file of module ``name``, or None if it is not a module of the project."""
+        """The file of module ``name``, or None if it is not a module of the project.
+
+        As Python does, a package is taken before a module of the same name, and an extension before a text.
+        """
         if name.split(".")[0] not in PACKAGES:
             return None
         base = self.root.joinpath(*name.split("."))
-        for path in (base.with_suffix(".py"), base / "__init__.py"):
-            if path.is_file():
-                return path
+        for folder, stem in ((base, "__init__"), (base.parent, base.name)):
+            for suffix in (*EXTENSION_SUFFIXES, ".py"):
+                path = folder / f"{stem}{suffix}"
+                if path.is_file():
+                    return path
         return None
 
     def _read(self, name: str, path: Path) -> Module:
         text = path.read_bytes()
-        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        key = hashlib.sha256(name.encode() + b"\0" + text).hexdigest()
+        is_package = path.name.startswith("__init__.")
+        key = hashlib.sha256(f"{name}\0{is_package}\0".encode() + text).hexdigest()
+        self._asked.add(key)
         if key not in self._by_text:
-            try:
-                tree = ast.parse(text)
-            except SyntaxError as error:
-                raise StoreError(f"{path.relative_to(self.root)} line {error.lineno}: {error.msg}", hint="mend it and run again") from error
-            self._by_text[key] = Module(*_digest_module(tree), tuple(sorted(set(_imports(tree, package)))))
+            self._by_text[key] = self._parse(name, path, text, is_package) if path.suffix == ".py" else _opaque(text)
             self._dirty = True
         return self._by_text[key]
+
+    def _parse(self, name: str, path: Path, text: bytes, is_package: bool) -> Module:
+        try:
+            tree = without_type_checking(ast.parse(text))
+        except (SyntaxError, ValueError) as error:
+            line, what = (error.lineno, error.msg) if isinstance(error, SyntaxError) else (1, str(error))
+            raise StoreError(f"{path.relative_to(self.root)} line {line}: {what}", hint="mend it and run again") from error
+        package = name if is_package else name.rpartition(".")[0]
+        imports = tuple(dict.fromkeys(_imports(tree, package)))
+        reads_text = any(word in READERS for word in _words(tree))
+        declared = declarations(tree)
+        tree = normal_form(tree, declared)
+        definitions: dict[str, str] = {}
+        _collect(tree.body, "", definitions, ["package"] if is_package else [])
+        return Module(
+            digest=_digest_definitions(definitions),
+            definitions=definitions,
+            imports=imports,
+            text=hashlib.sha256(text).hexdigest()[:32],
+            reads_text=reads_text,
+            uses=tuple(sorted(_uses(tree, package))),
+            declares=tuple(sorted(declared.names)),
+        )
+
+
+def unseen(loaded: Iterable[str], known: Mapping[str, Module], declared: Iterable[str] = ()) -> list[str]:
+    """Name the project modules among ``loaded`` (names of ``sys.modules``) on which a result may depend without its key knowing.
+
+    ``known`` is the closure of the node. Not meant are neutral modules, the pipeline, the packages of stages and systems (every
+    process loads all declarations), and ``declared``: what the process had loaded before it loaded the stage.
+    """
+    accepted = {*known, *NEUTRAL, *declared}
+    return sorted({name for name in loaded if name not in accepted and _is_work(name)})
+
+
+def _is_work(name: str) -> bool:
+    top, *rest = name.split(".")
+    return top in PACKAGES and top != "pipeline" and len(rest) > (1 if top in ("stages", "systems") else 0)
+
+
+def _memo_seal(content: str) -> str:
+    form = f"{NORMAL_FORM} {sys.version_info[0]}.{sys.version_info[1]}"
+    return f"{form} {hashlib.sha256(f'{form}{chr(10)}{content}'.encode()).hexdigest()}"
+
+
+def _module_of(row: list[Any]) -> Module:
+    digest, definitions, imports, text, reads_text, uses, declares = row
+    return Module(digest, definitions, tuple(imports), text, reads_text, tuple(uses), tuple(declares))
+
+
+def _opaque(content: bytes) -> Module:
+    """A compiled extension: all of its bytes count."""
+    text = hashlib.sha256(content).hexdigest()[:32]
+    return Module(text, {TEXT: text}, text=text)
 
 
 def _parents(name: str) -> Iterator[str]:
@@ -160,22 +279,32 @@ def _parents(name: str) -> Iterator[str]:
 
 
 def _imports(tree: ast.Module, package: str) -> Iterator[str]:
-    """Every dotted name that the module may import; names that turn out not to be modules are dropped by the caller."""
-    for node in ast.walk(_without_type_checking(tree)):
+    """Every dotted name that the module may import, in order; names that turn out not to be modules are dropped by the caller."""
+    nodes = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom | ast.Call)]
+    callers = {"import_module", "__import__"}
+    callers |= {a.asname for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names if a.name in callers and a.asname}
+    for node in sorted(nodes, key=lambda n: (n.lineno, n.col_offset)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parts = package.split(".")
-                above = ".".join(parts[: len(parts) - node.level + 1])
-                base = f"{above}.{base}" if base else above
+            base = _absolute("." * node.level + (node.module or ""), package)
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and node.args and _called_name(node) in ("import_module", "__import__"):
-            first = node.args[0]
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                yield first.value
+        elif _called_name(node) in callers:
+            first = [*node.args, *(k.value for k in node.keywords if k.arg == "name")][:1]
+            if first and isinstance(first[0], ast.Constant) and isinstance(first[0].value, str):
+                yield _absolute(first[0].value, package)
+
+
+def _absolute(name: str, package: str) -> str:
+    """``"..net"`` as seen from a package -> ``"models.net"``."""
+    rest = name.lstrip(".")
+    level = len(name) - len(rest)
+    if not level:
+        return name
+    parts = package.split(".")
+    above = ".".join(parts[: max(0, len(parts) - level + 1)])
+    return f"{above}.{rest}" if rest else above
 
 
 def _called_name(call: ast.Call) -> str:
@@ -183,134 +312,67 @@ def _called_name(call: ast.Call) -> str:
     return function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
 
 
-def _digest_module(tree: ast.Module) -> tuple[str, dict[str, str]]:
-    declares = any(isinstance(s, ast.Assign | ast.AnnAssign) and _is_stage_call(s.value) for s in tree.body)
-    tree = _Normalise(declares).visit(_without_type_checking(tree))
-    definitions: dict[str, str] = {}
-    _collect(tree.body, "", definitions)
-    whole = hashlib.sha256(json.dumps(sorted(definitions.items())).encode()).hexdigest()
-    return whole, definitions
+def _words(tree: ast.Module) -> Iterator[str]:
+    """Names, attributes, parts of imported names, and strings that look like a name of Python's own (``getattr(x, "__doc__")``)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.alias):
+            yield from node.name.split(".")
+        elif isinstance(node, ast.ImportFrom):
+            yield from (node.module or "").split(".")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("__"):
+            yield node.value
 
 
-def _collect(body: list[ast.stmt], prefix: str, definitions: dict[str, str]) -> None:
+def _uses(tree: ast.Module, package: str) -> Iterator[str]:
+    """Dotted names of imported things that the code speaks of, as far as attributes lead."""
+    meaning: dict[str, set[str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                name = alias.asname or alias.name.split(".")[0]
+                meaning.setdefault(name, set()).add(alias.name if alias.asname else name)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute("." * node.level + (node.module or ""), package)
+            for alias in node.names:
+                meaning.setdefault(alias.asname or alias.name, set()).add(f"{base}.{alias.name}")
+    meaning = {name: {m for m in found if m.split(".")[0] in PACKAGES} for name, found in meaning.items()}
+    for node in ast.walk(tree):
+        attributes: list[str] = []
+        while isinstance(node, ast.Attribute):
+            attributes.insert(0, node.attr)
+            node = node.value
+        if isinstance(node, ast.Name):
+            yield from (".".join([m, *attributes]) for m in meaning.get(node.id, ()))
+
+
+def _collect(body: list[ast.stmt], prefix: str, definitions: dict[str, str], rest: list[str]) -> None:
     """Digest functions and classes by qualified name; what is left of a body goes under its owner's name, in order."""
-    rest: list[str] = []
+    owner = prefix[:-1] or TOP
+    definitions[owner] = ""  # the name is taken, also by what the body itself defines
     for statement in body:
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-            name = f"{prefix}{statement.name}"
-            while name in definitions:  # overloads, properties with setters
-                name += "'"
-            definitions[name] = _digest(ast.dump(statement))
-            rest.append(name)
-        elif isinstance(statement, ast.ClassDef):
-            name = f"{prefix}{statement.name}"
-            _collect(statement.body, f"{name}.", definitions)
-            shell = ast.ClassDef(
-                name=statement.name, bases=statement.bases, keywords=statement.keywords, body=[], decorator_list=statement.decorator_list
-            )
-            rest.append(ast.dump(shell))
+        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            rest.append(dump(statement))
+            continue
+        name = f"{prefix}{statement.name}"
+        while name in definitions:  # overloads, properties with setters, a class that replaces another
+            name += "'"
+        if isinstance(statement, ast.ClassDef):
+            inner, statement.body = statement.body, []
+            _collect(inner, f"{name}.", definitions, [])
+            rest.append(f"{name} {dump(statement)}")
         else:
-            rest.append(ast.dump(statement))
-    definitions[f"{prefix[:-1]}" if prefix else TOP] = _digest("\n".join(rest))
+            definitions[name] = _digest(dump(statement))
+            rest.append(name)
+    definitions[owner] = _digest("\n".join(rest))
+
+
+def _digest_definitions(definitions: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(sorted(definitions.items())).encode()).hexdigest()
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _is_stage_call(value: ast.expr | None) -> bool:
-    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Stage"
-
-
-def _without_type_checking(tree: ast.Module) -> Any:
-    return _DropTypeChecking().visit(tree)
-
-
-class _DropTypeChecking(ast.NodeTransformer):
-    def visit_If(self, node: ast.If) -> Any:
-        test = node.test
-        name = test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else ""
-        if name == "TYPE_CHECKING":
-            return node.orelse or None
-        return self.generic_visit(node)
-
-
-class _Normalise(ast.NodeTransformer):
-    """Bring a module to its normal form."""
-
-    def __init__(self, declares_stages: bool) -> None:
-        self.declares_stages = declares_stages
-
-    def _body(self, node: Any) -> Any:
-        body = node.body
-        if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-            node.body = body[1:] or [ast.Pass()]
-        self.generic_visit(node)
-        node.body = _sorted_imports(node.body)
-        return node
-
-    def visit_Module(self, node: ast.Module) -> Any:
-        if self.declares_stages:
-            node.body = [s for s in node.body if not _is_declaration(s)]
-        return self._body(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> Any:
-        if self.declares_stages and _is_dataclass(node):
-            node.body = [s for s in node.body if not isinstance(s, ast.AnnAssign)] or [ast.Pass()]
-        return self._body(node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
-        node.returns = None
-        return self._body(node)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> Any:
-        node.returns = None
-        return self._body(node)
-
-    def visit_arg(self, node: ast.arg) -> Any:
-        node.annotation = None
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
-        self.generic_visit(node)
-        if node.value is None and not isinstance(node.target, ast.Name):
-            return None
-        node.annotation = ast.Constant(value=None)
-        return node
-
-
-def _is_declaration(statement: ast.stmt) -> bool:
-    if isinstance(statement, ast.Assign | ast.AnnAssign):
-        return _is_stage_call(statement.value)
-    return isinstance(statement, ast.FunctionDef) and statement.name == "nodes"
-
-
-def _is_dataclass(node: ast.ClassDef) -> bool:
-    names = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
-    return any(isinstance(n, ast.Name) and n.id == "dataclass" for n in names)
-
-
-def _sorted_imports(body: list[ast.stmt]) -> list[ast.stmt]:
-    """Sort runs of neighbouring imports; ``from __future__`` (annotations only) is dropped."""
-    result: list[ast.stmt] = []
-    run: list[ast.stmt] = []
-    for statement in [*body, None]:
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            if not (isinstance(statement, ast.ImportFrom) and statement.module == "__future__"):
-                statement.names.sort(key=lambda alias: (alias.name, alias.asname or ""))
-                run.append(statement)
-            continue
-        result.extend(sorted(run, key=ast.dump))
-        run = []
-        if statement is not None:
-            result.append(statement)
-    return result
-
-
-def unseen(loaded: Iterable[str], known: Mapping[str, Module]) -> list[str]:
-    """Project modules among ``loaded`` (names in ``sys.modules``) that a fingerprint of the modules ``known`` does not cover."""
-    return sorted(
-        name
-        for name in loaded
-        if name.split(".")[0] in PACKAGES and name.split(".")[0] != "pipeline" and name not in known and name not in NEUTRAL
-    )
