@@ -163,6 +163,24 @@ class FeatureReader:
         return self._file
 
 
+def damaged_rows(path: Path) -> list[str]:
+    """Ids of the rows of a feature file that do not pass their checksum; empty if the damage is elsewhere, or it is no such file."""
+    try:
+        reader = FeatureReader(path)
+    except (DataError, ConfigError, OSError, RuntimeError, KeyError, ValueError):
+        return []
+    with reader:
+        return [id for id in reader.ids if not _passes(reader, id)]
+
+
+def _passes(reader: FeatureReader, id: str) -> bool:
+    try:
+        reader.row(id)
+    except (StoreError, RuntimeError):
+        return False
+    return True
+
+
 def is_integer(id: str) -> bool:
     """Whether ``id`` is the decimal notation of an integer that fits int64."""
     try:

@@ -108,13 +108,13 @@ class Store:
 
     def keys(self) -> Iterator[str]:
         """Keys of all records, sorted."""
-        for directory in sorted(_listed(self.root / "actions")):
-            yield from sorted(path.stem for path in _listed(directory) if path.suffix == ".json")
+        for directory in sorted(listed(self.root / "actions")):
+            yield from sorted(path.stem for path in listed(directory) if path.suffix == ".json")
 
     def objects(self) -> Iterator[str]:
         """Digests of all objects, sorted."""
-        for directory in sorted(_listed(self.root / "objects")):
-            yield from sorted(path.name for path in _listed(directory))
+        for directory in sorted(listed(self.root / "objects")):
+            yield from sorted(path.name for path in listed(directory))
 
     def refs(self) -> Iterator[tuple[Path, str]]:
         """Every ref: its file, and the key that it names (as it stands there, unchecked)."""
@@ -198,7 +198,7 @@ class Store:
 
     def sweep(self) -> None:
         """Remove the temporary files of processes that are certainly dead."""
-        for path in _listed(self.root / "tmp"):
+        for path in listed(self.root / "tmp"):
             owner = Owner.parse(path.name)
             if owner is not None and owner.dead:
                 fs.remove_tree(path) if path.is_dir() else fs.remove_file(path)
@@ -324,7 +324,7 @@ class Store:
 
     def holders(self) -> Iterator[Holder]:
         """Everybody who computes something right now."""
-        for path in sorted(_listed(self.root / "locks")):
+        for path in sorted(listed(self.root / "locks")):
             if path.suffix == ".lock" and (holder := locks.holder_of(path)) is not None:
                 yield holder
 
@@ -351,7 +351,7 @@ def open_sealed(data: bytes) -> dict[str, Any]:
     return value
 
 
-def _listed(directory: Path) -> list[Path]:
+def listed(directory: Path) -> list[Path]:
     """What is in a directory; nothing if it is not there, or is no directory."""
     try:
         with os.scandir(directory) as entries:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cache.errors import KdpipeError, nearest
+from cache.errors import KdpipeError, disk_error, nearest
 
 #: Command -> (module, what ``--help`` says of it), in the order in which people meet them.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -26,6 +26,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("status", "Show where every stage stands."),
     "why": ("plan", "Show why a stage is not fresh, as a difference."),
     "one": ("one", ""),
+    "accept": ("accept", "Accept an old result after an edit that changes nothing, with the reason."),
+    "pin": ("accept", "Keep a result by name."),
+    "unpin": ("accept", "Forget a pin."),
+    "fsck": ("fsck", "Check the store, and put aside what is damaged."),
+    "gc": ("gc", "Show or remove what nothing needs any more."),
     "show": ("show", "Show a result: its record, its files, its ledger."),
 }
 
@@ -78,10 +83,18 @@ def main() -> None:
         code = 130
     except BrokenPipeError:
         code = 0
+    except OSError as os_error:
+        told = disk_error(os_error)
+        _complain(f"error: {told}" if told is not None else _internal(os_error), verbose)
+        code = 1 if told is not None else 70
     except Exception as error:  # noqa: BLE001 - the last resort of a command line
-        _complain(f"internal error: {type(error).__name__}: {error}\n  run again with -v to see where", verbose)
+        _complain(_internal(error), verbose)
         code = 70
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _internal(error: Exception) -> str:
+    return f"internal error: {type(error).__name__}: {error}\n  run again with -v to see where"
 
 
 def _complain(message: str, verbose: bool) -> None:

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from pipeline.accept import accepted_under
 from pipeline.cli.session import Session, session_options
 from pipeline.runner import run_node
 
@@ -18,9 +19,13 @@ def report(session: Session) -> None:
     record, _ = run_node(judge, "report", session.options)
     judge.fingerprint.save()
     files = judge.store.files(record)
+    accepted = accepted_under(judge, "report")
     if session.json:
-        click.echo(json.dumps(json.loads((files / "report.json").read_text(encoding="utf-8")), indent=1, sort_keys=True))
+        answer = json.loads((files / "report.json").read_text(encoding="utf-8"))
+        click.echo(json.dumps({**answer, "accepted": accepted}, indent=1, sort_keys=True))
         return
     click.echo((files / "report.txt").read_text(encoding="utf-8"), nl=False)
     if (files / "curves.png").exists():
         click.echo(f"\ncurves: {files / 'curves.png'}")
+    for node, why in accepted.items():
+        click.echo(f"\n{node} was not computed for this: its old result was accepted on {why['when']}, because: {why['because']}")
