@@ -49,6 +49,8 @@ class Stage:
     tolerance: name of the parameter that holds the tolerated fraction of lost items, or ``""``.
     modules:  dotted modules reached dynamically (a registry), or the name of a property of the params record that gives
               them (only what this use of the stage reaches): they join the code fingerprint.
+    data:     name of a property of the params record that gives the paths of packaged data files (shipped weights, tables of an
+              installed package) that this use of the stage reads, or ``""``: keyed by name and content.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Stage:
     sources: str = ""
     tolerance: str = ""
     modules: tuple[str, ...] | str = ()
+    data: str = ""
 
 
 @dataclass(frozen=True)

