@@ -1,0 +1,1 @@
+"""Mutation of the shipped source: what must change a key, and what must not."""

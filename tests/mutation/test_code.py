@@ -1,0 +1,170 @@
+"""Every mutation of code that a stage reaches changes the stage's code; no cosmetic edit does.
+
+The modules to mutate are found by the standard library's ``modulefinder``, not by the fingerprint. One small stage is mutated
+at every site, the others at sites drawn from a seed; stages that share a module share its mutants.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import multiprocessing
+import random
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cache.fingerprint import PACKAGES, Fingerprint
+from cache.stage import Node
+from pipeline.config import Config
+from pipeline.graph import build
+from pipeline.judge import closure
+from tests.mutation import cosmetics
+from tests.mutation.operators import Site, mutate, sites
+from tests.mutation.reach import copy_tree, reached
+
+NODES = (
+    "world", "index", "sample", "questions", "extract.appearance", "extract.motion", "teacher.s0", "dump.s0", "student.kd.s0",
+    "evaluate.s0", "timing", "report",
+)  # fmt: skip
+WHOLE = "questions"
+SAMPLE = 200
+COSMETIC = 50
+SEED = 20
+
+
+@functools.cache
+def nodes() -> dict[str, Node]:
+    return build(Config("tiny", "videoqa", ["seeds=1"])).nodes
+
+
+def entries(node: Node) -> list[str]:
+    modules = node.stage.modules
+    return [node.stage.entry.partition(":")[0], *(getattr(node.params, modules) if isinstance(modules, str) else modules)]
+
+
+class House:
+    """A copy of the source tree, fingerprinted once; only an edited module is parsed again."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.known = Fingerprint(root)
+        self.before = {name: self.code(self.known, name) for name in NODES}
+
+    @staticmethod
+    def code(fingerprint: Fingerprint, name: str) -> dict[str, str]:
+        return {module: found.digest for module, found in closure(fingerprint, nodes()[name]).items()}
+
+    def changed(self, module: str, text: str, names: list[str]) -> list[str]:
+        """Those of the nodes ``names`` whose code differs once ``module`` has this text."""
+        path = self.known.source(module)
+        assert path is not None
+        original = path.read_bytes()
+        path.write_bytes(text.encode())
+        try:
+            edited = Fingerprint(self.root)
+            edited._by_text = self.known._by_text.copy()
+            edited._modules = {name: found for name, found in self.known._modules.items() if name != module}
+            return [name for name in names if self.code(edited, name) != self.before[name]]
+        finally:
+            path.write_bytes(original)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_tree(tmp_path_factory.mktemp("mutation"))
+
+
+@pytest.fixture(scope="module")
+def reach(tree: Path) -> dict[str, dict[str, Path]]:
+    """Node -> module -> file."""
+    return {name: reached(tree, entries(nodes()[name])) for name in NODES}
+
+
+def test_the_fingerprint_reaches_what_modulefinder_reaches(tree: Path, reach: dict[str, dict[str, Path]]) -> None:
+    fingerprint = Fingerprint(tree)
+    for name in NODES:
+        assert set(closure(fingerprint, nodes()[name])) == set(reach[name]), name
+
+
+def test_a_stage_imports_nothing_from_the_checkout_outside_of_the_packages() -> None:
+    project = Path(__file__).resolve().parents[2]
+    fingerprint = Fingerprint(project)
+    beside = {path.stem for path in project.iterdir() if path.is_dir() or path.suffix == ".py"} - set(PACKAGES)
+    for name in NODES:
+        for module, found in closure(fingerprint, nodes()[name]).items():
+            assert not {n.split(".")[0] for n in found.imports} & beside, module
+
+
+def mutants(reach: dict[str, dict[str, Path]]) -> dict[tuple[str, Site], list[str]]:
+    """(module, site) -> the nodes that it is a mutation of."""
+    files = {module: path for found in reach.values() for module, path in found.items()}
+    every = [(module, site) for module, path in sorted(files.items()) for site in sites(path.read_text())]
+    random.Random(SEED).shuffle(every)
+    chosen: dict[tuple[str, Site], list[str]] = {}
+    for name in NODES:
+        mine = [(module, site) for module, site in every if module in reach[name]]
+        for mutant in mine if name == WHOLE else mine[:SAMPLE]:
+            chosen.setdefault(mutant, []).append(name)
+    return chosen
+
+
+def _escapes(arguments: tuple[Path, list[tuple[str, Site, list[str]]]]) -> list[str]:
+    source, batch = arguments
+    house = House(source)
+    escaped = []
+    for module, site, names in batch:
+        path = house.known.source(module)
+        assert path is not None
+        text = path.read_text()
+        mutant = mutate(text, site)
+        assert ast.unparse(ast.parse(mutant)) != ast.unparse(ast.parse(text)), f"{module} {site} is no mutation"
+        missed = set(names) - set(house.changed(module, mutant, names))
+        escaped += [f"{name}: {module} {site}" for name in sorted(missed)]
+    return escaped
+
+
+@pytest.mark.long
+def test_every_mutation_of_reached_code_counts(tmp_path: Path, reach: dict[str, dict[str, Path]]) -> None:
+    chosen = [(module, site, names) for (module, site), names in mutants(reach).items()]
+    counts = Counter(name for _, _, names in chosen for name in names)
+    assert all(counts[name] >= SAMPLE for name in NODES), counts
+    copies = [copy_tree(tmp_path / str(n)) for n in range(2)]
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    with context.Pool(2) as pool:
+        escaped = [line for lines in pool.map(_escapes, [(copies[n], chosen[n::2]) for n in range(2)]) for line in lines]
+    assert escaped == []
+
+
+def cosmetic_edits(reach: dict[str, Path], dice: random.Random) -> Iterator[tuple[str, cosmetics.Edit, str]]:
+    """(module, edit, new text): every kind of edit, on modules drawn at random."""
+    for number in range(COSMETIC):
+        edit = cosmetics.EDITS[number % len(cosmetics.EDITS)]
+        module = dice.choice([m for m, path in sorted(reach.items()) if path.read_text().strip()])
+        yield module, edit, edit(reach[module].read_text(), dice)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", NODES)
+def test_no_cosmetic_edit_counts(tree: Path, reach: dict[str, dict[str, Path]], name: str) -> None:
+    house = House(tree)
+    for module, edit, text in cosmetic_edits(reach[name], random.Random(SEED)):
+        original = reach[name][module].read_text()
+        if edit in cosmetics.SAME_TREE:
+            assert ast.dump(ast.parse(text)) == ast.dump(ast.parse(original)), f"{edit.__name__} of {module} is not cosmetic"
+        assert house.changed(module, text, list(NODES)) == [], f"{edit.__name__} of {module}"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("settings", [("line-length=60", "format.quote-style='single'"), ("line-length=200", "format.indent-style='tab'")])
+def test_reformatting_the_tree_changes_no_code(tmp_path: Path, settings: tuple[str, ...]) -> None:
+    root = copy_tree(tmp_path / "tree")
+    before = House(root).before
+    texts = {path: path.read_bytes() for path in root.rglob("*.py")}
+    if not cosmetics.reformat(root, *settings):
+        pytest.skip("no ruff here")
+    assert sum(path.read_bytes() != text for path, text in texts.items()) > 50
+    assert House(root).before == before
