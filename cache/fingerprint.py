@@ -44,24 +44,38 @@ PACKAGES = ("cache", "pipeline", "stages", "systems", "models")
 NEUTRAL = frozenset(
     {
         "cache",
+        "cache.arrival",
         "cache.declarations",
+        "cache.directory",
         "cache.errors",
         "cache.faults",
         "cache.fingerprint",
         "cache.fs",
+        "cache.fsck",
+        "cache.gc",
         "cache.items",
+        "cache.layout",
         "cache.locks",
         "cache.members",
         "cache.memo",
         "cache.names",
         "cache.normal_form",
+        "cache.pins",
         "cache.record",
+        "cache.remote",
+        "cache.repair",
         "cache.shard",
         "cache.stage",
         "cache.store",
         "cache.timings",
+        "cache.transfer",
+        "cache.upstream",
+        "cache.url",
     }
 )
+
+#: They can change a result, and every process loads them.
+EVERYWHERE = frozenset({"cache.digest", "cache.ledger"})
 
 #: Raise when the normal form changes: memoised module digests are then computed anew.
 NORMAL_FORM = 2
@@ -247,7 +261,7 @@ def unseen(loaded: Iterable[str], known: Mapping[str, Module], declared: Iterabl
     ``known`` is the closure of the node. Not meant are neutral modules, the pipeline, the packages of stages and systems (every
     process loads all declarations), and ``declared``: what the process had loaded before it loaded the stage.
     """
-    accepted = {*known, *NEUTRAL, *declared}
+    accepted = {*known, *NEUTRAL, *EVERYWHERE, *declared}
     return sorted({name for name in loaded if name not in accepted and _is_work(name)})
 
 
