@@ -20,6 +20,7 @@ FRESH = "fresh"
 STALE = "stale"
 MISSING = "missing"
 WAITS = "waits"
+DAMAGED = "damaged"
 
 #: How much unknown file content a light verb may read.
 LIGHT_BYTES = 32 << 20
@@ -27,7 +28,10 @@ LIGHT_BYTES = 32 << 20
 
 @dataclass(frozen=True)
 class State:
-    """Where a node stands. ``key`` is None while it waits for an input that is not fresh, or for files to be digested."""
+    """Where a node stands. ``key`` is None while it waits for an input that is not fresh, or for files to be digested.
+
+    Of a node that is ``damaged``, the record of its result or of its last one cannot be trusted.
+    """
 
     node: Node
     status: str
@@ -81,6 +85,13 @@ class Judge:
         key = self.store.ref(self.dataset, self.system, name)
         return self.store.record(key) if key else None
 
+    def usable(self, name: str) -> Record | None:
+        """As :meth:`last`, but a damaged record is none."""
+        try:
+            return self.last(name)
+        except (StoreError, ValueError):
+            return None
+
     # -- judging ------------------------------------------------------------------------------------------------------
 
     def state(self, name: str) -> State:
@@ -106,6 +117,9 @@ class Judge:
         found: dict[str, Record] = {}
         for alias, name in node.reads.items():
             state = self.state(name)
+            if state.status == DAMAGED:
+                hint = "kdpipe fsck --repair puts it aside; run again then"
+                raise StoreError(f"{node.name} reads {name}, which is damaged: {state.reason}", hint=hint)
             record = state.record if state.status == FRESH else self.last(name) if self.allow_stale else None
             if record is None:
                 word = "missing" if state.status in (MISSING, WAITS) and self.last(name) is None else "stale"
@@ -122,17 +136,20 @@ class Judge:
 
     def _judge(self, node: Node) -> State:
         waiting = [read for read in node.reads.values() if self.state(read).status != FRESH]
-        if waiting and not (self.allow_stale and all(self.last(name) for name in waiting)):
+        if waiting and not (self.allow_stale and all(self.usable(name) for name in waiting)):
             first = waiting[0]
             return State(node, WAITS, f"waits for {first}" + (f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""))
         try:
             key = self.key(node)
         except _UnreadFiles as unread:
             return State(node, STALE if self.last(node.name) else MISSING, str(unread))
-        record = self.store.record(key.digest)
-        if record is not None:
-            return State(node, FRESH, "", key, record)
-        last = self.last(node.name)
+        try:
+            record = self.store.record(key.digest)
+            if record is not None:
+                return State(node, FRESH, "", key, record)
+            last = self.last(node.name)
+        except StoreError as error:  # the runner meets it again, and says what to do
+            return State(node, DAMAGED, error.message, key)
         if last is None:
             return State(node, MISSING, "never made", key)
         return State(node, STALE, why.summary(last, key, self.definitions(node)), key)
@@ -257,6 +274,11 @@ def closure(fingerprint: Fingerprint, node: Node) -> dict[str, Module]:
 
 class _UnreadFiles(StoreError):
     """A file's digest is not known and may not be taken now."""
+
+
+def plain_params(node: Node) -> dict[str, object]:
+    """The keyed parameters of a node as they stand in its key."""
+    return _plain(keyed_params(node.params))
 
 
 def _plain(params: dict[str, object]) -> dict[str, object]:

@@ -24,14 +24,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Run what a target needs, in order."),
     "plan": ("plan", "Show what would run, in order, and why."),
     "status": ("status", "Show where every stage stands."),
-    "why": ("plan", "Show why a stage is not fresh, as a difference."),
+    "why": ("why", "Show why a stage is not fresh, as a difference."),
     "one": ("one", ""),
     "accept": ("accept", "Accept an old result after an edit that changes nothing, with the reason."),
     "pin": ("accept", "Keep a result by name."),
     "unpin": ("accept", "Forget a pin."),
     "fsck": ("fsck", "Check the store, and put aside what is damaged."),
     "gc": ("gc", "Show or remove what nothing needs any more."),
+    "ls": ("ls", "List results: what they were made from, who uses them; or draw it."),
     "show": ("show", "Show a result: its record, its files, its ledger."),
+    "open": ("open", "Print where a result's files are, checked; or open them."),
+    "push": ("transfer", "Copy results to a directory or URL that a team shares."),
+    "pull": ("transfer", "Fetch results from there instead of computing them."),
 }
 
 

@@ -1,4 +1,4 @@
-"""``kdpipe plan`` and ``kdpipe why``: what would run, in order, and the reason."""
+"""``kdpipe plan``: what would run, in order, the reason, and about how long it will take."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import sys
 
 import click
 
-from pipeline import why as reasons
 from pipeline.cli.session import Session, select, session_options
-from pipeline.judge import FRESH, WAITS, State
+from pipeline.estimate import Estimate, Estimates, total
+from pipeline.judge import FRESH, WAITS, Judge, State
+from pipeline.text import line_text, time_text
 
 
 @click.command()
@@ -21,26 +22,56 @@ def plan(session: Session, targets: tuple[str, ...], as_make: bool) -> None:
     """Show what TARGETS (default: everything) would run."""
     names = [node.name for node in session.graph.closure(select(session, targets))]
     if as_make:
-        click.echo(makefile(session, _not_fresh(session, names)), nl=False)
+        click.echo(makefile(session, _not_fresh(session.judge(), names)), nl=False)
     else:
         print_plan(session, names)
 
 
-def _not_fresh(session: Session, names: list[str]) -> list[State]:
-    return [state for state in session.judge().states(names) if state.status != FRESH]
+def _not_fresh(judge: Judge, names: list[str]) -> list[State]:
+    return [state for state in judge.states(names) if state.status != FRESH]
 
 
 def print_plan(session: Session, names: list[str]) -> None:
-    """Print the nodes that are not fresh, in running order, with their reasons."""
-    states = _not_fresh(session, names)
+    """Print the nodes that are not fresh, in running order, with their reasons and estimates."""
+    judge = session.judge()
+    states = _not_fresh(judge, names)
+    known = Estimates(judge) if states else None
+    estimates = {state.node.name: known.of(state) for state in states} if known is not None else {}
     if session.json:
-        click.echo(json.dumps([{"node": s.node.name, "status": s.status, "reason": s.reason} for s in states], indent=1))
+        click.echo(json.dumps([_row(state, estimates[state.node.name]) for state in states], indent=1))
         return
     if not states:
         click.echo("nothing to run: everything is fresh")
-    width = max((len(s.node.name) for s in states), default=0)
+        return
+    width = max(len(state.node.name) for state in states)
     for state in states:
-        click.echo(f"{state.node.name:{width}}  {state.reason}")
+        seconds = estimates[state.node.name].seconds
+        guess = "?" if seconds is None else f"~{time_text(seconds)}"
+        click.echo(f"{state.node.name:{width}}  {guess:>13}  {line_text(state.reason)}")
+    click.echo(total_text(states, estimates))
+
+
+def total_text(states: list[State], estimates: dict[str, Estimate]) -> str:
+    """What all of it will take. A node that waits may turn out to be fresh when its turn comes, so its time is an upper bound."""
+    amount = total(states, estimates)
+    count = f"{len(states)} stage{'s' if len(states) > 1 else ''}"
+    if amount.unknown == len(states):
+        return f"{count}; nothing is known of how long they take"
+    bound = "at most " if any(state.status == WAITS for state in states) else ""
+    text = f"{count}, {bound}~{time_text(amount.seconds)} one after the other"
+    if amount.path < amount.seconds * 0.95:
+        text += f", ~{time_text(amount.path)} where there is room to run all that can run at once"
+    return text + (f"; nothing is known of {amount.unknown} of them (?)" if amount.unknown else "")
+
+
+def _row(state: State, estimate: Estimate) -> dict[str, object]:
+    return {
+        "node": state.node.name,
+        "status": state.status,
+        "reason": state.reason,
+        "estimate_s": None if estimate.seconds is None else round(estimate.seconds, 1),
+        "estimate_from": estimate.basis,
+    }
 
 
 def makefile(session: Session, states: list[State]) -> str:
@@ -55,27 +86,3 @@ def makefile(session: Session, states: list[State]) -> str:
         needs = " ".join(read for read in state.node.reads.values() if read in pending)
         lines += [f"{name}: {needs}".rstrip(), "\t@" + command.format(f"one {name}")]
     return "\n".join(lines) + "\n"
-
-
-@click.command()
-@click.argument("target")
-@session_options
-def why(session: Session, target: str) -> None:
-    """Show why TARGET is not fresh: the difference between its last result and what is wanted now."""
-    judge = session.judge(read_files=True)
-    answer = []
-    for state in judge.states(session.graph.select(target)):
-        last = judge.last(state.node.name)
-        lines = [state.reason]
-        if state.status == FRESH:
-            lines = ["fresh"]
-        elif state.status != WAITS and last is not None and state.key is not None:
-            lines = reasons.differences(last, state.key, judge.definitions(state.node)) or [state.reason]
-        answer.append({"node": state.node.name, "status": state.status, "why": lines})
-    if session.json:
-        click.echo(json.dumps(answer, indent=1))
-        return
-    for entry in answer:
-        click.echo(f"{entry['node']}: {entry['status']}")
-        for line in entry["why"] if entry["status"] != FRESH else ():
-            click.echo(f"  {line}")

@@ -1,60 +1,147 @@
-"""``kdpipe show``: the record of a result, its files and its ledger."""
+"""``kdpipe show``: the record of a result, where it came from and where it went, its files and its ledger."""
 
 from __future__ import annotations
 
+import datetime
 import json
 from dataclasses import asdict
-from pathlib import Path
+from typing import Any
 
 import click
 
-from cache.errors import KdpipeError
+from cache.digest import FileEntry
+from cache.errors import KdpipeError, StoreError
 from cache.ledger import Ledger
+from cache.record import Record
+from cache.store import Store
+from pipeline.catalog import Artifact, Catalog
 from pipeline.cli.session import Session, session_options
+from pipeline.resolve import Result, resolve
+from pipeline.text import line_text, size_text, time_text
+from pipeline.why import module_file
+
+#: How many files, children and items are listed.
+SHOWN = 12
+#: What is recorded beside the versions: the largest memory of the process.
+MEMORY = "peak_rss_mb"
 
 
 @click.command()
-@click.argument("node")
+@click.argument("result")
 @click.option("--ledger", "with_ledger", is_flag=True, help="List every item that is not ok (also of a run that failed).")
+@click.option("--code", "with_code", is_flag=True, help="List the modules that its key sees, with their digests.")
 @session_options
-def show(session: Session, node: str, with_ledger: bool) -> None:
-    """Show the result of NODE under the settings given, or its last one if that is not there."""
-    name = session.graph.select(node)[0]
-    judge = session.judge()
-    record = judge.state(name).record or judge.last(name)
+def show(session: Session, result: str, with_ledger: bool, with_code: bool) -> None:
+    """Show RESULT: a node (under the settings given, or its last result), the name of a pin, or the beginning of a key."""
+    found = resolve(session.judge(), result)
     if with_ledger:
-        _show_ledger(session, name, judge.store.files(record) / "ledger.jsonl" if record else None)
+        for one in found:
+            _show_ledger(session, one)
         return
-    if record is None:
-        raise KdpipeError(f"{name} was never made", hint=f"kdpipe run {name} {session.arguments()}")
+    records = [(one, _record(session, one)) for one in found]
     if session.json:
-        click.echo(json.dumps({**asdict(record), "files": str(judge.store.files(record))}, indent=1, sort_keys=True))
+        plain = [_plain(session.store, record) for _, record in records]
+        click.echo(json.dumps(plain[0] if len(plain) == 1 else plain, indent=1, sort_keys=True))
         return
-    click.echo(f"{name}  {record.digest[:12]}  object {record.object[:12]}")
-    click.echo(f"  files   {judge.store.files(record)}")
-    for entry in judge.store.manifest(record.object).files[:12]:
-        click.echo(f"          {entry.path}  {entry.size} bytes")
-    click.echo(f"  params  {json.dumps(record.key.params)}")
-    click.echo(f"  reads   {', '.join(f'{alias} {digest[:12]}' for alias, digest in record.key.inputs.items()) or '-'}")
-    click.echo(f"  ledger  {', '.join(f'{count} {state}' for state, count in record.ledger.items()) or '-'}")
+    catalog = Catalog.read(session.store)
+    for one, record in records:
+        click.echo(f"{one.name}  {record.digest[:12]}  object {record.object[:12]}")
+        for name, text in _facts(session.store, record, catalog, with_code):
+            click.echo(f"  {name:10}{text}".rstrip())
+
+
+def _record(session: Session, result: Result) -> Record:
+    if result.record is None:
+        raise KdpipeError(f"{result.name} was never made", hint=f"kdpipe run {result.name} {session.arguments()}")
+    return result.record
+
+
+def _plain(store: Store, record: Record) -> dict[str, Any]:
+    return {**asdict(record), "digest": record.digest, "files": str(store.files(record))}
+
+
+def _facts(store: Store, record: Record, catalog: Catalog, with_code: bool) -> list[tuple[str, str]]:
+    """Lines of (what, text); a line without a name goes on with the one before."""
+    made = datetime.datetime.fromtimestamp(record.created).strftime("%Y-%m-%d %H:%M:%S")
+    where = f" for {record.dataset} x {record.system}" if record.dataset else ""
+    artifact = catalog.artifacts.get(record.digest)
+    facts = [("made", f"{made} in {time_text(record.seconds)}{where}")]
+    facts += [("state", ", ".join(artifact.states))] if artifact is not None else []
+    facts += [("pins", ", ".join(map(line_text, artifact.pins)))] if artifact is not None and artifact.pins else []
+    if record.accepted:
+        accepted = record.accepted
+        facts.append(("accepted", f"because {line_text(accepted.get('because', ''))} ({accepted.get('when', '')})"))
+        facts.append(("", f"the result was made under the key {accepted.get('from', '')[:12]}"))
     if record.stale_inputs:
-        click.echo(f"  stale   made from old results of {', '.join(record.stale_inputs)} (--allow-stale)")
+        facts.append(("stale", f"made from old results of {', '.join(record.stale_inputs)} (--allow-stale)"))
+    facts += _named("params", [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in record.key.params.items()])
+    facts += _named("reads", [_parent(catalog, record, alias) for alias in record.key.inputs])
+    facts += _some("external", [f"{name}  sha256 {digest}" for name, digest in record.key.files.items()])
+    facts += [("raw files", f"listing {record.key.sources[:12]}")] if record.key.sources else []
+    facts += _some("keyed", [f"{name} = {value}" for name, value in record.key.facets.items()])
+    code = record.key.code
+    facts.append(("code", f"{len(code)} modules from {record.key.entry}" + ("" if with_code else " (--code lists them)")))
+    facts += [("", f"{digest[:16]}  {module_file(module, code)}") for module, digest in sorted(code.items()) if with_code]
+    facts.append(("versions", ", ".join(f"{name} {value}" for name, value in record.versions.items() if name != MEMORY) or "-"))
+    facts += [("memory", f"{record.versions[MEMORY]} MB at most")] if MEMORY in record.versions else []
+    facts.append(("ledger", ", ".join(f"{count} {state}" for state, count in record.ledger.items()) or "-"))
+    members = len(store.members(record))
+    facts += [("members", f"{members:,}")] if members else []
+    facts += _files(store, record)
+    children = [_child(catalog.artifacts[key]) for key in (artifact.children if artifact is not None else ())]
+    return facts + _named("used by", children or ["nothing"], SHOWN)
 
 
-def _show_ledger(session: Session, name: str, published: Path | None) -> None:
+def _files(store: Store, record: Record) -> list[tuple[str, str]]:
+    facts = [("size", size_text(record.size)), ("files", str(store.files(record)))]
+    try:
+        entries = store.manifest(record.object).files
+    except StoreError as error:
+        return [*facts, ("", error.message)]
+    width = max((len(size_text(entry.size)) for entry in entries), default=0)
+    return facts + [("", text) for _, text in _named("", [_entry(entry, width) for entry in entries], SHOWN)]
+
+
+def _entry(entry: FileEntry, width: int) -> str:
+    return f"{size_text(entry.size):>{width}}  {line_text(entry.path)}"
+
+
+def _parent(catalog: Catalog, record: Record, alias: str) -> str:
+    key = record.parents.get(alias, "")
+    parent = catalog.artifacts.get(key)
+    node = parent.node if parent is not None else "no longer in the store"
+    return f"{alias}: {node}  {key[:12]}  object {record.key.inputs[alias][:12]}"
+
+
+def _child(child: Artifact) -> str:
+    return f"{child.node}  {child.key[:12]}  {child.dataset}/{child.system}  {', '.join(child.states)}"
+
+
+def _named(name: str, lines: list[str], most: int = 1000) -> list[tuple[str, str]]:
+    shown = [*lines[:most], *([f"and {len(lines) - most} more"] if len(lines) > most else [])] or ["-"]
+    return [(name if n == 0 else "", line) for n, line in enumerate(shown)]
+
+
+def _some(name: str, lines: list[str]) -> list[tuple[str, str]]:
+    return _named(name, lines) if lines else []
+
+
+def _show_ledger(session: Session, result: Result) -> None:
     """A failed run's ledger is newer than the last published one, so it goes first."""
     config = session.graph.config
-    failure = session.store.failure(config.dataset, config.system, name)
+    published = session.store.files(result.record) / "ledger.jsonl" if result.record is not None else None
+    by_node = result.name in session.graph.nodes
+    failure = session.store.failure(config.dataset, config.system, result.name) if by_node else None
     text = failure["ledger"] if failure is not None and failure["ledger"] else ""
     if not text and published is not None and published.exists():
         text = published.read_text(encoding="utf-8")
     if not text:
-        raise KdpipeError(f"{name} has no ledger yet", hint=f"kdpipe run {name} {session.arguments()}")
+        raise KdpipeError(f"{result.name} has no ledger yet", hint=f"kdpipe run {result.name} {session.arguments()}" if by_node else "")
     ledger = Ledger.parse(text)
     if session.json:
         click.echo(ledger.dump(), nl=False)
         return
-    click.echo(f"{name}: " + ", ".join(f"{count} {state}" for state, count in ledger.counts().items()))
+    click.echo(f"{result.name}: " + ", ".join(f"{count} {state}" for state, count in ledger.counts().items()))
     for entry in ledger.sorted():
         if entry.outcome != "ok":
-            click.echo(f"  {entry.id}  {entry.state}  {entry.reason}")
+            click.echo(f"  {line_text(entry.id)}  {entry.state}  {line_text(entry.reason)}")

@@ -4,62 +4,75 @@ from __future__ import annotations
 
 import datetime
 import json
+import shlex
 from typing import Any
 
 import click
 
-from cache.store import Record
 from pipeline.cli.session import Session, select, session_options
-from pipeline.judge import FRESH, Judge, State
+from pipeline.judge import DAMAGED, FRESH
+from pipeline.standing import RUNNING, Standing, standings
+from pipeline.text import line_text, size_text, time_text
 
 
 @click.command()
 @click.argument("targets", nargs=-1)
 @session_options
 def status(session: Session, targets: tuple[str, ...]) -> None:
-    """Show where every stage (or TARGETS) stands: fresh, stale, missing, waiting, running or failed."""
-    judge = session.judge()
-    rows = [_row(judge, state) for state in judge.states(select(session, targets))]
+    """Show where every stage (or TARGETS) stands: fresh, stale, missing, waiting, running, failed or damaged."""
+    found = standings(session.judge(), select(session, targets))
     if session.json:
-        click.echo(json.dumps(rows, indent=1, sort_keys=True))
+        click.echo(json.dumps([_row(standing) for standing in found], indent=1, sort_keys=True))
         return
-    width = max(len(row["node"]) for row in rows)
+    width = max(len(standing.name) for standing in found)
     click.echo(f"{session.graph.config.system} on {session.graph.config.dataset}")
-    for row in rows:
-        made = f"{row['made']}  {row['seconds']:8.1f} s  {_size(row['size']):>9}" if row["made"] else ""
-        reason = f"  {row['reason']}" if row["reason"] else ""
-        click.echo(f"  {row['node']:{width}}  {row['status']:8}{made}{reason}")
+    for standing in found:
+        click.echo(_line(standing, width))
+    following = next_command(session, found, targets)
+    if following:
+        click.echo(f"next: {following}")
 
 
-def _row(judge: Judge, state: State) -> dict[str, Any]:
-    name = state.node.name
-    shown = state.status
-    reason = state.reason
-    record: Record | None = state.record or judge.last(name)
-    if state.key is not None and state.status != FRESH:
-        failure = judge.store.failure(judge.dataset, judge.system, name)
-        holder = judge.store.holder(state.key.digest)
-        if holder is not None:
-            shown, reason = "running", str(holder)
-        elif failure is not None and failure["key"] == state.key.digest:
-            shown, reason = "failed", failure["error"].splitlines()[0]
-    made = datetime.datetime.fromtimestamp(record.created).strftime("%Y-%m-%d %H:%M") if record else ""
+def next_command(session: Session, found: list[Standing], targets: tuple[str, ...]) -> str:
+    """The command that brings on what is not fresh; empty if everything is, or is being computed."""
+    if any(standing.status == DAMAGED for standing in found):
+        return "kdpipe fsck --repair"
+    pending = {s.name: s for s in found if s.status != FRESH}
+    idle = [name for name, s in pending.items() if s.status != RUNNING]
+    if not idle:
+        return ""
+    read = {above for s in pending.values() for above in s.state.node.reads.values()}
+    wanted = list(targets) or [name for name in idle if name not in read]  # those that nothing else waits for bring all others
+    return f"kdpipe run {shlex.join(wanted or idle)} {session.arguments()}"
+
+
+def _line(standing: Standing, width: int) -> str:
+    record = standing.record
+    made = f"{_when(record.created)}  {time_text(record.seconds):>12}  {size_text(record.size):>9}" if record is not None else ""
+    told = "; ".join(line_text(text) for text in (standing.reason, *standing.remarks) if text)
+    blank = 39 if told else 0
+    return f"  {standing.name:{width}}  {standing.status:8} {made:{blank}}{'  ' if told else ''}{told}".rstrip()
+
+
+def _when(created: float) -> str:
+    return datetime.datetime.fromtimestamp(created).strftime("%Y-%m-%d %H:%M")
+
+
+def _row(standing: Standing) -> dict[str, Any]:
+    record, key = standing.record, standing.state.key
     return {
-        "node": name,
-        "status": shown,
-        "reason": reason,
-        "key": state.key.digest if state.key else "",
-        "made": made,
+        "node": standing.name,
+        "status": standing.status,
+        "reason": standing.reason,
+        "key": key.digest if key else "",
+        "result": record.digest if record else "",
+        "made": _when(record.created) if record else "",
+        "created": record.created if record else 0.0,
         "seconds": record.seconds if record else 0.0,
         "size": record.size if record else 0,
         "ledger": record.ledger if record else {},
+        "accepted": record.accepted if record else {},
+        "stale_inputs": list(standing.stale_inputs),
+        "uses_accepted": list(standing.uses_accepted),
+        "uses_stale": list(standing.uses_stale),
     }
-
-
-def _size(size: int) -> str:
-    amount = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
