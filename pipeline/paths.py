@@ -20,3 +20,8 @@ def data_root() -> Path | None:
     """``DATA_ROOT``, or None if it is not set."""
     value = os.environ.get("DATA_ROOT")
     return Path(value).expanduser().absolute() if value else None
+
+
+def upstream() -> str:
+    """``KDPIPE_UPSTREAM``: a directory or URL with results that are taken rather than computed; empty if there is none."""
+    return os.environ.get("KDPIPE_UPSTREAM", "")

@@ -19,7 +19,7 @@ from pipeline.config import Config, read_yaml
 from pipeline.graph import Graph, build
 from pipeline.judge import Judge
 from pipeline.progress import mode
-from pipeline.runner import Options
+from pipeline.runner import Options, Upstream
 
 #: Used when neither the command line, the environment nor kdpipe.local.yaml says otherwise.
 DEFAULTS = {"dataset": "world", "system": "videoqa"}
@@ -64,6 +64,15 @@ def default(name: str) -> str:
     return value or DEFAULTS[name]
 
 
+def _upstream(place: str) -> Upstream | None:
+    """The store to take results from; it is opened when something is asked of it."""
+    if not place:
+        return None
+    from cache import upstream
+
+    return upstream.Upstream(place, functools.partial(click.echo, err=True))
+
+
 def session_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the common options to a command; it receives a :class:`Session` as its first argument."""
 
@@ -80,6 +89,7 @@ def session_options(function: Callable[..., Any]) -> Callable[..., Any]:
         device: str,
         allow_stale: bool,
         verify: bool,
+        upstream: str,
         dry_run: bool,
         log_json: bool,
         verbose: bool,
@@ -103,6 +113,7 @@ def session_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 threads=threads,
                 progress=mode(log_json),
                 verify=verify,
+                upstream=_upstream(upstream or paths.upstream()),
                 say=functools.partial(click.echo, err=True),
             ),
             verbose=verbose,
@@ -125,6 +136,7 @@ def session_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--device", default="", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)."),
         click.option("--allow-stale", is_flag=True, help="Go on with old results of inputs that are not fresh; the record says so."),
         click.option("--verify", is_flag=True, envvar="KDPIPE_VERIFY", help="Read every byte of what a stage reads before it starts."),
+        click.option("--upstream", default="", metavar="DIR|URL", help="Take results from this store where it has them (KDPIPE_UPSTREAM)."),
         click.option("--dry-run", is_flag=True, help="Only show what would run."),
         click.option("--log-json", is_flag=True, help="Progress as JSON lines on standard error."),
         click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON."),
