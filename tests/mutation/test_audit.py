@@ -1,0 +1,115 @@
+"""What the stages really load and open, every process watched by an audit hook, against what their keys know.
+
+Each node of the tiny demo runs by itself, in a process of its own. Whatever project module runs there must be in the
+node's closure, or be neutral, the pipeline's, or part of the declarations that every process loads; whatever file of the
+source tree or of the word vectors is opened must be among the node's packaged data.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cache.fingerprint import EVERYWHERE, NEUTRAL, PACKAGES, Fingerprint, unseen
+from cache.stage import Node
+from pipeline.config import Config
+from pipeline.graph import build
+from pipeline.judge import closure
+from stages.questions import embedded
+from tests.mutation.reach import PROJECT
+
+SETTINGS = ["seeds=1", "teacher.epochs=1", "student.epochs=1"]
+NODES = build(Config("tiny", "videoqa", SETTINGS)).nodes
+
+pytestmark = pytest.mark.long
+
+
+@dataclass
+class Trace:
+    """What the processes of one node ran and opened."""
+
+    modules: set[str]
+    files: set[Path]
+
+
+@pytest.fixture(scope="module")
+def traces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trace]:
+    """Every node of the demo, run one after another."""
+    folder = tmp_path_factory.mktemp("audit")
+    environment = {name: value for name, value in os.environ.items() if name != "DATA_ROOT"} | {
+        "KDPIPE_STORE": str(folder / "store"),
+        "KDPIPE_DEVICE": "cpu",
+        "PYTHONPATH": str(Path(__file__).parent / "audit"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    found = {}
+    for name in NODES:
+        log = folder / name
+        command = [sys.executable, "-m", "pipeline", "one", name, "--dataset", "tiny", "--workers", "2"]
+        command += [word for setting in SETTINGS for word in ("--set", setting)]
+        done = subprocess.run(
+            command, cwd=PROJECT, env=environment | {"KDPIPE_AUDIT": str(log)}, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        events = [line.partition(" ") for line in log.read_text().splitlines()]
+        texts = [Path(what) for kind, _, what in events if kind == "exec"]
+        found[name] = Trace(
+            {module for text in texts if (module := module_name(text))}, {Path(what) for kind, _, what in events if kind == "open"}
+        )
+    return found
+
+
+def module_name(path: Path) -> str:
+    """The dotted name of a project module; empty for any other file."""
+    if not path.is_relative_to(PROJECT) or path.relative_to(PROJECT).parts[0] not in PACKAGES:
+        return ""
+    return ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def declared(fingerprint: Fingerprint) -> set[str]:
+    """What a process loads to build the graph, whatever it runs."""
+    return set(fingerprint.closure("pipeline.graph", ["systems.videoqa"]))
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_a_stage_loads_no_code_that_its_key_does_not_see(traces: dict[str, Trace], name: str) -> None:
+    fingerprint = Fingerprint(PROJECT)
+    node, loaded = NODES[name], traces[name].modules
+    known = closure(fingerprint, node)
+    assert node.stage.entry.partition(":")[0] in loaded
+    accepted = {*known, *NEUTRAL, *EVERYWHERE, *declared(fingerprint)}
+    assert {module for module in loaded - accepted if not module.startswith("pipeline")} == set()
+    assert unseen(loaded, known, declared(fingerprint)) == []
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_a_stage_opens_no_data_that_its_key_does_not_see(traces: dict[str, Trace], name: str) -> None:
+    node = NODES[name]
+    known = packaged(node)
+    places = [*(PROJECT / package for package in PACKAGES), *filter(None, [embedded.folder()])]
+    opened = {file for file in traces[name].files if any(file.is_relative_to(place) for place in places)}
+    data = {file for file in opened if file.suffix not in (".py", ".pyc") and file.is_file()}
+    assert data - known == set()
+
+
+def packaged(node: Node) -> set[Path]:
+    return set(getattr(node.params, node.stage.data)) if node.stage.data else set()
+
+
+def test_workers_are_watched_too(traces: dict[str, Trace]) -> None:
+    assert "stages.media.decode" in traces["sample"].modules
+    assert packaged(NODES["extract.motion"]) and packaged(NODES["questions"])
+
+
+def test_a_network_that_only_the_registry_names_would_be_found_missing(traces: dict[str, Trace]) -> None:
+    fingerprint = Fingerprint(PROJECT)
+    known = fingerprint.closure(NODES["extract.motion"].stage.entry.partition(":")[0])
+    assert unseen(traces["extract.motion"].modules, known, declared(fingerprint)) == [
+        "models.backbones.small2d",
+        "models.backbones.small3d",
+    ]
