@@ -13,7 +13,7 @@ from cache.errors import KdpipeError, StoreError
 from cache.members import Change, Members
 from cache.stage import Node
 from cache.store import Key, Record, Store
-from pipeline.judge import DAMAGED, FRESH, WAITS, Judge, State, plain_params
+from pipeline.judge import DAMAGED, FRESH, NEVER_MADE, WAITS, Judge, State, plain_params
 from pipeline.runner import versions
 from pipeline.text import age_text, line_text
 from pipeline.why import Component, changed, differences, module_file, one_line
@@ -58,7 +58,7 @@ class Explanation:
 def explain(judge: Judge, name: str, *, verbose: bool = False) -> Explanation:
     """Explain one node. ``judge`` should read files; ``verbose`` notes versions that differ even where nothing else does."""
     state = judge.state(name)
-    last = judge.usable(name)
+    last = _last(judge, name)
     waits = _roots(judge, name) if state.status == WAITS else []
     components: list[Component] = []
     nearest = None
@@ -72,6 +72,15 @@ def explain(judge: Judge, name: str, *, verbose: bool = False) -> Explanation:
     if state.status not in (FRESH, DAMAGED, WAITS) and last is None and nearest is None and state.key is not None:
         notes.insert(0, "no result of this stage was ever made in this store")
     return Explanation(name, state.status, state.reason, components, waits, nearest, notes)
+
+
+def _last(judge: Judge, name: str) -> Record | None:
+    """The node's last record, whatever became of its files; None if there is none that can be read."""
+    try:
+        key = judge.store.ref(judge.dataset, judge.system, name)
+        return judge.store.read_record(key) if key else None
+    except (StoreError, ValueError):
+        return None
 
 
 def _wanted(judge: Judge, state: State, last: Record | None) -> Key | None:
@@ -98,7 +107,7 @@ def _with_details(judge: Judge, state: State, last: Record, component: Component
     text, details = component.text, component.details
     if component.component == "sources":
         now = Members({path: ("", digest) for path, digest in judge.sources(state.node).items()})
-        text, details = _compared("raw files", _contents(judge.store.members(last)), now, "files") or (text, details)
+        text, details = _compared("raw files", _contents(judge.store.members(last)), now, "") or (text, details)
     elif component.component == "input" and component.old and component.new:
         present = judge.inputs(state.node)[component.name]
         text, details = _input(judge.store, component, _parent(judge.store, last, component.name), present)
@@ -121,7 +130,7 @@ def _input(store: Store, component: Component, old: Record | None, new: Record) 
     """Which items of an input changed, or else which of its files."""
     label = f"input {component.name}"
     if old is not None and old.items and new.items:
-        told = _compared(label, _contents(store.members(old)), _contents(store.members(new)), "videos")
+        told = _compared(label, _contents(store.members(old)), _contents(store.members(new)), " videos")
         if told is not None:
             return told
     try:
@@ -132,7 +141,7 @@ def _input(store: Store, component: Component, old: Record | None, new: Record) 
     if len(differing) <= SHOWN and len(differing) < max(len(before), 2):
         return f"{label}: {', '.join(map(line_text, differing))} changed", tuple(differing)
     was, now = (Members({path: ("", digest) for path, digest in files.items()}) for files in (before, after))
-    return _compared(label, was, now, "files") or (f"{label} changed", ())
+    return _compared(label, was, now, " files") or (f"{label} changed", ())
 
 
 def _contents(members: Members) -> Members:
@@ -147,12 +156,12 @@ def _compared(label: str, old: Members, new: Members, noun: str) -> tuple[str, t
     change = Change.between(old, new)
     said = []
     if change.changed:
-        said.append(f"{_count(len(change.changed), change.total)} {noun} changed{_named(change.changed, change.total)}")
+        said.append(f"{_count(len(change.changed), change.total)}{noun} changed{_named(change.changed, change.total)}")
     said += [f"{len(ids):,} {word}{_named(ids)}" for ids, word in ((change.added, "new"), (change.gone, "gone")) if ids]
     if not said:
         return None
     if not change.changed:
-        said[-1] += f", of {change.total:,} {noun} now"
+        said[-1] += f", of {change.total:,}{noun} now"
     return f"{label}: {', '.join(said)}", (*change.changed, *change.added, *change.gone)
 
 
@@ -189,9 +198,9 @@ def _roots(judge: Judge, name: str) -> list[str]:
 
 
 def _standing(judge: Judge, state: State) -> str:
-    last = judge.usable(state.node.name)
+    last = _last(judge, state.node.name)
     if last is None or state.key is None or state.status == DAMAGED:
-        return "was never made" if state.reason == "never made" else f"is {state.status}: {state.reason}"
+        return "was never made" if state.reason == NEVER_MADE else f"is {state.status}: {state.reason}"
     return f"is {state.status}: {one_line(_detailed(judge, state, last, state.key))}"
 
 

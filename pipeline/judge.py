@@ -22,6 +22,9 @@ MISSING = "missing"
 WAITS = "waits"
 DAMAGED = "damaged"
 
+#: Why a node is missing that has never been made for its dataset and system.
+NEVER_MADE = "never made"
+
 #: How much unknown file content a light verb may read.
 LIGHT_BYTES = 32 << 20
 
@@ -151,7 +154,8 @@ class Judge:
         except StoreError as error:  # the runner meets it again, and says what to do
             return State(node, DAMAGED, error.message, key)
         if last is None:
-            return State(node, MISSING, "never made", key)
+            was_made = self.store.ref(self.dataset, self.system, node.name) is not None
+            return State(node, MISSING, "its result was removed from the store" if was_made else NEVER_MADE, key)
         return State(node, STALE, why.summary(last, key, self.definitions(node)), key)
 
     # -- keys ---------------------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def _status(judge: Judge, state: State) -> tuple[str, str]:
         return _unreadable(judge, state) or (state.status, state.reason)
     holder = store.holder(state.key.digest)
     if holder is not None:
-        return RUNNING, str(holder)
+        return RUNNING, str(holder) if holder.owner.pid else "another process"  # it has not said yet who it is
     failure = store.failure(judge.dataset, judge.system, name)
     if failure is not None and failure["key"] == state.key.digest:
         return FAILED, str(failure["error"]).splitlines()[0]
