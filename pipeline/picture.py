@@ -140,9 +140,9 @@ def _depths(ids: list[str], edges: Iterable[tuple[str, str]]) -> dict[str, int]:
 
 
 def _chain(edge: tuple[str, str], depth: Mapping[str, int]) -> list[str]:
-    """The edge with a lane (an id that no box has) in every layer that it skips."""
+    """The edge with a lane (an id that no box has) in every layer that it skips; the edges of one parent share its lanes."""
     parent, child = edge
-    return [parent, *(f"\0{parent}\0{child}\0{level}" for level in range(depth[parent] + 1, depth[child])), child]
+    return [parent, *(f"\0{level}\0{parent}" for level in range(depth[parent] + 1, depth[child])), child]
 
 
 def _ordered(depth: Mapping[str, int], chains: Mapping[tuple[str, str], list[str]], ids: list[str]) -> list[list[str]]:
@@ -153,7 +153,9 @@ def _ordered(depth: Mapping[str, int], chains: Mapping[tuple[str, str], list[str
     below: dict[str, list[str]] = {}
     for (parent, _), chain in chains.items():
         for n, lane in enumerate(chain[1:-1], 1):
-            layers[depth[parent] + n].append(lane)
+            if lane not in above:
+                layers[depth[parent] + n].append(lane)
+            above.setdefault(lane, [])
         for a, b in itertools.pairwise(chain):
             above.setdefault(b, []).append(a)
             below.setdefault(a, []).append(b)
