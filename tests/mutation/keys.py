@@ -9,6 +9,7 @@ What a node reads stands in its key by the key of the node that makes it, as if 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib
 import json
 import os
@@ -45,7 +46,11 @@ def said(node: Any, reads: dict[str, str]) -> str:
     stage = node.stage
     kept = {f.name: repr(getattr(node.params, f.name)) for f in dataclasses.fields(node.params) if f.metadata.get("keyed", True)}
     modules = getattr(node.params, stage.modules) if isinstance(stage.modules, str) else stage.modules
-    data = [(p.name, p.read_bytes().hex()[:64]) for p in getattr(node.params, stage.data)] if stage.data else []
+    data = (
+        [(p.name, hashlib.sha256(p.read_bytes()).hexdigest() if p.is_file() else "") for p in getattr(node.params, stage.data)]
+        if stage.data
+        else []
+    )
     files = [(f, getattr(node.params, f)) for f in stage.files if getattr(node.params, f)]
     whole = [stage.name, stage.version, stage.entry, sorted(stage.facets), kept, sorted(modules), data, files, sorted(reads.items())]
     return json.dumps(whole, sort_keys=True)

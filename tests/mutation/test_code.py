@@ -104,6 +104,13 @@ def mutants(reach: dict[str, dict[str, Path]]) -> dict[tuple[str, Site], list[st
     files = {module: path for found in reach.values() for module, path in found.items()}
     every = [(module, site) for module, path in sorted(files.items()) for site in sites(path.read_text())]
     random.Random(SEED).shuffle(every)
+    turns: Counter[tuple[str, str]] = Counter()
+    ranked = []
+    for module, site in every:  # all operators in turn, in every module: else most mutants would be renamings
+        turns[module, site[0]] += 1
+        ranked.append((turns[module, site[0]], module, site))
+    ranked.sort(key=lambda mutant: mutant[0])
+    every = [(module, site) for _, module, site in ranked]
     chosen: dict[tuple[str, Site], list[str]] = {}
     for name in NODES:
         mine = [(module, site) for module, site in every if module in reach[name]]

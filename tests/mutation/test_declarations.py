@@ -8,10 +8,13 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from cache.stage import Node, Stage
+from pipeline.judge import Judge
 from tests.mutation.operators import mutate, sites
 from tests.mutation.reach import copy_tree
 
@@ -135,3 +138,28 @@ def test_a_declared_value_counts_for_its_own_stage(tree: Path, name: str, old: s
     before, (after,) = keys(tree, [edit])
     after_them = {"student.kd.s0": {"evaluate.s0", "timing", "report"}, "timing": {"report"}}
     assert changed(before, after, 1) == nodes | {later for node in nodes for later in after_them.get(node, set())}
+
+
+def test_packaged_data_that_is_not_there_is_a_value_of_the_key_and_no_error(tmp_path: Path) -> None:
+    root = bare_tree(tmp_path / "tree")
+    before, _ = keys(root, [])
+    (root / GLOVE / "data" / "glove_6B_index.parquet").unlink()
+    (root / "models/backbones/weights/small2d_world.safetensors").unlink()
+    after, _ = keys(root, [])
+    assert changed(before, after, 1) == {"questions", "extract.appearance"} | TRAINING
+
+
+def test_two_packaged_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    stage = Stage("demo", "stages.demo.run:run", object, data="data")
+    params = SimpleNamespace(data=(tmp_path / "a" / "w.bin", tmp_path / "b" / "w.bin"))
+    with pytest.raises(ValueError, match="differ in their names"):
+        Judge.packaged(SimpleNamespace(), Node("demo", stage, params))
+
+
+def test_the_order_in_which_options_are_declared_does_not_count(tree: Path) -> None:
+    name = "stages/report/__init__.py"
+    lines = (tree / name).read_text().splitlines(keepends=True)
+    (number,) = [n for n, line in enumerate(lines) if line.strip().startswith("level:")]
+    lines[number], lines[number + 1] = lines[number + 1], lines[number]
+    before, (after,) = keys(tree, [(name, "".join(lines))])
+    assert changed(before, after, 1) == set()
