@@ -125,11 +125,12 @@ class Lock:
     def release(self) -> None:
         """Remove the lock file, then let go."""
         self._stop.set()
-        faults.step("unlock", self.path)
-        with contextlib.suppress(OSError):
-            self.path.unlink()
-        _held.discard(self._descriptor)
-        os.close(self._descriptor)
+        try:
+            faults.step("unlock", self.path)
+            self.path.unlink(missing_ok=True)
+        finally:
+            _held.discard(self._descriptor)
+            os.close(self._descriptor)
 
 
 def acquire(path: Path, *, wait: bool = True, waiting: Callable[[Holder | None], None] | None = None) -> Lock | None:

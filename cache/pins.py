@@ -65,6 +65,8 @@ def pin(store: Store, name: str, record: Record, *, because: str = "", alone: bo
     there = pins(store).get(name)
     if there is not None and there.key != record.digest:
         raise StoreError(f"'{name}' pins another result already ({there.node} {there.key[:12]})", hint=f"kdpipe unpin {name}")
+    if there is not None and (there.because, there.alone) == (because, alone):
+        return there
     made = Pin(name, record.digest, record.node, record.dataset, record.system, because, round(time.time(), 3), alone)
     with store.publishing():
         if store.record(record.digest) is None:

@@ -191,6 +191,7 @@ class Store:
             fs.make_directory(self.root / name)
         marker = self.root / "format.json"
         if not marker.exists() or self.format != FORMAT:
+            fs.remove_tree(self.root / "failures")  # of another form; only the last words of failed runs
             fs.write_atomic(marker, canonical({"format": FORMAT}) + b"\n", temporary=self.temporary())
             self.format = FORMAT
         self.sweep()

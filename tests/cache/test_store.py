@@ -1,34 +1,13 @@
 """Objects, records and refs."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 
 from cache.errors import StoreError
-from cache.store import Key, Record, Store
-
-
-def make_key(**changes: object) -> Key:
-    fields = {"stage": "demo", "version": 1, "entry": "stages.demo.run:run", "params": {"a": 1}, "code": {"m": "x"}, "inputs": {}}
-    return Key(**{**fields, **changes})
-
-
-def publish(store: Store, key: Key, files: dict[str, str]) -> Record:
-    temporary = store.new_directory()
-    for name, text in files.items():
-        path = temporary / "files" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    manifest = store.publish_object(temporary)
-    record = Record(key=key, object=manifest.digest, node="demo", size=manifest.size)
-    store.publish_record(record)
-    return record
+from cache.store import Store
+from tests.cache.conftest import make_key, publish
 
 
 def test_a_published_result_is_found_by_its_key(tmp_path: Path) -> None:
@@ -99,6 +78,7 @@ def test_a_changed_record_is_refused(tmp_path: Path) -> None:
     store = Store(tmp_path)
     record = publish(store, make_key(), {"a": "x"})
     path = store.action_path(record.digest)
+    path.chmod(0o644)
     path.write_text(path.read_text().replace('"a": 1', '"a": 2'))
     with pytest.raises(StoreError, match="checksum"):
         store.record(record.digest)
@@ -133,65 +113,3 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
 def test_opening_a_store_creates_nothing(tmp_path: Path) -> None:
     Store(tmp_path / "new").record("0" * 64)
     assert not (tmp_path / "new").exists()
-
-
-PUBLISH = textwrap.dedent(
-    """
-    import os, signal, sys
-    from pathlib import Path
-    from cache import fs
-    from cache.store import Key, Record, Store
-
-    kill_at, count = int(sys.argv[2]), 0
-
-    def counted(function):
-        def wrapper(*args, **kwargs):
-            global count
-            count += 1
-            if count == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return function(*args, **kwargs)
-        return wrapper
-
-    for name in ("fsync", "rename", "replace", "open", "mkdir"):
-        setattr(os, name, counted(getattr(os, name)))
-    for name in ("rename", "replace", "mkdir", "unlink", "chmod"):
-        setattr(Path, name, counted(getattr(Path, name)))
-
-    store = Store(Path(sys.argv[1]))
-    temporary = store.new_directory()
-    (temporary / "files" / "a.txt").write_text("hello")
-    manifest = store.publish_object(temporary)
-    key = Key("demo", 1, "e:f", {}, {}, {})
-    store.publish_record(Record(key=key, object=manifest.digest))
-    store.set_ref("d", "s", "n", key.digest)
-    print("steps", count)
-    """
-)
-
-
-def test_a_kill_at_any_step_of_a_publish_leaves_no_partial_result(tmp_path: Path) -> None:
-    """SIGKILL before the k-th file-system call, for every k; then a reader looks, and a second run completes."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-
-    def run(root: Path, kill_at: int) -> subprocess.CompletedProcess:
-        return subprocess.run([sys.executable, "-c", PUBLISH, str(root), str(kill_at)], env=environment, capture_output=True, text=True)
-
-    complete = run(tmp_path / "whole", 0)
-    assert complete.returncode == 0, complete.stderr
-    steps = int(complete.stdout.split()[1])
-    assert steps > 10
-    key = Key("demo", 1, "e:f", {}, {}, {}).digest
-    for step in range(1, steps + 1):
-        root = tmp_path / f"killed{step}"
-        assert run(root, step).returncode == -signal.SIGKILL
-        store = Store(root)
-        record = store.record(key)
-        if store.ref("d", "s", "n") is not None:
-            assert record is not None
-        if record is not None:
-            store.check_object(record.object)
-            assert (store.files(record) / "a.txt").read_text() == "hello"
-        again = run(root, 0)
-        assert again.returncode == 0, again.stderr
-        assert Store(root).record(key) is not None

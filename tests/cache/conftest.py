@@ -1,0 +1,84 @@
+"""Small stores of every kind of file that a store can hold."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cache import pins
+from cache.hdf5 import FeatureWriter
+from cache.members import Members
+from cache.record import Key, Record
+from cache.store import Store, seal
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make_key(**changes: object) -> Key:
+    fields = {"stage": "demo", "version": 1, "entry": "stages.demo.run:run", "params": {"a": 1}, "code": {"m": "x"}, "inputs": {}}
+    return Key(**{**fields, **changes})
+
+
+def publish(store: Store, key: Key, files: dict[str, str | bytes], *, members: Members | None = None, **fields: object) -> Record:
+    """Publish a result and point the ref of its node at it, as the runner does."""
+    temporary = store.new_directory()
+    for name, content in files.items():
+        path = temporary / "files" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return publish_directory(store, key, temporary, members=members, **fields)
+
+
+def publish_directory(store: Store, key: Key, temporary: Path, *, members: Members | None = None, **fields: object) -> Record:
+    with store.publishing():
+        manifest = store.publish_object(temporary)
+        about = {"node": key.stage, "dataset": "d", "system": "s", "size": manifest.size, "created": 1.0, **fields}
+        record = store.publish_record(Record(key=key, object=manifest.digest, **about), members)
+        store.set_ref(about["dataset"], about["system"], about["node"], record.digest)
+    return record
+
+
+@dataclass
+class Small:
+    """A store with two results, one of them features behind which there are items, a pin, an accepted set and a failure."""
+
+    store: Store
+    plain: Record
+    features: Record
+    rows: list[str]
+
+    @property
+    def files(self) -> list[Path]:
+        return sorted(path for path in self.store.root.rglob("*") if path.is_file() and path.parent.name not in ("locks", "tmp"))
+
+
+def build_small(root: Path, videos: int = 4) -> Small:
+    store = Store(root)
+    plain = publish(store, make_key(stage="index"), {"index.json": '{"a": 1}', "deep/b.txt": "there"})
+    key = make_key(stage="extract", inputs={"index": plain.object})
+    items = store.item_set("extract", key.items, writable=True)
+    members, rows = Members(), []
+    temporary = store.new_directory()
+    with FeatureWriter(temporary / "files" / "feat.h5", "features", [f"video{n}" for n in range(videos)], (3, 8)) as file:
+        for n in range(videos):
+            row = np.random.default_rng(n).normal(size=(3, 8)).astype(np.float32)
+            file.append(row)
+            rows.append(digest(f"media {n}"))
+            items.append(rows[-1], row.tobytes(), {"state": "ok"})
+            members.add(f"video{n}", rows[-1], hashlib.sha256(row.tobytes()).hexdigest())
+    items.flush()
+    features = publish_directory(store, key, temporary, members=members, items=key.items, parents={"index": plain.digest})
+    pins.pin(store, "../Best\0 of all", features, because="the paper")
+    later = make_key(stage="extract", code={"m": "y"})
+    store.write(store.items_path("extract", later.items) / "accepted.json", seal({"items": key.items, "because": "renamed"}))
+    store.write_failure("d", "s", "teacher", {"error": "diverged", "key": "0" * 64}, '{"id": "v", "state": "failed", "reason": ""}\n')
+    return Small(store, plain, features, rows)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Small:
+    return build_small(tmp_path / "store")

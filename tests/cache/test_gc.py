@@ -1,0 +1,194 @@
+"""gc: what refs, pins, recent results and running stages need stays; the rest goes, and only when asked."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from cache import gc, pins
+from cache.errors import StoreError
+from cache.fsck import Fsck
+from cache.gc import DAY
+from cache.store import Store
+from tests.cache.conftest import build_small, make_key, publish
+
+PROJECT = Path(__file__).parents[2]
+
+
+def chain(store: Store, version: int):
+    """index -> extract -> student under one setting; the refs follow."""
+    index = publish(store, make_key(stage="index", params={"v": version}), {"i": f"index {version}"}, created=version)
+    extract = publish(
+        store,
+        make_key(stage="extract", params={"v": version}, inputs={"index": index.object}),
+        {"e": f"features {version}"},
+        parents={"index": index.digest},
+        created=version,
+    )
+    student = publish(
+        store,
+        make_key(stage="student", params={"v": version}, inputs={"extract": extract.object}),
+        {"s": f"student {version}"},
+        parents={"extract": extract.digest},
+        created=version,
+    )
+    return index, extract, student
+
+
+def left(store: Store, *records) -> list[bool]:
+    return [store.record(record.digest) is not None for record in records]
+
+
+def collect(store: Store, **how) -> list[str]:
+    return sorted(f"{r.kind}" for r in gc.collect(store, **{"keep": 0, "grace": 0, **how}))
+
+
+def test_a_dry_run_names_what_would_go_and_touches_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    old, new = chain(store, 1), chain(store, 2)
+    found = gc.find(store, keep=0, grace=0)
+    assert sorted(r.kind for r in found) == ["object"] * 3 + ["record"] * 3
+    assert sum(r.size for r in found) > 0
+    assert left(store, *old, *new) == [True] * 6
+
+
+def test_what_refs_name_stays_with_all_that_it_was_made_from(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    old, new = chain(store, 1), chain(store, 2)
+    assert collect(store) == ["object"] * 3 + ["record"] * 3
+    assert left(store, *old, *new) == [False] * 3 + [True] * 3
+    assert [f for f in Fsck(store, 1.0) if not f.note] == []
+
+
+def test_a_ref_back_to_an_old_result_keeps_everything_below_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    old, new = chain(store, 1), chain(store, 2)
+    store.set_ref("d", "s", "student", old[2].digest)
+    collect(store)
+    assert left(store, *old, *new) == [True, True, True, True, True, False]
+
+
+def test_pins_keep_what_they_name_and_alone_only_that(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first, second, _ = chain(store, 1), chain(store, 2), chain(store, 3)
+    pins.pin(store, "paper", first[2])
+    pins.pin(store, "weights", second[2], alone=True)
+    collect(store)
+    assert left(store, *first) == [True] * 3
+    assert left(store, *second) == [False, False, True]
+    assert all(store.read_record(record.digest) for record in second)  # where it came from is still told
+    assert [f for f in Fsck(store, 1.0) if not f.note] == []
+    pins.unpin(store, "paper")
+    collect(store)
+    assert left(store, *first) == [False] * 3
+
+
+def test_the_last_results_of_every_node_are_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    made = [chain(store, n) for n in (1, 2, 3, 4)]
+    collect(store, keep=2)
+    assert [left(store, *records) for records in made] == [[False] * 3, [False] * 3, [True] * 3, [True] * 3]
+
+
+def test_young_things_are_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    old, _ = chain(store, 1), chain(store, 2)
+    assert collect(store, grace=DAY) == []
+    for path in [store.action_path(r.digest) for r in old] + [p for r in old for p in _inside(store.object_path(r.object))]:
+        os.utime(path, (time.time() - 2 * DAY,) * 2)
+    assert collect(store, grace=DAY) == ["object"] * 3 + ["record"] * 3
+
+
+def _inside(path: Path) -> list[Path]:
+    return [path, *path.iterdir()]
+
+
+def test_item_sets_that_a_kept_result_shares_stay(tmp_path: Path) -> None:
+    small = build_small(tmp_path / "store")
+    store = small.store
+    twin = publish(
+        store, dataclasses.replace(small.features.key, inputs={"index": "other"}), {"x": "y"}, items=small.features.items, node="twin"
+    )
+    pins.unpin(store, "../Best\0 of all")
+    store.ref_path("d", "s", "extract").unlink()
+    directory = store.items_path("extract", small.features.items)
+    collect(store)
+    assert store.record(small.features.digest) is None and directory.exists()
+    store.ref_path("d", "s", "twin").unlink()
+    collect(store)
+    assert store.record(twin.digest) is None and not directory.exists()
+
+
+def test_rows_that_an_accepted_result_stands_on_stay(tmp_path: Path) -> None:
+    small = build_small(tmp_path / "store")
+    store = small.store
+    later = make_key(stage="extract", code={"m": "y"})
+    pins.unpin(store, "../Best\0 of all")
+    publish(store, later, {"x": "y"}, items=later.items, accepted={"because": "renamed", "from": small.features.digest, "when": ""})
+    collect(store)
+    assert store.items_path("extract", small.features.items).exists()
+    assert store.record(small.features.digest) is not None  # an acceptance can be undone
+
+
+def test_what_a_running_stage_holds_stays(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    old, _ = chain(store, 1), chain(store, 2)
+    items = store.items_path("extract", "f" * 64)
+    items.mkdir(parents=True)
+    script = textwrap.dedent(f"""
+        import sys, time
+        from pathlib import Path
+        from cache.store import Store
+        uses = {{"actions": ["{old[1].digest}"], "objects": [], "items": ["extract/{"f" * 64}"]}}
+        with Store(Path(sys.argv[1])).running("a" * 64, what="student", uses=uses) as scratch:
+            (scratch / "checkpoint").write_text("x")
+            print("held", flush=True)
+            time.sleep(60)
+    """)
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    process = subprocess.Popen([sys.executable, "-c", script, str(store.root)], env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    assert [holder.what for holder in store.holders()] == ["student"]
+    collect(store)
+    assert left(store, *old) == [True, True, False] and items.exists()
+    assert (store.scratch_path("a" * 64) / "checkpoint").exists()
+    process.kill()
+    process.wait()
+    assert collect(store) == ["items", "object", "object", "record", "record", "scratch"]
+
+
+def test_damage_stops_a_collection(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    chain(store, 1)
+    index, _, _ = chain(store, 2)
+    store.action_path(index.digest).chmod(0o644)
+    store.action_path(index.digest).write_text("{}")
+    with pytest.raises(StoreError, match="damaged"):
+        gc.find(store, keep=0, grace=0)
+    store.action_path(index.digest).unlink()
+    with pytest.raises(StoreError, match="names a record that is not there"):
+        gc.find(store, keep=0, grace=0)
+
+
+def test_a_publication_and_a_collection_keep_out_of_each_others_way(tmp_path: Path) -> None:
+    """A result is published between mark and sweep: either gc comes first and it is written anew, or it is kept."""
+    store = Store(tmp_path)
+    old, _ = chain(store, 1), chain(store, 2)
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    script = "import sys; from pathlib import Path; from cache import gc; from cache.store import Store\n"
+    script += "gc.collect(Store(Path(sys.argv[1])), keep=0, grace=0)"
+    temporary = store.new_directory()
+    (temporary / "files" / "i").write_text("index 1")  # the bytes of a result that nothing needs any more
+    with store.publishing():
+        collecting = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], env=environment)
+        time.sleep(0.5)
+        assert store.publish_object(temporary).digest == old[0].object  # found to be there
+        store.set_ref("d", "s", "index", old[0].digest)
+        time.sleep(0.3)
+    assert collecting.wait(30) == 0
+    assert left(store, *old) == [True, False, False]

@@ -1,0 +1,159 @@
+"""Locks save work: they die with their holder, say who it is, and are never needed for a right result."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from cache import locks
+from cache.locks import Holder, Owner
+
+PROJECT = Path(__file__).parents[2]
+
+HOLD = textwrap.dedent(
+    """
+    import os, sys, time
+    from pathlib import Path
+    from cache import locks
+    lock = locks.acquire(Path(sys.argv[1]))
+    lock.describe("sample", {"objects": ["o"]})
+    if len(sys.argv) > 2 and os.fork() == 0:
+        time.sleep(60)  # a worker that outlives its parent
+    print("held", flush=True)
+    time.sleep(60)
+    """
+)
+
+
+def hold(path: Path, *arguments: str) -> subprocess.Popen:
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(path), *arguments], env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_held_lock_says_who_holds_it_and_what_for(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    process = hold(path)
+    holder = locks.holder_of(path)
+    assert holder is not None and (holder.owner.pid, holder.what, holder.uses) == (process.pid, "sample", {"objects": ["o"]})
+    assert f"process {process.pid} (since " in str(holder)
+    assert locks.acquire(path, wait=False) is None
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("arguments", [(), ("with a worker",)])
+def test_a_killed_holder_holds_nothing_even_if_its_worker_lives_on(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    path = tmp_path / "lock"
+    process = hold(path, *arguments)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert locks.holder_of(path) is None
+    lock = locks.acquire(path, wait=False)
+    assert lock is not None
+    lock.release()
+    assert not path.exists()
+
+
+def test_a_released_lock_is_gone_and_can_be_taken_again(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    for _ in range(3):
+        lock = locks.acquire(path)
+        assert lock is not None
+        lock.describe("x", {})
+        assert locks.holder_of(path) is not None
+        lock.release()
+        assert not path.exists() and locks.holder_of(path) is None
+
+
+def test_whoever_waits_is_told_once_for_whom_and_gets_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    process = hold(path)
+    told: list[Holder | None] = []
+
+    def waiting(holder: Holder | None) -> None:
+        told.append(holder)
+        process.kill()
+        process.wait()
+
+    lock = locks.acquire(path, waiting=waiting)
+    assert lock is not None
+    assert [holder.owner.pid for holder in told if holder] == [process.pid]
+    lock.release()
+
+
+def on_another_machine(path: Path, **changes: object) -> None:
+    owner = replace(Owner.me(), host="elsewhere", boot="b", **changes)
+    path.write_text(json.dumps(asdict(Holder(owner, "sample", time.time(), {}))))
+
+
+def test_where_kernel_locks_do_not_reach_a_beating_heart_elsewhere_is_believed(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    on_another_machine(path)
+    assert locks.acquire(path, wait=False) is None
+    holder = locks.holder_of(path)
+    assert holder is not None and "on elsewhere" in str(holder)
+    past = time.time() - locks.DEAD_AFTER - 5
+    os.utime(path, (past, past))
+    assert locks.holder_of(path) is None
+    lock = locks.acquire(path, wait=False)
+    assert lock is not None
+    lock.release()
+
+
+def test_a_file_system_without_locks_falls_back_to_heartbeats(tmp_path: Path, monkeypatch) -> None:
+    def refuse(*args: object) -> None:
+        raise OSError(37, "no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    path = tmp_path / "lock"
+    lock = locks.acquire(path, wait=False)
+    assert lock is not None
+    lock.describe("sample", {})
+    assert locks.holder_of(path) is not None
+    lock.release()
+    on_another_machine(path)
+    assert locks.acquire(path, wait=False) is None
+
+
+def test_the_heart_beats_while_the_lock_is_held(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(locks, "BEAT", 0.05)
+    path = tmp_path / "lock"
+    lock = locks.acquire(path)
+    assert lock is not None
+    lock.describe("x", {})
+    os.utime(path, (1.0, 1.0))
+    deadline = time.monotonic() + 10
+    while path.stat().st_mtime < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert path.stat().st_mtime > 2
+    lock.release()
+
+
+def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
+    me = Owner.me()
+    assert not me.dead
+    assert replace(me, started=me.started + 1).dead
+    assert replace(me, boot="earlier").dead
+    assert not replace(me, host="elsewhere", boot="b", started=1).dead  # who knows
+    assert Owner.parse(me.token) == me
+    assert Owner.parse("something else") is None
+
+
+def test_a_zombie_holds_nothing() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    owner = Owner(Owner.me().host, Owner.me().boot, process.pid, locks._started(process.pid))
+    deadline = time.monotonic() + 10
+    while not owner.dead and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert owner.dead
+    process.wait()
