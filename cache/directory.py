@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from cache import layout
 from cache.arrival import receive_object, receive_shard
 from cache.digest import Manifest
-from cache.errors import StoreError
-from cache.remote import CHUNK, Remote, RemoteError, Step
+from cache.remote import CHUNK, DamageError, Remote, RemoteError, Step
 from cache.store import Store
 
 
 class Directory(Remote):
-    """A store in a directory, read with care: links and special files are refused. Only :meth:`prepare` and what follows it writes.
+    """A store in a directory, used with care: links and special files are refused, whether they are read or written through.
 
-    ``own``: it is the user's own store, whose directories may lie behind links.
+    ``own``: it is the user's own store, whose directories may lie behind links. Only :meth:`prepare` and what follows it writes.
     """
 
     def __init__(self, root: Path, *, own: bool = False) -> None:
@@ -103,28 +103,36 @@ class Directory(Remote):
 
     def prepare(self) -> None:
         """Make it a store if it is none yet."""
+        for path in ("tmp", "locks", "quarantine"):
+            self._stat(path)
         self.store.prepare()
 
     def publishing(self) -> AbstractContextManager[None]:
         """Keep gc away."""
+        self.prepare()
         return self.store.publishing()
 
     def write(self, path: str, data: bytes, *, read_only: bool = True) -> None:
         """Replace a small file by rename."""
+        self._stat(path)
         self.store.write(self.root / path, data, 0o444 if read_only else 0o644)
 
     def has_object(self, manifest: Manifest, *, contents: bool = False) -> bool:
         """Whether every file is there with its size; with ``contents``, its bytes."""
+        files = self.root / layout.object_directory(manifest.digest) / "files"
         try:
-            self.store.check_object(manifest.digest, contents=contents)
-        except StoreError:
+            if self.manifest(manifest.digest) is None:
+                return False
+        except DamageError:
             return False
-        return True
+        return all(entry.matches(files / entry.path, contents=contents) for entry in manifest.files)
 
     def receive_object(self, manifest: Manifest, source: Remote, step: Step) -> None:
         """Fetch an object; what an earlier transfer brought is used."""
+        self._stat(layout.object_directory(manifest.digest))
         receive_object(self.store, manifest, source, step)
 
     def receive_shard(self, path: str, source: Remote, step: Step) -> int:
         """Fetch what is new in a shard."""
+        self._stat(path)
         return receive_shard(self.store, path, source, step)

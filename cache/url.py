@@ -21,6 +21,9 @@ from cache.digest import FileEntry, Manifest
 from cache.errors import KdpipeError
 from cache.remote import CHUNK, Remote, RemoteError, Step, format_bytes
 
+#: Protocols of places that have names but no directories.
+FLAT = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "r2"})
+
 
 class Url(Remote):
     """A store behind a URL. Raises RemoteError, naming what to install, if nothing here can speak its protocol."""
@@ -86,7 +89,7 @@ class Url(Remote):
     def write(self, path: str, data: bytes, *, read_only: bool = True) -> None:
         """Put a small file and see whether it is there."""
         with self._asking(path):
-            self._files.makedirs(posixpath.dirname(self._full(path)), exist_ok=True)
+            self._make_directory(path)
             self._files.pipe_file(self._full(path), data)
             self._files.invalidate_cache()
         if self.size(path) is None:
@@ -143,7 +146,7 @@ class Url(Remote):
         """Write a file; returns the digest of what was sent."""
         digest = hashlib.sha256()
         with self._asking(path):
-            self._files.makedirs(posixpath.dirname(self._full(path)), exist_ok=True)
+            self._make_directory(path)
             with self._files.open(self._full(path), "wb") as file:
                 for chunk in chunks:
                     digest.update(chunk)
@@ -168,6 +171,11 @@ class Url(Remote):
     def _remove(self, path: str) -> None:
         with self._asking(path):
             self._files.rm_file(self._full(path))
+
+    def _make_directory(self, path: str) -> None:
+        """Where there are directories; in a bucket, asking for one could make another bucket."""
+        if not FLAT.intersection([self._files.protocol] if isinstance(self._files.protocol, str) else self._files.protocol):
+            self._files.makedirs(posixpath.dirname(self._full(path)), exist_ok=True)
 
     def _file(self, oid: str, entry: FileEntry) -> str:
         return f"{layout.object_directory(oid)}/files/{entry.path}"

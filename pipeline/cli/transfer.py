@@ -117,8 +117,9 @@ class Row:
     reason: str = ""
 
     def __str__(self) -> str:
-        size = f"{self.size / 1e6:.1f} MB"
-        return {"pulled": f"pulled {size}", "repaired": f"repaired, pulled {size}", "here": "here already"}.get(self.state, self.reason)
+        pulled = f"pulled {self.size / 1e6:.1f} MB"
+        told = {"pulled": pulled, "repaired": f"gone or damaged here: {pulled}", "here": "here already"}
+        return told.get(self.state, self.reason)
 
 
 @click.command()
@@ -145,7 +146,7 @@ def pull(session: Session, remote: str, targets: tuple[str, ...], no_items: bool
                 row = Row(node.name, "damaged", reason="damaged there")
             rows.append(row)
             if not session.json:
-                click.echo(f"{row.node}: {row}")
+                click.echo(f"{row.node}: {str(row).replace('pulled', 'would pull') if session.dry_run else row}")
     judge.fingerprint.save()
     if session.json:
         click.echo(json.dumps([asdict(row) for row in rows], indent=1))

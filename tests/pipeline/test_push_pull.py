@@ -66,7 +66,7 @@ def test_there_must_be_something_to_push(house) -> None:
 def test_dry_runs_write_nothing(house, team: Path) -> None:
     before = listing(team)
     shown = rows(house.run("pull", str(team), "--dry-run").stdout)
-    assert shown["world"].startswith("pulled") and shown["index"] == "waits for world"
+    assert shown["world"].startswith("would pull") and shown["index"] == "waits for world"
     assert not (house.store / "objects").exists() and not (house.store / "refs").exists()
     house.run("run", "index")
     (house.root.parent / "new").mkdir()
@@ -101,7 +101,7 @@ def test_objects_that_are_gone_or_damaged_here_are_pulled_back(house, team: Path
     damaged.chmod(0o644)
     damaged.write_text("x")
     told = rows(house.run("pull", str(team)).stdout)
-    assert sorted(name for name, line in told.items() if line.startswith("repaired")) == ["questions", "sample"]
+    assert sorted(name for name, line in told.items() if line.startswith("gone or damaged here: pulled")) == ["questions", "sample"]
     assert house.computed() == [] and damaged.read_text() == "questions"
 
 
@@ -176,6 +176,7 @@ def test_a_url_works_like_a_directory(house) -> None:
     assert house.run("plan").stdout == "nothing to run: everything is fresh\n" and house.computed() == []
 
 
+@pytest.mark.long
 def test_killed_pushes_and_pulls_are_finished_by_running_them_again(house) -> None:
     house.run("run", "report")
     for place, command in (("../team", "push"), (str(house.store), "pull")):
