@@ -15,10 +15,11 @@ from pipeline.judge import Judge, State
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds, or None if nothing is known; ``basis`` says from what."""
+    """Seconds, or None if nothing is known; ``basis`` says from what. ``far``: not from this node on this dataset."""
 
     seconds: float | None
     basis: str = ""
+    far: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,22 +50,29 @@ class Estimates:
     def of(self, state: State) -> Estimate:
         """How long a node that is not fresh will take if it runs."""
         name = state.node.name
-        for timings, basis in ((self.exact.get(name), "its last run"), (self.elsewhere.get(name), "its last run elsewhere")):
-            if timings:
-                return Estimate(_scaled(timings, self._items(state)), basis)
+        if name in self.exact:
+            return Estimate(_scaled(self.exact[name], self._items(state)), "its last run")
+        if name in self.elsewhere:
+            return Estimate(_scaled(self.elsewhere[name], self._items(state)), "its last run for another dataset or system", far=True)
         stage = self.stages.get(state.node.stage.name)
         if stage:
-            return Estimate(median(_scaled([timing], self._items(state)) for timing in stage), "the median of its stage")
+            return Estimate(median(_scaled([timing], self._items(state)) for timing in stage), "the median of its stage", far=True)
         last = self.judge.usable(name)  # stores of format 1 have no log
         return Estimate(last.seconds, "its last run") if last is not None else Estimate(None)
 
     def _items(self, state: State) -> int | None:
         """How many items of an item stage have to be computed; None if that is not known (a stage without items, or one that waits)."""
         last = self.judge.usable(state.node.name)
-        if not state.node.stage.items or last is None or state.key is None or last.key.items != state.key.items:
+        if not state.node.stage.items or state.key is None:
             return None
+        if last is None or last.key.items != state.key.items:
+            return max(map(self._count, self.judge.inputs(state.node).values()), default=0) or None
         counts = [self._changed(state, last, alias) for alias, digest in state.key.inputs.items() if last.key.inputs.get(alias) != digest]
         return max((count for count in counts if count is not None), default=None)
+
+    def _count(self, record: Record) -> int:
+        """How many items an input speaks of: those of its ledger, or else its members."""
+        return sum(record.ledger.values()) or len(self.judge.store.members(record))
 
     def _changed(self, state: State, last: Record, alias: str) -> int | None:
         """How many members of an input changed or came since ``last`` was made from it."""

@@ -47,8 +47,11 @@ def print_plan(session: Session, names: list[str]) -> None:
     for state in states:
         seconds = estimates[state.node.name].seconds
         guess = "?" if seconds is None else f"~{time_text(seconds)}"
-        click.echo(f"{state.node.name:{width}}  {guess:>13}  {line_text(state.reason)}")
+        far = "*" if estimates[state.node.name].far else " "
+        click.echo(f"{state.node.name:{width}}  {guess:>13}{far} {line_text(state.reason)}")
     click.echo(total_text(states, estimates))
+    if any(estimate.far for estimate in estimates.values()):
+        click.echo("* as it took for another dataset or system, or other nodes of the stage took")
 
 
 def total_text(states: list[State], estimates: dict[str, Estimate]) -> str:

@@ -165,7 +165,9 @@ def test_estimates_prefer_the_same_node_here_then_elsewhere_then_its_stage(house
         Timing("teacher.s7", *here, 10.0), Timing("teacher.s8", *here, 20.0), Timing("teacher.s9", *there, 60.0))  # fmt: skip
     found = {node: row["estimate_s"] for node, row in rows(house, "plan").items()}
     assert (found["world"], found["questions"], found["teacher.s0"], found["index"]) == (7.0, 5.0, 20.0, None)
-    last = house.run("plan").stdout.splitlines()[-1]
+    last, footnote = house.run("plan").stdout.splitlines()[-2:]
+    assert footnote.startswith("* as it took for another dataset")
+    assert "7.0 s  " in line(house, "plan", "world") and "5.0 s* " in line(house, "plan", "questions")
     assert "at most ~52 s one after the other" in last, "7 + 5 + 20 + 20"
     assert "~32 s where there is room" in last and "nothing is known of 11 of them" in last
 
@@ -180,7 +182,13 @@ def test_an_estimate_counts_only_the_items_that_are_new(house, videos: Path) -> 
     log(house, Timing("sample", "files", "videoqa", 300.0, 3, 3))
     assert rows(house, "plan", "sample", "--dataset", "files")["sample"]["estimate_s"] == 100.0
     everything = rows(house, "plan", "sample", "--dataset", "files", "--set", "sample.num_clips=9")
-    assert everything["sample"]["estimate_s"] == 300.0
+    assert everything["sample"]["estimate_s"] == 400.0, "four videos now"
+
+
+def test_an_estimate_from_another_dataset_is_scaled_to_the_items_of_this_one(house, videos: Path) -> None:
+    house.run("run", "index", "--dataset", "files")
+    log(house, Timing("sample", "world", "videoqa", 80.0, 8, 8))
+    assert rows(house, "plan", "sample", "--dataset", "files")["sample"]["estimate_s"] == 30.0
 
 
 # -- ls -------------------------------------------------------------------------------------------------------------------
