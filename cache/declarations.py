@@ -6,7 +6,8 @@ In a module that assigns ``Stage(...)`` of :mod:`cache.stage` these are
 * the ``option(...)`` fields of the records that are named as a stage's ``params``, and of their bases: they are the key's parameters;
 * the graph function ``nodes``: it makes nodes, whose parameters and inputs are in the key.
 
-So an edit of one stage's default does not make another stage stale. Code that uses such a name at run time (reads a default
+So an edit of one stage's default does not make another stage stale. If a method of a class speaks of such a name, nothing is
+left out. Code that uses such a name at run time (reads a default
 from the record's class, say) can see more of it than the key does: :attr:`Declarations.names` tells which names those are.
 """
 
@@ -48,8 +49,10 @@ def declarations(tree: ast.Module) -> Declarations:
     graph = [s for s in tree.body if isinstance(s, ast.FunctionDef) and s.name == "nodes" and not s.decorator_list]
     if any(isinstance(n, ast.Name) and n.id == "nodes" for n in ast.walk(tree)):
         graph = []
-    left_out |= {s.name for s in graph}
-    return Declarations([*stages, *fields, *graph], frozenset(_depending(tree, left_out)))
+    depending = _depending(tree, left_out | {s.name for s in graph})
+    if any(name in depending for name in _spoken_of_in_methods(tree)):  # an instance can carry it anywhere
+        return Declarations()
+    return Declarations([*stages, *fields, *graph], frozenset(depending))
 
 
 def _from_contract(tree: ast.Module) -> Iterator[ast.alias]:
@@ -104,6 +107,13 @@ def _params_records(stages: list[ast.stmt], records: dict[str, ast.ClassDef]) ->
 def _is_dataclass(node: ast.ClassDef) -> bool:
     names = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
     return any(isinstance(n, ast.Name) and n.id == "dataclass" for n in names)
+
+
+def _spoken_of_in_methods(tree: ast.Module) -> Iterator[str]:
+    for record in tree.body:
+        for method in record.body if isinstance(record, ast.ClassDef) else ():
+            if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield from (node.id for node in ast.walk(method) if isinstance(node, ast.Name))
 
 
 def _depending(tree: ast.Module, names: set[str]) -> set[str]:

@@ -28,7 +28,7 @@ import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ NEUTRAL = frozenset(
 EVERYWHERE = frozenset({"cache.digest", "cache.ledger"})
 
 #: Raise when the normal form changes: memoised module digests are then computed anew.
-NORMAL_FORM = 2
+NORMAL_FORM = 3
 
 #: Names under which more than functions and classes is listed among a module's definitions.
 TOP = "<module>"
@@ -139,7 +139,8 @@ class Fingerprint:
         Raises StoreError if one of the named modules does not exist.
         """
         found: dict[str, Module] = {}
-        queue = [entry, *extra]
+        roots = {entry, *extra}
+        queue = sorted(roots)
         for name in queue:
             if self._module(name) is None:
                 raise StoreError(f"there is no module {name} in the source tree")
@@ -155,6 +156,7 @@ class Fingerprint:
             queue.extend(_parents(name))
         reads_text = any(module.reads_text for module in found.values())
         uses = {name for module in found.values() for name in (*module.uses, *(n for n in module.imports if n.endswith(".*")))}
+        uses |= {f"{root}.*" for root in roots}  # an entry that stands beside declarations
         return {name: self._in_context(name, found, uses, reads_text) for name in sorted(found)}
 
     def _reached(self, module: Module) -> Iterator[str]:
@@ -209,13 +211,13 @@ class Fingerprint:
     def source(self, name: str) -> Path | None:
         """The file of module ``name``, or None if it is not a module of the project.
 
-        As Python does, a package is taken before a module of the same name, and an extension before a text.
+        As Python does, a package is taken before a module of the same name, an extension before a text, a text before bytecode.
         """
         if name.split(".")[0] not in PACKAGES:
             return None
         base = self.root.joinpath(*name.split("."))
         for folder, stem in ((base, "__init__"), (base.parent, base.name)):
-            for suffix in (*EXTENSION_SUFFIXES, ".py"):
+            for suffix in (*EXTENSION_SUFFIXES, ".py", *BYTECODE_SUFFIXES):
                 path = folder / f"{stem}{suffix}"
                 if path.is_file():
                     return path
@@ -281,7 +283,7 @@ def _module_of(row: list[Any]) -> Module:
 
 
 def _opaque(content: bytes) -> Module:
-    """A compiled extension: all of its bytes count."""
+    """A compiled extension, or bytecode without a text: all of its bytes count."""
     text = hashlib.sha256(content).hexdigest()[:32]
     return Module(text, {TEXT: text}, text=text)
 

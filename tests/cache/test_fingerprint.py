@@ -378,6 +378,30 @@ def test_a_default_that_code_reads_by_itself_counts(tree: Path, use: str) -> Non
     assert digests(tree) != before
 
 
+def test_a_default_that_a_method_of_a_record_reads_counts(tree: Path) -> None:
+    (tree / "stages/demo/__init__.py").write_text(DECLARATION.replace("self.alpha * 2", "self.alpha * len(STAGE.name)"))
+    before = digests(tree)
+    edit(tree, "stages/demo/__init__.py", 'name="demo"', 'name="demonstration"')
+    assert digests(tree) != before
+
+
+def test_a_default_that_an_entry_beside_its_declaration_reads_counts(tree: Path) -> None:
+    path = tree / "stages/demo/__init__.py"
+    path.write_text(DECLARATION + "\n\ndef run(ctx):\n    return DemoParams().alpha\n")
+    before = Fingerprint(tree).closure("stages.demo")
+    edit(tree, "stages/demo/__init__.py", "option(1.0", "option(2.0")
+    assert Fingerprint(tree).closure("stages.demo") != before
+
+
+def test_bytecode_without_a_text_counts(tree: Path) -> None:
+    (tree / "models/late.py").unlink()
+    (tree / "models/late.pyc").write_bytes(b"one")
+    before = digests(tree)
+    assert "models.late" in before
+    (tree / "models/late.pyc").write_bytes(b"two")
+    assert digests(tree) != before
+
+
 def test_a_package_is_taken_before_a_module_of_the_same_name_as_python_does(tree: Path) -> None:
     (tree / "models/net").mkdir()
     (tree / "models/net/__init__.py").write_text("SCALE = 1\nclass Net: pass\n")
