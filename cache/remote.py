@@ -117,7 +117,8 @@ class Remote(ABC):
 
     def damage(self, what: str) -> DamageError:
         """The error for something that cannot be believed."""
-        return DamageError(f"{self.name}: {what}; it was not taken over", hint=self.mend)
+        shown = "".join(c if c.isprintable() else "\ufffd" for c in what)  # names in it may be anybody's
+        return DamageError(f"{self.name}: {shown}; it was not taken over", hint=self.mend)
 
     def check_format(self, *, create: bool = False) -> None:
         """Refuse what is no store, and a newer one. With ``create``, an empty place will do."""
@@ -190,6 +191,9 @@ def _check_record(record: Record) -> None:
         value = getattr(record, field.name)
         if not isinstance(value, _KINDS.get(field.name, object)):
             raise ValueError(f"its {field.name} cannot be read")
+    for shown in (record.node, record.dataset, record.system):
+        if not shown.isprintable():
+            raise ValueError("its names cannot be shown")
     layout.digest(record.object)
     layout.name(record.key.stage)
     for name in (record.items, record.members):

@@ -44,7 +44,7 @@ class Upstream:
             self.say(f"not taken from upstream: {error}")
             return None
         if record is not None:
-            self.say(f"{record.node or key[:12]}: taken from upstream ({transfer.moved.size / 1e6:.1f} MB)")
+            self.say(f"{record.node or key[:12]}: taken from upstream {self.remote.name}")
         for line in transfer.moved.damaged:
             self.say(f"not taken from upstream: {line}")
         return record

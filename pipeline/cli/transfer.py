@@ -19,6 +19,7 @@ from cache.transfer import Moved, Transfer
 from pipeline.cli.session import Session, select, session_options
 from pipeline.judge import FRESH, Judge
 from pipeline.progress import Bar
+from pipeline.text import size_text
 
 
 @click.command()
@@ -99,9 +100,17 @@ def _tell_push(session: Session, target: Remote, moved: Moved) -> None:
     if session.json:
         click.echo(json.dumps(asdict(moved), indent=1, sort_keys=True))
     else:
-        sent = f"{moved.records} results, {moved.objects} objects, {moved.shards} shards of rows ({moved.size / 1e6:.1f} MB)"
-        names = f"{moved.refs} refs" + (f", {moved.pins} pins" if moved.pins else "")
-        click.echo(f"{'would push' if session.dry_run else 'pushed'} to {target.name}: {sent}, {names}; {moved.there} results were there")
+        counts = {
+            "results": moved.records,
+            "objects": moved.objects,
+            "shards of rows": moved.shards,
+            "refs": moved.refs,
+            "pins": moved.pins,
+        }
+        sent = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        there = f"; {moved.there} results were there already" if moved.there else ""
+        verb = "would push" if session.dry_run else "pushed"
+        click.echo(f"{verb} to {target.name}: {f'{sent} ({size_text(moved.size)})' if sent else 'nothing'}{there}")
     if moved.gone:
         session.options.say(f"{len(moved.gone)} older results that these were made from are not in the store any more")
     _raise_if_damaged(session, moved.damaged)
@@ -117,7 +126,7 @@ class Row:
     reason: str = ""
 
     def __str__(self) -> str:
-        pulled = f"pulled {self.size / 1e6:.1f} MB"
+        pulled = f"pulled {size_text(self.size)}"
         told = {"pulled": pulled, "repaired": f"gone or damaged here: {pulled}", "here": "here already"}
         return told.get(self.state, self.reason)
 

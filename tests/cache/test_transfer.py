@@ -298,6 +298,7 @@ def lie(store: Store, record: Record, change: Callable[[dict], None]) -> str:
         lambda f: f.update(parents={"x": "../../x"}),
         lambda f: f.update(parents=["x"]),
         lambda f: f.update(size="many"),
+        lambda f: f.update(node="\x1b[2Jworld"),
         lambda f: f.update(accepted={"from": "/etc/passwd"}),
         lambda f: f["key"].update(stage="../../../outside"),
         lambda f: f["key"].update(stage="/outside"),
