@@ -127,12 +127,18 @@ def _parent(store: Store, record: Record, alias: str) -> Record | None:
 
 
 def _input(store: Store, component: Component, old: Record | None, new: Record) -> tuple[str, tuple[str, ...]]:
-    """Which items of an input changed, or else which of its files."""
+    """Which items of an input changed, or else which of its files, and of the raw files behind it."""
     label = f"input {component.name}"
-    if old is not None and old.items and new.items:
-        told = _compared(label, _contents(store.members(old)), _contents(store.members(new)), " videos")
-        if told is not None:
-            return told
+    was, now = (_contents(store.members(record)) if record is not None else Members() for record in (old, new))
+    if new.items and (told := _compared(label, was, now, " videos")):
+        return told
+    text, details = _files_of(store, label, component)
+    raw = None if new.items else _compared("raw files", was, now, "")
+    return (f"{text}; {raw[0]}", raw[1]) if raw is not None else (text, details)
+
+
+def _files_of(store: Store, label: str, component: Component) -> tuple[str, tuple[str, ...]]:
+    """Which files of an input changed."""
     try:
         before, after = ({entry.path: entry.sha256 for entry in store.manifest(digest).files} for digest in (component.old, component.new))
     except StoreError:

@@ -63,7 +63,7 @@ def total_text(states: list[State], estimates: dict[str, Estimate]) -> str:
     bound = "at most " if any(state.status == WAITS for state in states) else ""
     text = f"{count}, {bound}~{time_text(amount.seconds)} one after the other"
     if amount.path < amount.seconds * 0.95:
-        text += f", ~{time_text(amount.path)} where there is room to run all that can run at once"
+        text += f", ~{time_text(amount.path)} at best in parallel"
     return text + (f"; nothing is known of {amount.unknown} of them (?)" if amount.unknown else "")
 
 

@@ -169,7 +169,7 @@ def test_estimates_prefer_the_same_node_here_then_elsewhere_then_its_stage(house
     assert footnote.startswith("* as it took for another dataset")
     assert "7.0 s  " in line(house, "plan", "world") and "5.0 s* " in line(house, "plan", "questions")
     assert "at most ~52 s one after the other" in last, "7 + 5 + 20 + 20"
-    assert "~32 s where there is room" in last and "nothing is known of 11 of them" in last
+    assert "~32 s at best in parallel" in last and "nothing is known of 11 of them" in last
 
 
 def test_an_estimate_counts_only_the_items_that_are_new(house, videos: Path) -> None:

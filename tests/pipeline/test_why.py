@@ -88,7 +88,7 @@ def test_the_videos_that_changed_came_and_went_are_counted_and_named(house, with
     house.run("run", "sample", "--dataset", "files")
     said = lines(house, "extract.appearance", "--dataset", "files")
     assert "input sample: 1 of 4 videos changed (b.txt), 1 new (d.txt), 1 gone (a.txt)" in said
-    assert "input index: index.json changed" in said
+    assert "input index: index.json changed; raw files: 1 of 4 changed (b.txt), 1 new (d.txt), 1 gone (a.txt)" in said
     found = {c["name"]: c for c in components(house, "extract.appearance", "--dataset", "files")}
     assert found["sample"]["details"] == ["b.txt", "d.txt", "a.txt"]
 
