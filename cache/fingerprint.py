@@ -32,6 +32,7 @@ from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
+from cache.bytecode import drop_stale
 from cache.declarations import declarations
 from cache.errors import StoreError
 from cache.normal_form import dump, normal_form, without_type_checking
@@ -45,6 +46,7 @@ NEUTRAL = frozenset(
     {
         "cache",
         "cache.arrival",
+        "cache.bytecode",
         "cache.declarations",
         "cache.directory",
         "cache.errors",
@@ -228,9 +230,12 @@ class Fingerprint:
         is_package = path.name.startswith("__init__.")
         key = hashlib.sha256(f"{name}\0{is_package}\0".encode() + text).hexdigest()
         self._asked.add(key)
-        if key not in self._by_text:
+        is_new = key not in self._by_text
+        if is_new:
             self._by_text[key] = self._parse(name, path, text, is_package) if path.suffix == ".py" else _opaque(text)
             self._dirty = True
+        if path.suffix == ".py":
+            drop_stale(name, path, text, is_new=is_new)
         return self._by_text[key]
 
     def _parse(self, name: str, path: Path, text: bytes, is_package: bool) -> Module:
