@@ -167,7 +167,8 @@ class Fingerprint:
             yield name
             if name.endswith(".*"):
                 folder = self.root.joinpath(*name.split(".")[:-1])
-                yield from (f"{name[:-2]}.{path.stem}" for path in sorted(folder.glob("*")) if path.is_dir() or path.suffix == ".py")
+                stems = sorted(path.stem for path in folder.glob("*") if path.is_dir() or path.suffix == ".py")
+                yield from (f"{name[:-2]}.{stem}" for stem in stems if not stem.startswith("__"))
 
     def _in_context(self, name: str, closure: Mapping[str, Module], uses: set[str], reads_text: bool) -> Module:
         """A module as the other modules of the closure see it."""

@@ -456,6 +456,15 @@ def test_a_module_reached_by_a_name_in_the_text_is_followed(tree: Path, text: st
     assert "models.unused" in digests(tree)
 
 
+def test_a_star_may_load_every_module_of_a_package(tree: Path) -> None:
+    (tree / "models/_private.py").write_text("")
+    (tree / "models/__pycache__").mkdir()
+    (tree / DEMO).write_text("from models import *\n")
+    assert {name for name in digests(tree) if name.startswith("models.")} == {
+        "models._private", "models.late", "models.net", "models.unused",
+    }  # fmt: skip
+
+
 def test_a_relative_name_in_import_module_is_followed(tree: Path) -> None:
     edit(tree, "models/late.py", "return 5", "import importlib\n    return importlib.import_module('.unused', __package__).X")
     assert "models.unused" in digests(tree)
