@@ -109,6 +109,12 @@ def flip(path: Path, position: int) -> None:
     path.write_bytes(data)
 
 
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed process loses nothing that the system holds, so that the disk itself need not be waited for a thousand times."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
 @pytest.fixture
 def memory() -> Iterator[str]:
     fsspec = pytest.importorskip("fsspec")
