@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from cache.errors import StoreError
 from cache.names import unescape
@@ -32,7 +32,10 @@ class Use:
 
 @dataclass(frozen=True)
 class Artifact:
-    """One result. ``record`` is None if it cannot be read; ``damage`` says why then."""
+    """One result. ``record`` is None if it cannot be read; ``damage`` says why then.
+
+    children: keys of the results that were made from it, or from an equal result of its stage (one that was accepted, say).
+    """
 
     key: str
     record: Record | None
@@ -113,18 +116,10 @@ class Catalog:
             for parent in dict.fromkeys(record.parents.values()) if record is not None else ():
                 children.setdefault(parent, []).append(key)
         found = {
-            key: Artifact(
-                key,
-                record,
-                damage,
-                record is not None and not (store.object_path(record.object) / "manifest.json").exists(),
-                tuple(uses.get(key, ())),
-                tuple(pinned.get(key, ())),
-                tuple(children.get(key, ())),
-            )
+            key: Artifact(key, record, damage, _gone(store, record), tuple(uses.get(key, ())), tuple(pinned.get(key, ())))
             for key, (record, damage) in records.items()
         }
-        return cls(found, notes)
+        return cls(_with_children(found, children), notes)
 
     def current(self, dataset: str, system: str) -> list[Artifact]:
         """What the refs of a dataset and system name."""
@@ -144,6 +139,22 @@ class Catalog:
     def total(self, artifacts: Iterable[Artifact]) -> int:
         """Bytes of the objects behind ``artifacts``, each counted once."""
         return sum({a.record.object: a.size for a in artifacts if a.record is not None and not a.gone}.values())
+
+
+def _gone(store: Store, record: Record | None) -> bool:
+    return record is not None and not (store.object_path(record.object) / "manifest.json").exists()
+
+
+def _with_children(found: dict[str, Artifact], children: Mapping[str, Sequence[str]]) -> dict[str, Artifact]:
+    """Equal results of one stage are one thing to those who read them: each has the children of all."""
+    shared: dict[tuple[str, str], list[str]] = {}
+    for artifact in found.values():
+        shared.setdefault(_same(artifact), []).extend(children.get(artifact.key, ()))
+    return {key: replace(artifact, children=tuple(dict.fromkeys(shared[_same(artifact)]))) for key, artifact in found.items()}
+
+
+def _same(artifact: Artifact) -> tuple[str, str]:
+    return (artifact.stage, artifact.record.object) if artifact.record is not None else ("", artifact.key)
 
 
 def _uses(store: Store) -> Iterator[tuple[Use, str]]:

@@ -152,7 +152,7 @@ class Judge:
                 return State(node, FRESH, "", key, record)
             last = self.last(node.name)
         except StoreError as error:  # the runner meets it again, and says what to do
-            return State(node, DAMAGED, error.message, key)
+            return State(node, DAMAGED, damage(error), key)
         if last is None:
             was_made = self.store.ref(self.dataset, self.system, node.name) is not None
             return State(node, MISSING, "its result was removed from the store" if was_made else NEVER_MADE, key)
@@ -267,6 +267,12 @@ class Judge:
             except OSError:
                 return relative
         return ""
+
+
+def damage(error: StoreError) -> str:
+    """What is wrong with a record that the store refused, without its long name."""
+    cause = error.__cause__
+    return f"its record {str(cause).removeprefix('it ')}" if isinstance(cause, ValueError) else error.message
 
 
 def closure(fingerprint: Fingerprint, node: Node) -> dict[str, Module]:

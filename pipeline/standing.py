@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cache.errors import StoreError
 from cache.record import Record
-from pipeline.judge import DAMAGED, FRESH, WAITS, Judge, State
+from pipeline.judge import DAMAGED, FRESH, WAITS, Judge, State, damage
 
 RUNNING = "running"
 FAILED = "failed"
@@ -92,5 +92,5 @@ def _unreadable(judge: Judge, state: State) -> tuple[str, str] | None:
     try:
         judge.last(state.node.name)
     except StoreError as error:
-        return DAMAGED, f"{error.message}; kdpipe fsck"
+        return DAMAGED, f"{damage(error)}; kdpipe fsck"
     return None

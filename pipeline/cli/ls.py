@@ -111,10 +111,10 @@ def _print(session: Session, catalog: Catalog, found: list[Artifact], tree: bool
     if rows:
         click.echo(f"{'key':12}  {'node':{name}}  {'of':{place}}  {'size':>9}  {'age':>6}  {'from':>4}  {'used':>4}  state")
     for indent, a, remark in rows:
-        age = age_text(a.age) if a.record is not None else "?"
+        age, size = (age_text(a.age), size_text(a.size)) if a.record is not None else ("?", "?")
         node = f"{indent}{line_text(a.node)}"
         counts = f"{len(a.parents):>4}  {len(a.children):>4}"
-        click.echo(f"{a.key[:12]}  {node:{name}}  {_place(a):{place}}  {size_text(a.size):>9}  {age:>6}  {counts}  {_state(a)}{remark}")
+        click.echo(f"{a.key[:12]}  {node:{name}}  {_place(a):{place}}  {size:>9}  {age:>6}  {counts}  {_state(a)}{remark}")
     click.echo(_totals(catalog, found))
     if any(a.damage for a in found):
         click.echo("damaged records: kdpipe fsck --repair puts them aside")

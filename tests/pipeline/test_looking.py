@@ -215,6 +215,10 @@ def test_ls_knows_parents_and_children(house) -> None:
     assert set(found["sample"]["children"]) == {found["extract.appearance"]["key"], found["extract.motion"]["key"]}
     assert set(rows(house, "ls", "--parents", "sample")) == {"index", "world"}
     assert set(rows(house, "ls", "--children", found["sample"]["key"][:10])) == {"extract.appearance", "extract.motion"}
+    house.edit("models/net.py", "WIDTH = 2", "WIDTH = 1 + 1")
+    house.run("accept", "extract.motion", "--because", "one and one is two")
+    after = rows(house, "ls")["extract.motion"]
+    assert after["key"] != found["extract.motion"]["key"] and after["children"] == found["extract.motion"]["children"] != []
     tree = [row[14:] for row in house.run("ls", "--tree", "extract.motion").stdout.splitlines()[1:]]
     assert [re.match(r" *\S+", row)[0] for row in tree[:5]] == ["extract.motion", "  index", "    world", "  sample", "    index"]
     assert "(see above)" in tree[4]
