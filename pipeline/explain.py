@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cache.digest import canonical
-from cache.errors import KdpipeError, StoreError
+from cache.errors import StoreError
 from cache.members import Change, Members
 from cache.stage import Node
 from cache.store import Key, Record, Store
@@ -24,11 +24,15 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Nearest:
-    """The result of the same stage that differs least from what is wanted, and what nobody has seen before."""
+    """The result of the same stage that differs least from what is wanted, and what nobody has seen before.
+
+    ``whole`` is False while what the node reads is not known and so not compared.
+    """
 
     record: Record
     components: list[Component]
     never_seen: list[Component]
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,9 +81,9 @@ def explain(judge: Judge, name: str, *, verbose: bool = False) -> Explanation:
 def _last(judge: Judge, name: str) -> Record | None:
     """The node's last record, whatever became of its files; None if there is none that can be read."""
     try:
-        key = judge.store.ref(judge.dataset, judge.system, name)
+        key = judge.ref(name)
         return judge.store.read_record(key) if key else None
-    except (StoreError, ValueError):
+    except StoreError:
         return None
 
 
@@ -233,7 +237,7 @@ def _nearest(store: Store, state: State, wanted: Key, definitions: Mapping[str, 
     ]
     named = {(component.component, component.name): component for component in unseen}
     unseen = [dataclasses.replace(c, text=f"param {c.name} {c.new}: never seen") if c.component == "param" else c for c in named.values()]
-    return Nearest(best.record, best.components, unseen)
+    return Nearest(best.record, best.components, unseen, whole=not skip)
 
 
 def _of_stage(store: Store, stage: str) -> Iterable[Record]:
@@ -264,10 +268,15 @@ def _nearest_lines(nearest: Nearest) -> list[str]:
     record = nearest.record
     where = f"{record.dataset or '?'}/{record.system or '?'}"
     age = age_text(time.time() - record.created)
+    same = (
+        "no difference: its files were removed from the store"
+        if nearest.whole
+        else "no difference in itself; what it will read is not there yet"
+    )
     lines = [
         f"the nearest result of this stage is {record.node or record.key.stage} of {where}, {record.digest[:12]}, {age} old; from there:"
     ]
-    lines += [f"  {component.text}" for component in nearest.components] or ["  no difference: its files were removed from the store"]
+    lines += [f"  {component.text}" for component in nearest.components] or [f"  {same}"]
     return lines + [f"{component.text} in any result of this stage" for component in nearest.never_seen]
 
 
@@ -298,7 +307,7 @@ def _notes(judge: Judge, state: State, last: Record | None, *, different: bool) 
 
 def _lost_ref(judge: Judge, node: Node) -> list[str]:
     try:
-        key = judge.store.ref(judge.dataset, judge.system, node.name)
-    except (KdpipeError, ValueError):
-        return ["its ref cannot be read"]
+        key = judge.ref(node.name)
+    except StoreError as error:
+        return [error.message]
     return [f"it was made once ({key[:12]}); that result is no longer in the store"] if key else []

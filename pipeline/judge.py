@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,15 +85,25 @@ class Judge:
         return self.graph.config.system
 
     def last(self, name: str) -> Record | None:
-        """The result that the node's ref names, whatever became of it since."""
-        key = self.store.ref(self.dataset, self.system, name)
+        """The result that the node's ref names, whatever became of it since. Raises StoreError if the ref or the record is damaged."""
+        key = self.ref(name)
         return self.store.record(key) if key else None
+
+    def ref(self, name: str) -> str | None:
+        """The key that the node's ref names, or None. Raises StoreError if that is no key."""
+        try:
+            key = self.store.ref(self.dataset, self.system, name)
+        except ValueError:
+            key = ""
+        if key is not None and not re.fullmatch("[0-9a-f]{64}", key):
+            raise StoreError(f"the ref of {name} names no key", hint="kdpipe fsck --repair puts it aside; run again then")
+        return key
 
     def usable(self, name: str) -> Record | None:
         """As :meth:`last`, but a damaged record is none."""
         try:
             return self.last(name)
-        except (StoreError, ValueError):
+        except StoreError:
             return None
 
     # -- judging ------------------------------------------------------------------------------------------------------
@@ -154,7 +165,7 @@ class Judge:
         except StoreError as error:  # the runner meets it again, and says what to do
             return State(node, DAMAGED, damage(error), key)
         if last is None:
-            was_made = self.store.ref(self.dataset, self.system, node.name) is not None
+            was_made = self.ref(node.name) is not None
             return State(node, MISSING, "its result was removed from the store" if was_made else NEVER_MADE, key)
         return State(node, STALE, why.summary(last, key, self.definitions(node)), key)
 

@@ -33,10 +33,16 @@ def resolve(judge: Judge, text: str) -> list[Result]:
     try:
         names = judge.graph.select(text)
     except ConfigError as error:
-        known = pins(judge.store)
+        is_key = re.fullmatch(f"[0-9a-f]{{{SHORTEST},64}}", text)
+        try:
+            known = pins(judge.store)
+        except StoreError:
+            if not is_key:
+                raise
+            known = {}
         if text in known:
             return [of_pin(judge.store, known[text])]
-        if re.fullmatch(f"[0-9a-f]{{{SHORTEST},64}}", text):
+        if is_key:
             return [of_key(judge.store, text)]
         hint = nearest(text, {*judge.graph.nodes, *known})
         raise KdpipeError(

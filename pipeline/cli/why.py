@@ -47,6 +47,7 @@ def _nearest(nearest: Nearest) -> dict[str, Any]:
         "node": record.node,
         "dataset": record.dataset,
         "system": record.system,
+        "inputs_compared": nearest.whole,
         "components": [asdict(component) for component in nearest.components],
         "never_seen": [asdict(component) for component in nearest.never_seen],
     }

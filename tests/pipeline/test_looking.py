@@ -126,6 +126,16 @@ def test_a_damaged_last_record_of_a_waiting_stage_is_shown(house) -> None:
     assert rows(house, "status")["evaluate.s0"]["status"] == "damaged"
 
 
+def test_a_damaged_ref_is_one_row_of_the_table(house) -> None:
+    house.computed()
+    ref = Store(house.store).ref_path("world", "videoqa", "evaluate.s0")
+    ref.write_bytes(b"\xb4" + ref.read_bytes()[1:])
+    house.edit("models/net.py", "WIDTH = 2", "WIDTH = 3")
+    assert rows(house, "status")["evaluate.s0"]["reason"] == "the ref of evaluate.s0 names no key; kdpipe fsck"
+    assert "the ref of evaluate.s0 names no key" in house.run("why", "evaluate.s0").stdout
+    assert len(json.loads(house.run("plan", "--json").stdout)) == 11
+
+
 def test_a_stage_that_reads_a_damaged_one_names_the_way_out(house) -> None:
     house.computed()
     damage(house, "sample")
@@ -239,6 +249,17 @@ def test_ls_shows_pins_wherever_they_were_made(house) -> None:
     assert list(rows(house, "ls", "--dataset", "files")) == ["index"]
     assert rows(house, "ls", "--pins")["index"]["pins"] == ["paper"]
     assert "pinned (paper)" in line(house, "ls", "index")
+
+
+def test_a_damaged_pin_is_a_note(house) -> None:
+    house.computed("index")
+    house.run("pin", "index", "--as", "paper")
+    (pin,) = (house.store / "pins").iterdir()
+    pin.write_text(pin.read_text().replace("paper", "pager"))
+    assert "fsck" in house.run("ls").stderr
+    key = rows(house, "ls")["index"]["key"]
+    assert json.loads(house.run("show", key[:8], "--json").stdout)["digest"] == key
+    assert "fsck" in house.run("show", "paper", code=1).stderr
 
 
 def test_ls_shows_damage_and_loss_as_rows(house) -> None:
