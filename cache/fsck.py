@@ -96,7 +96,7 @@ class Fsck:
     def _format(self) -> Iterator[Finding]:
         marker = self.store.root / "format.json"
         if not marker.exists():
-            if any(listed(self.store.root)):
+            if any(listed(self.store.root / "actions")) or any(listed(self.store.root / "objects")):
                 yield Finding("format", marker, "the store has no format marker", repair="any run writes it anew")
         elif _bytes(marker) not in [canonical({"format": n}) + b"\n" for n in FORMATS]:
             yield Finding("format", marker, "the format marker is damaged", repair=f'write {{"format":{FORMAT}}} into it', aside=marker)

@@ -109,7 +109,10 @@ def _head(descriptor: int, shard: Path, offset: int) -> Place | None:
     _, key, meta_size, payload_size, *check = layout.unpack(data[: layout.size])
     if check and zlib.crc32(data[: layout.size - 4]) != check[0]:
         return None
-    return Place(key.hex(), shard, offset, meta_size, payload_size, layout.size)
+    place = Place(key.hex(), shard, offset, meta_size, payload_size, layout.size)
+    if not check and os.pread(descriptor, 4, place.end) not in (b"", *MAGICS):
+        return None  # format 1 has no checksum of the head: what follows must be the next row, or nothing
+    return place
 
 
 def _cut_short(descriptor: int, place: Place | None, start: int, size: int) -> bool:

@@ -79,6 +79,7 @@ def run(ctx):
             with open(ctx.scratch.parent.parent / "worked.log", "a") as log:
                 log.write(name + chr(10))
         item = ctx.items.get(digest)
+        ctx.members.add(name, digest, item.digest)
         ctx.ledger.add(name, item.meta["state"])
         if item.meta["state"] == "ok":
             rows[name] = item.digest
