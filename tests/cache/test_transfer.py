@@ -181,6 +181,17 @@ def test_a_longer_shard_replaces_a_shorter_one_and_never_the_other_way(tmp_path:
     assert theirs.read_bytes() == whole
 
 
+def test_a_damaged_row_there_is_replaced_when_more_rows_come(tmp_path: Path) -> None:
+    store, _, sample = fill(tmp_path / "mine")
+    shard = next(store.items_path("sample", sample.items).glob("*.items"))
+    push(store, tmp_path / "team", sample.digest)
+    theirs = Store(tmp_path / "team").items_path("sample", sample.items) / shard.name
+    theirs.write_bytes(shard.read_bytes()[:-50])
+    flip(theirs, 60)
+    assert not push(store, tmp_path / "team", sample.digest).damaged
+    assert theirs.read_bytes() == shard.read_bytes()
+
+
 @pytest.mark.parametrize("url", [False, True])
 def test_a_row_that_is_still_being_written_is_left_for_the_next_time(tmp_path: Path, memory: str, url: bool) -> None:
     store, _, sample = fill(tmp_path / "mine")
@@ -249,10 +260,11 @@ def test_a_damaged_source_is_not_pushed(tmp_path: Path, memory: str, url: bool) 
 
 
 @pytest.mark.parametrize("url", [False, True])
-def test_a_damaged_row_is_left_out_and_named(tmp_path: Path, memory: str, url: bool) -> None:
+@pytest.mark.parametrize("position", [5, 60, 250])
+def test_a_damaged_row_is_left_out_and_named(tmp_path: Path, memory: str, url: bool, position: int) -> None:
     store, _, sample = fill(tmp_path / "mine")
     shard = next(store.items_path("sample", sample.items).glob("*.items"))
-    flip(shard, 60)
+    flip(shard, position)
     target = open_remote(memory if url else str(tmp_path / "team"), create=True)
     moved = push(store, target, sample.digest)
     assert len(moved.damaged) == 1 and shard.name in moved.damaged[0]
@@ -380,6 +392,16 @@ def test_a_push_replaces_a_broken_manifest(tmp_path: Path, data: bytes) -> None:
     check_sound(tmp_path / "team")
 
 
+def test_an_object_under_the_name_of_another_is_refused(tmp_path: Path) -> None:
+    store, world, sample = fill(tmp_path / "team")
+    shutil.rmtree(store.object_path(world.object))
+    shutil.copytree(store.object_path(sample.object), store.object_path(world.object))
+    mine = Store(tmp_path / "mine")
+    with pytest.raises(DamageError, match="was changed"):
+        fetch(Directory(store.root), mine, world.digest)
+    assert not list(mine.objects())
+
+
 def test_a_gigantic_record_is_refused_before_it_is_read(tmp_path: Path) -> None:
     store, world, _ = fill(tmp_path / "team")
     store.action_path(world.digest).chmod(0o644)
@@ -439,6 +461,9 @@ def test_what_somebody_put_into_an_unfinished_transfer_does_not_arrive(tmp_path:
         lambda files: (files / "more").write_text("x"),
         lambda files: os.mkfifo(files / "a.txt"),
     )
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    plants += (lambda files: (files / "deep").symlink_to(outside),)
     for n, plant in enumerate(plants):
         root = tmp_path / f"team{n}"
         files = root / "tmp" / f"transfer-{world.object}" / "files"
@@ -446,7 +471,7 @@ def test_what_somebody_put_into_an_unfinished_transfer_does_not_arrive(tmp_path:
         plant(files)
         push(store, root, world.digest)
         check_sound(root)
-    assert secret.read_text() == "secret"
+    assert secret.read_text() == "secret" and not list(outside.iterdir())
 
 
 def test_a_place_that_holds_other_things_is_not_made_a_store(tmp_path: Path) -> None:
@@ -605,6 +630,15 @@ def test_a_file_that_reads_differently_than_it_was_written_is_not_published(tmp_
     with pytest.raises(StoreError, match="reads differently"):
         fetch(Directory(store.root), mine, world.digest)
     assert not list(mine.objects()) and mine.read_record(world.digest) is None
+
+
+def test_a_url_that_gives_back_other_bytes_gets_no_manifest(tmp_path: Path, memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, world, _ = fill(tmp_path / "mine")
+    target = open_remote(memory, create=True)
+    monkeypatch.setattr("cache.url.Url._digest", lambda self, path: "0" * 64)
+    with pytest.raises(RemoteError, match="reads differently"):
+        push(store, target, world.digest)
+    assert target.manifest(world.object) is None and target.record(world.digest) is None
 
 
 def test_many_pushes_at_once_give_one_sound_store(tmp_path: Path) -> None:
