@@ -68,22 +68,17 @@ def test_a_package_is_named_by_its_init_file() -> None:
 
 
 @pytest.fixture
-def with_members(house, videos: Path) -> Path:
-    """Raw files, and a `sample` that notes what each of its items is."""
+def extracted(house, videos: Path) -> Path:
+    """Four raw files, sampled and extracted; `sample` notes what each of its items is."""
     (videos / "e.txt").write_text("video e")
-    house.edit(
-        "stages/sample/run.py",
-        "            rows[name] = item.digest",
-        "            rows[name] = item.digest\n            ctx.members.add(name, digest, item.digest)",
-    )
     house.computed("extract", "--dataset", "files")
     return videos
 
 
-def test_the_videos_that_changed_came_and_went_are_counted_and_named(house, with_members: Path) -> None:
-    (with_members / "a.txt").unlink()
-    (with_members / "b.txt").write_text("another b")
-    (with_members / "d.txt").write_text("video d")
+def test_the_videos_that_changed_came_and_went_are_counted_and_named(house, extracted: Path) -> None:
+    (extracted / "a.txt").unlink()
+    (extracted / "b.txt").write_text("another b")
+    (extracted / "d.txt").write_text("video d")
     assert lines(house, "index", "--dataset", "files") == ["raw files: 1 of 4 changed (b.txt), 1 new (d.txt), 1 gone (a.txt)"]
     house.run("run", "sample", "--dataset", "files")
     said = lines(house, "extract.appearance", "--dataset", "files")
@@ -93,13 +88,13 @@ def test_the_videos_that_changed_came_and_went_are_counted_and_named(house, with
     assert found["sample"]["details"] == ["b.txt", "d.txt", "a.txt"]
 
 
-def test_new_videos_alone_are_counted(house, with_members: Path) -> None:
+def test_new_videos_alone_are_counted(house, extracted: Path) -> None:
     for name in "pqrs":
-        (with_members / f"{name}.txt").write_text(f"video {name}")
+        (extracted / f"{name}.txt").write_text(f"video {name}")
     assert lines(house, "index", "--dataset", "files") == ["raw files: 4 new (p.txt, q.txt, r.txt, …), of 8 now"]
 
 
-def test_an_item_computed_anew_with_equal_content_is_no_change_of_a_video(house, with_members: Path) -> None:
+def test_an_item_computed_anew_with_equal_content_is_no_change_of_a_video(house, extracted: Path) -> None:
     house.edit("stages/sample/run.py", "members.add(name, digest,", "members.add(name, 'another row ' + digest,")
     house.edit("stages/sample/helper.py", "text.upper() * FACTOR", "text.upper() * (2 if 'video b' in text else 1)")
     house.run("run", "sample", "--dataset", "files")
