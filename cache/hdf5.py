@@ -80,6 +80,8 @@ class FeatureReader:
     """
 
     def __init__(self, path: Path, dataset: str = "") -> None:
+        import h5py
+
         self.path = Path(path)
         self._file: Any = None
         self._pid = 0
@@ -92,6 +94,9 @@ class FeatureReader:
         self.dataset: str = dataset or names[0]
         if self.dataset not in names:
             raise DataError(f"{self.path} has no dataset {self.dataset!r}", hint=nearest(self.dataset, names))
+        for name in (self.dataset, "ids"):
+            if not isinstance(file.get(name, getlink=True), h5py.HardLink) or file[name].external:
+                raise DataError(f"{self.path}: {name} lies in another file", hint="copy it into one file: h5repack")
         rows = file[self.dataset]
         self.shape: tuple[int, ...] = tuple(rows.shape[1:])
         self.ids: list[str] = [id.decode() if isinstance(id, bytes) else str(id) for id in file["ids"][:].tolist()]

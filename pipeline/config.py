@@ -64,8 +64,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
     except FileNotFoundError as error:
         raise ConfigError(f"there is no config {path}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: nested too deeply; expected 'key: value' lines") from error
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
@@ -88,8 +90,8 @@ def parse_setting(text: str) -> tuple[str, Any]:
         raise ConfigError(f"--set {text!r}: expected key=value", hint="for example --set student.kd_alpha=2")
     try:
         return key.strip(), yaml.load(value, Loader=_UniqueKeyLoader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {text!r}: {error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"--set {text[:80]!r}: {error}") from error
 
 
 class Config:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from cache import fs
+from cache.errors import StoreError
 
 NAME = "checkpoint.pt"
 DIGEST = 32
@@ -39,5 +41,8 @@ def load(scratch: Path) -> dict[str, Any] | None:
     if hashlib.sha256(body).digest() != digest:
         path.unlink()
         return None
-    state: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise StoreError(f"{path} is no checkpoint of ours, and is not opened", hint="remove it: the training then starts over") from error
     return state

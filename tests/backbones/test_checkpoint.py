@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import pickle
 from pathlib import Path
 
@@ -10,10 +12,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from cache.errors import ConfigError, DataError
+from cache.errors import ConfigError, DataError, StoreError
 from models import weights
 from models.backbones import resnet3d
 from models.backbones.checkpoint import infer_resnet3d, load_into, read_state
+from models.training import checkpoint
 
 SMALL = {"layers": (1, 1, 1, 1), "n_classes": 5}
 NETS = {
@@ -109,3 +112,36 @@ def test_shipped_weights_are_there_small_and_fit(entry: weights.Weights) -> None
     path = weights.check(entry, weights.SHIPPED / entry.file)
     assert path.stat().st_size <= 1.5e6
     load_into(build(entry.backbone), read_state(path), entry.file)
+
+
+class Touch:
+    """Unpickled without care, it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return (Path.touch, (self.path,))
+
+
+def test_code_in_a_pickle_is_not_run(tmp_path: Path) -> None:
+    made, evil = tmp_path / "made", tmp_path / "evil.pth"
+    evil.write_bytes(pickle.dumps({"state_dict": Touch(made)}))
+    pickle.loads(evil.read_bytes())
+    assert made.exists()
+    made.unlink()
+    with pytest.raises(DataError):
+        read_state(evil)
+    torch.save({"state_dict": Touch(made)}, evil)
+    with pytest.raises(DataError):
+        read_state(evil)
+    assert not made.exists()
+
+
+def test_code_in_a_training_checkpoint_is_not_run(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save({"state": Touch(tmp_path / "made")}, buffer)
+    (tmp_path / checkpoint.NAME).write_bytes(hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
+    with pytest.raises(StoreError, match="no checkpoint of ours"):
+        checkpoint.load(tmp_path)
+    assert not (tmp_path / "made").exists()

@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -74,19 +73,38 @@ def test_the_features_are_in_the_published_layout(demo: Path) -> None:
             assert ids.dtype == "int64" and ids[:].tolist() == list(range(1, 17))
 
 
-def test_kills_at_random_moments_give_the_same_results(demo: Path, tmp_path: Path) -> None:
-    store = tmp_path / "killed"
-    environment = {**os.environ, "KDPIPE_STORE": str(store), "KDPIPE_DEVICE": "cpu"}
+def test_fifty_kills_at_random_moments_give_the_same_results(demo: Path, tmp_path: Path) -> None:
+    """SIGKILL of the whole process group, 50 times; whenever the pipeline got through, another store is begun."""
     dice = random.Random(7)
-    for _ in range(8):
+    kills, hit, stores = 0, set(), [tmp_path / "killed0"]
+    while kills < 50:
+        environment = {**os.environ, "KDPIPE_STORE": str(stores[-1]), "KDPIPE_DEVICE": "cpu"}
         command = [sys.executable, "-m", "pipeline", "run", "report", "--dataset", "tiny"]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
         process = subprocess.Popen(command, cwd=PROJECT, env=environment, **quiet)
-        time.sleep(dice.uniform(1.0, 8.0))
-        os.killpg(process.pid, signal.SIGKILL)
+        try:
+            process.wait(dice.uniform(0.3, 4.0))
+            assert process.returncode == 0, process.stderr.read()
+            assert results(stores[-1]) == results(demo)
+            stores.append(tmp_path / f"killed{len(stores)}")
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            kills += 1
+            begun = [line.split(":")[0].split(".")[0] for line in process.stderr.read().splitlines() if ": running" in line]
+            hit |= set(begun[-1:])
         process.wait()
-    kdpipe(store, "run", "report")
-    assert results(store) == results(demo)
+        process.stderr.close()
+    assert len(hit) >= 5, f"the kills came in {hit} only"
+    for store in stores[-2:]:
+        kdpipe(store, "run", "report")
+        assert results(store) == results(demo)
+        sound = subprocess.run(
+            [sys.executable, "-m", "pipeline", "fsck", "--all"],
+            cwd=PROJECT,
+            env={**os.environ, "KDPIPE_STORE": str(store)},
+            capture_output=True,
+        )
+        assert sound.returncode == 0, sound.stdout
 
 
 def test_damaged_videos_are_listed_and_never_zeros(tmp_path: Path) -> None:

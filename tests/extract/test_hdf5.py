@@ -113,3 +113,17 @@ def test_missing_rows_do_not_pass(tmp_path: Path) -> None:
         file.append(ROWS[0])
     with pytest.raises(DataError, match="no rows"):
         FeatureWriter(tmp_path / "f.h5", "x", [], (2,))
+
+
+@pytest.mark.parametrize("how", ["external storage", "external link", "soft link"])
+def test_an_array_that_lies_outside_the_file_is_refused(tmp_path: Path, how: str) -> None:
+    (tmp_path / "secret").write_bytes(bytes(40))
+    write(tmp_path / "other.h5")
+    with h5py.File(tmp_path / "evil.h5", "w") as file:
+        file["ids"] = np.arange(5)
+        if how == "external storage":
+            file.create_dataset("features", (5, 2), "<f4", external=[(str(tmp_path / "secret"), 0, 40)])
+        else:
+            file["features"] = h5py.ExternalLink("other.h5", "features") if how == "external link" else h5py.SoftLink("/ids")
+    with pytest.raises(DataError, match="another file"):
+        FeatureReader(tmp_path / "evil.h5")

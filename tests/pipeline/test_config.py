@@ -61,6 +61,10 @@ def test_a_sections_key_holds_for_its_subsections(house) -> None:
         ("a: &x [1]\nb: *x\n", "aliases"),
         ("student:\n  kd_alpha: 1\n", "flat"),
         ("- 1\n", "key: value"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]\n", "aliases"),
+        ("a: " + "[" * 20000, "nested too deeply"),
+        ("seeds: " + "9" * 5000 + "\n", "digits"),
+        ("\0: 1\n", "special characters"),
         ("seeds: !!python/object/apply:os.system ['true']\n", "could not determine a constructor"),
     ],
 )

@@ -31,7 +31,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict:
 def test_kills_at_random_moments_leave_weights_and_curves_bit_identical(tmp_path: Path, whole: dict) -> None:
     found = trained(tmp_path / "killed", "killed", "1")
     assert found["digests"] == whole
-    assert found["ends"][:3] == [signal.SIGKILL] * 3
+    assert found["ends"][:10] == [signal.SIGKILL] * 10
     assert any(place and place[1] > 0 for place in found["places"]), "no kill came in the middle of an epoch"
 
 

@@ -119,9 +119,9 @@ def wait_for_checkpoints(path: Path, count: int) -> None:
 def main(directory: Path, mode: str, seed: int) -> None:
     """Run the mode and write the result."""
     draw, ends, places = random.Random(seed), [], []
-    for _ in range(0 if mode == "whole" else 6):
+    for _ in range({"whole": 0, "killed": 12, "torn": 6}[mode]):
         if mode == "killed":
-            ends.append(attempt(directory, 0.01, lambda: None, (draw.randint(1, 8), draw.uniform(0, 0.02))))
+            ends.append(attempt(directory, 0.01, lambda: None, (draw.randint(1, 3), draw.uniform(0, 0.02))))
         else:
             nth = draw.randint(1, 9)
             ends.append(attempt(directory, 0.0, lambda nth=nth: die_while_writing(nth), None))
