@@ -632,6 +632,15 @@ def test_a_file_that_reads_differently_than_it_was_written_is_not_published(tmp_
     assert not list(mine.objects()) and mine.read_record(world.digest) is None
 
 
+def test_a_file_that_a_killed_push_left_whole_behind_a_url_is_not_sent_again(tmp_path: Path, memory: str) -> None:
+    store, world, _ = fill(tmp_path / "mine")
+    target = open_remote(memory, create=True)
+    target.write(f"objects/{world.object[:2]}/{world.object}/files/a.txt", b"hello")
+    sent: list[int] = []
+    Transfer(Directory(store.root), target, travelled=sent.append).result(world.digest)
+    assert sum(sent) == len("there")
+
+
 def test_a_url_that_gives_back_other_bytes_gets_no_manifest(tmp_path: Path, memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store, world, _ = fill(tmp_path / "mine")
     target = open_remote(memory, create=True)
