@@ -278,6 +278,14 @@ def _is_work(name: str) -> bool:
     return top in PACKAGES and top != "pipeline" and len(rest) > (1 if top in ("stages", "systems") else 0)
 
 
+def memo_is_sound(data: bytes) -> bool:
+    """Whether ``data`` is a memory of parsed modules as some version of this wrote it, bit by bit."""
+    seal, _, content = data.partition(b"\n")
+    form, _, digest = seal.rpartition(b" ")
+    sound = hashlib.sha256(form + b"\n" + content.removesuffix(b"\n")).hexdigest().encode() == digest
+    return sound and content.endswith(b"\n")
+
+
 def _memo_seal(content: str) -> str:
     form = f"{NORMAL_FORM} {sys.version_info[0]}.{sys.version_info[1]}"
     return f"{form} {hashlib.sha256(f'{form}{chr(10)}{content}'.encode()).hexdigest()}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from cache import faults
@@ -141,11 +143,23 @@ def remove_tree(path: Path) -> None:
 def _write(descriptor: int, data: bytes, path: Path) -> None:
     """Write all of ``data``: the system may take less than it is given."""
     view = memoryview(data)
-    while view:
-        allowed = faults.step("write", path, len(view))
-        view = view[os.write(descriptor, view[:allowed]) :]
+    with _naming(path):
+        while view:
+            allowed = faults.step("write", path, len(view))
+            view = view[os.write(descriptor, view[:allowed]) :]
 
 
 def _fsync(descriptor: int, path: Path) -> None:
     faults.step("fsync", path)
-    os.fsync(descriptor)
+    with _naming(path):
+        os.fsync(descriptor)
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors of calls on a descriptor do not say which file; people want to know."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise

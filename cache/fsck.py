@@ -18,6 +18,7 @@ from pathlib import Path
 from cache import pins
 from cache.digest import FileEntry, Manifest, canonical
 from cache.errors import StoreError
+from cache.fingerprint import memo_is_sound
 from cache.locks import Owner
 from cache.names import unescape
 from cache.record import Record
@@ -364,8 +365,7 @@ class Fsck:
 
 def _check_lines(data: bytes, split: Callable[[bytes], tuple[bytes, bytes]]) -> int:
     lines = data.split(b"\n")
-    bad = sum(check != b"%08x" % zlib.crc32(body) for check, body in map(split, lines[:-1]))
-    return bad  # an unfinished last line is what a kill leaves
+    return sum(check != b"%08x" % zlib.crc32(body) for check, body in map(split, lines[:-1])) + (lines[-1] != b"")
 
 
 def _check_digests(data: bytes) -> int:
@@ -376,7 +376,16 @@ def _check_timings(data: bytes) -> int:
     return _check_lines(data, lambda line: (line.partition(b" ")[0], line.partition(b" ")[2]))
 
 
-_CHECKS: dict[str, Callable[[bytes], int]] = {"digests.log": _check_digests, "timings.log": _check_timings}
+def _check_code(data: bytes) -> int:
+    return int(not memo_is_sound(data))
+
+
+_CHECKS: dict[str, Callable[[bytes], int]] = {
+    "digests.log": _check_digests,
+    "listings.log": _check_digests,
+    "timings.log": _check_timings,
+    "code.json": _check_code,
+}
 
 
 def _irregular(path: Path) -> str:

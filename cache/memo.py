@@ -17,6 +17,9 @@ from cache.digest import digest_file
 #: Stamps of some file systems tick only every two seconds.
 RACY_NS = 2_000_000_000
 
+#: How often the log is searched before it is sorted into a table: the light verbs ask for a few files, or for all.
+FEW = 8
+
 Stamp = tuple[int, int, int, int, int]
 
 
@@ -26,30 +29,62 @@ def stamp(path: Path) -> Stamp:
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
-class DigestMemo:
-    """File stamp -> sha256, kept in an append-only text file that any number of processes may append to."""
+class Log:
+    """name -> digest, in an append-only text file that any number of processes may append to; names are free of line ends.
+
+    A line is ``name digest crc32``. Torn and damaged lines are not used; the last of several lines of a name counts.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._known: dict[Stamp, str] | None = None
+        self._text: bytes | None = None
+        self._table: dict[bytes, bytes] | None = None
+        self._added: dict[bytes, str] = {}
+        self._asked = 0
 
-    def _load(self) -> dict[Stamp, str]:
-        known: dict[Stamp, str] = {}
-        if self.path.exists():
-            for line in self.path.read_bytes().splitlines():
-                body, _, check = line.rpartition(b" ")
-                if check != b"%08x" % zlib.crc32(body):
-                    continue  # a torn or damaged line: that file is digested again
-                *numbers, digest = body.split()
-                dev, ino, size, mtime, ctime = (int(n) for n in numbers)
-                known[dev, ino, size, mtime, ctime] = digest.decode()
-        return known
+    def get(self, name: bytes) -> str | None:
+        """The digest under ``name``, or None."""
+        if name in self._added:
+            return self._added[name]
+        if self._text is None:
+            self._text = b"\n" + self.path.read_bytes() if self.path.exists() else b""
+        self._asked += 1
+        if self._table is None and self._asked > FEW:
+            self._table = {line[:-74]: line[-73:] for line in self._text.split(b"\n")}
+        rest = self._table.get(name, b"") if self._table is not None else self._search(self._text, name)
+        digest, check = rest[:64], rest[65:]
+        return digest.decode() if check == b"%08x" % zlib.crc32(name + b" " + digest) else None
+
+    @staticmethod
+    def _search(text: bytes, name: bytes) -> bytes:
+        start = text.rfind(b"\n" + name + b" ")
+        return text[start + len(name) + 2 :][:73] if start >= 0 else b""
+
+    def add(self, name: bytes, digest: str) -> None:
+        """Append an entry."""
+        self._added[name] = digest
+        body = name + b" " + digest.encode()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, body + b" %08x\n" % zlib.crc32(body))
+        finally:
+            os.close(descriptor)
+
+
+class DigestMemo:
+    """File stamp -> sha256."""
+
+    def __init__(self, path: Path) -> None:
+        self._log = Log(path)
+
+    def of(self, stamp: Stamp) -> str | None:
+        """The digest of the file that had this stamp, if it is remembered."""
+        return self._log.get(b"%d %d %d %d %d" % stamp)
 
     def known(self, path: Path) -> str | None:
         """The digest of ``path`` if it is remembered and the file is unchanged; reads no content."""
-        if self._known is None:
-            self._known = self._load()
-        return self._known.get(stamp(path))
+        return self.of(stamp(path))
 
     def digest(self, path: Path) -> str:
         """The digest of ``path``, from memory or by reading it."""
@@ -57,21 +92,10 @@ class DigestMemo:
         if remembered is not None:
             return remembered
         while True:
-            before = stamp(path)
+            before, begun = stamp(path), time.time_ns()
             digest = digest_file(path)
             if stamp(path) == before:
                 break
-        if max(before[3], before[4]) < time.time_ns() - RACY_NS:
-            self._remember(before, digest)
+        if max(before[3], before[4]) < begun - RACY_NS:
+            self._log.add(b"%d %d %d %d %d" % before, digest)
         return digest
-
-    def _remember(self, key: Stamp, digest: str) -> None:
-        assert self._known is not None
-        self._known[key] = digest
-        body = b"%d %d %d %d %d %s" % (*key, digest.encode())
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(descriptor, body + b" %08x\n" % zlib.crc32(body))
-        finally:
-            os.close(descriptor)

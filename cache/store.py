@@ -18,6 +18,7 @@ from cache import fs, locks
 from cache.digest import Manifest, canonical, digest_value
 from cache.errors import StoreError
 from cache.items import ItemSet
+from cache.listing import ListingMemo
 from cache.locks import Holder, Owner
 from cache.members import Members
 from cache.memo import DigestMemo
@@ -38,6 +39,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.memo = DigestMemo(root / "memo" / "digests.log")
+        self.listings = ListingMemo(root / "memo" / "listings.log")
         self.timings = Timings(root / "memo" / "timings.log")
         self.format = FORMAT
         self._prepared = False
@@ -136,7 +138,7 @@ class Store:
         hint = "kdpipe fsck --repair puts the object aside; run again then: only what made it is computed"
         try:
             manifest = Manifest.load(path.read_bytes())
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise StoreError(f"object {digest[:12]} has no readable manifest ({path})", hint=hint) from error
         if manifest.digest != digest:
             raise StoreError(f"the manifest of object {digest[:12]} was changed ({path})", hint=hint)
@@ -156,7 +158,7 @@ class Store:
     def ref(self, dataset: str, system: str, node: str) -> str | None:
         """The key that a ref names, or None."""
         try:
-            return self.ref_path(dataset, system, node).read_text().strip()
+            return self.ref_path(dataset, system, node).read_text(errors="replace").strip()
         except FileNotFoundError:
             return None
 

@@ -16,7 +16,7 @@ from cache.transfer import Transfer, predecessors
 class Upstream:
     """Opened at the first question, so that what asks nothing (``plan``, ``status``) waits for no network.
 
-    ``say`` is told of everything that is taken, and of what is not because it is damaged.
+    ``say`` is told of what is not taken because it is damaged.
     """
 
     def __init__(self, place: str, say: Callable[[str], None] = lambda line: None) -> None:
@@ -43,8 +43,6 @@ class Upstream:
         except DamageError as error:
             self.say(f"not taken from upstream: {error}")
             return None
-        if record is not None:
-            self.say(f"{record.node or key[:12]}: taken from upstream {self.remote.name}")
         for line in transfer.moved.damaged:
             self.say(f"not taken from upstream: {line}")
         return record

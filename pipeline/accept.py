@@ -83,7 +83,7 @@ def accepted_under(judge: Judge, name: str) -> dict[str, dict[str, str]]:
     """What was accepted, rather than computed, among a node's result and everything that it is made from: node -> because, from, when."""
     found: dict[str, dict[str, str]] = {}
     for node in judge.graph.closure([name]):
-        record = judge.state(node.name).record or judge.last(node.name)
+        record = judge.state(node.name).record or judge.usable(node.name)
         if record is not None and record.accepted:
             found[node.name] = record.accepted
     return found

@@ -11,6 +11,7 @@ from pathlib import Path
 from cache.digest import digest_listing
 from cache.errors import DataError, StaleInputError, StoreError
 from cache.fingerprint import Fingerprint, Module
+from cache.listing import Listing
 from cache.stage import Node, keyed_params
 from cache.store import Key, Record, Store
 from pipeline import paths, why
@@ -70,6 +71,7 @@ class Judge:
         self.fingerprint = Fingerprint(source_tree or paths.PROJECT, store.root / "memo" / "code.json")
         self._states: dict[str, State] = {}
         self._sources: dict[str, dict[str, str]] = {}
+        self._listings: dict[str, Listing] = {}
         self._light_bytes = LIGHT_BYTES
 
     # -- names of this graph's refs -----------------------------------------------------------------------------------
@@ -188,7 +190,7 @@ class Judge:
             params=_plain(keyed_params(node.params)),
             code={name: module.digest for name, module in self.code(node).items()},
             inputs={alias: record.object for alias, record in self.inputs(node).items()},
-            sources=digest_listing(self.sources(node)) if node.stage.sources and "world" not in node.reads else "",
+            sources=self._sources_digest(node) if node.stage.sources and "world" not in node.reads else "",
             files={name: self._digest(path) for name, path in self.files(node).items()} | self.packaged(node),
             facets=self.facets(node),
         )
@@ -240,16 +242,36 @@ class Judge:
         if not node.stage.sources:
             return {}
         if node.name not in self._sources:
-            root = self.data_root(node)
-            assert root is not None
             if "world" in node.reads:
                 manifest = self.store.manifest(self.inputs(node)["world"].object)
                 self._sources[node.name] = {entry.path: entry.sha256 for entry in manifest.files}
             else:
-                module, _, function = node.stage.sources.partition(":")
-                listed = getattr(importlib.import_module(module), function)(node.params, root)
-                self._sources[node.name] = {relative: self._digest(root / relative) for relative in listed}
+                listing, memo = self._listing(node), self.store.memo
+                self._sources[node.name] = {path: memo.of(stamp) or self._digest(listing.root / path) for path, stamp in listing}
         return self._sources[node.name]
+
+    def _listing(self, node: Node) -> Listing:
+        """The raw files that the stage names, as they stood when they were first looked at."""
+        if node.name not in self._listings:
+            root = self.data_root(node)
+            assert root is not None
+            module, _, function = node.stage.sources.partition(":")
+            try:
+                self._listings[node.name] = Listing(root, getattr(importlib.import_module(module), function)(node.params, root))
+            except OSError as error:
+                raise DataError(f"{error.filename}: {error.strerror}") from error
+        return self._listings[node.name]
+
+    def _sources_digest(self, node: Node) -> str:
+        """Digest of all that :meth:`sources` names; where every file was known before, none is looked at a second time."""
+        listing = self._listing(node)
+        digest = self.store.listings.known(listing)
+        if digest is None:
+            found = self.sources(node)
+            digest = digest_listing(found)
+            if all(self.store.memo.of(stamp) == found[path] for path, stamp in listing):
+                self.store.listings.remember(listing, digest)
+        return digest
 
     def _digest(self, path: Path) -> str:
         try:
@@ -269,11 +291,12 @@ class Judge:
         """Name of a raw file that changed since its digest was taken, or ``""``."""
         if not node.stage.sources or "world" in node.reads:
             return ""
-        root = self.data_root(node)
-        assert root is not None
+        listing = self._listing(node)
+        if self.store.listings.known(listing) is not None and listing.unchanged():
+            return ""
         for relative, digest in self.sources(node).items():
             try:
-                if self.store.memo.digest(root / relative) != digest:
+                if self.store.memo.digest(listing.root / relative) != digest:
                     return relative
             except OSError:
                 return relative

@@ -31,7 +31,9 @@ RECORDED = ("torch", "torchvision", "numpy", "av", "h5py", "pillow", "nltk")
 
 
 class Upstream(Protocol):
-    """A store that results are taken from rather than computed (:mod:`cache.transfer`)."""
+    """A store that results are taken from rather than computed (:mod:`cache.upstream`); ``place`` is a directory or URL."""
+
+    place: str
 
     def fetch(self, store: Store, key: str) -> Record | None:
         """Bring the result of ``key`` into ``store``, verified; None if upstream does not have it."""
@@ -84,9 +86,10 @@ def run_node(judge: Judge, name: str, options: Options, *, wait: bool = True) ->
     with judge.store.running(key.digest, what=name, uses=_uses(node, key, inputs), wait=wait, waiting=waiting) as scratch:
         if scratch is None:
             raise Busy(name, judge.store.holder(key.digest))
-        record = judge.store.record(key.digest) or _taken(judge, key, options)  # the process waited for may have made it
+        record = judge.store.record(key.digest) or _taken(judge, name, key, options)  # the process waited for may have made it
         computed = record is None
         if record is None:
+            options.say(f"{name}: running ({state.reason})")
             record = _compute(judge, node, key, scratch, options)
         else:
             _point(judge, name, record)
@@ -96,9 +99,12 @@ def run_node(judge: Judge, name: str, options: Options, *, wait: bool = True) ->
     return record, computed
 
 
-def _taken(judge: Judge, key: Key, options: Options) -> Record | None:
+def _taken(judge: Judge, name: str, key: Key, options: Options) -> Record | None:
     """The result from the upstream store, if there is one that has it."""
-    return options.upstream.fetch(judge.store, key.digest) if options.upstream is not None else None
+    record = options.upstream.fetch(judge.store, key.digest) if options.upstream is not None else None
+    if record is not None and options.upstream is not None:
+        options.say(f"{name}: taken from upstream {options.upstream.place}")
+    return record
 
 
 def _point(judge: Judge, name: str, record: Record) -> None:
@@ -136,7 +142,7 @@ def _compute(judge: Judge, node: Node, key: Key, scratch: Path, options: Options
         function(context)
         if context.items is not None:
             context.items.flush()
-        _check(judge, node, context.ledger)
+        _check(judge, node, key, context.ledger)
         _check_reach(judge, node, set(sys.modules) - loaded)
         if context.ledger.entries:
             (context.out / "ledger.jsonl").write_text(context.ledger.dump(), encoding="utf-8")
@@ -225,8 +231,8 @@ def _load(judge: Judge, node: Node, key: Key) -> Callable[[Context], None]:
     return loaded
 
 
-def _check(judge: Judge, node: Node, ledger: Ledger) -> None:
-    changed = judge.sources_changed(node)
+def _check(judge: Judge, node: Node, key: Key, ledger: Ledger) -> None:
+    changed = judge.sources_changed(node) or _files_changed(judge, node, key)
     if changed:
         raise DataError(f"{changed} was changed while {node.name} was reading it; nothing was published", hint="run it again")
     if not node.stage.tolerance:
@@ -240,6 +246,12 @@ def _check(judge: Judge, node: Node, ledger: Ledger) -> None:
             hint=f"all of them: kdpipe show {node.name} --ledger --dataset {judge.dataset} --system {judge.system}"
             f"   (to go on without them: --set {node.stage.name}.{node.stage.tolerance}={math.ceil(ledger.lost_fraction() * 100) / 100})",
         )
+
+
+def _files_changed(judge: Judge, node: Node, key: Key) -> str:
+    """Name of an external or packaged file that is not the one which the key speaks of any more, or ``""``."""
+    now = {name: judge.store.memo.digest(path) for name, path in judge.files(node).items()} | judge.packaged(node)
+    return ", ".join(name for name, digest in key.files.items() if now.get(name) != digest)
 
 
 def _check_reach(judge: Judge, node: Node, loaded: set[str]) -> None:

@@ -55,8 +55,6 @@ def bring_up_to_date(session: Session, judge: Judge, name: str, *, wait: bool = 
         holder = judge.store.holder(state.key.digest) if state.key is not None else None
         if holder is not None and not wait:
             raise Busy(name, holder)
-        if holder is None:
-            session.options.say(f"{name}: running ({state.reason})")
     record, computed = run_node(judge, name, session.options, wait=wait)
     if computed:
         ledger = ", ".join(f"{count} {state}" for state, count in record.ledger.items())

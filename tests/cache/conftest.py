@@ -1,17 +1,21 @@
 """Small stores of every kind of file that a store can hold."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 
-from cache import pins
+from cache import memo, pins
+from cache.fingerprint import Fingerprint
 from cache.hdf5 import FeatureWriter
 from cache.members import Members
 from cache.record import Key, Record
 from cache.store import Store, seal
+from cache.timings import Timing
 
 
 def digest(text: str) -> str:
@@ -76,6 +80,17 @@ def build_small(root: Path, videos: int = 4) -> Small:
     later = make_key(stage="extract", code={"m": "y"})
     store.write(store.items_path("extract", later.items) / "accepted.json", seal({"items": key.items, "because": "renamed"}))
     store.write_failure("d", "s", "teacher", {"error": "diverged", "key": "0" * 64}, '{"id": "v", "state": "failed", "reason": ""}\n')
+    store.timings.add(Timing("extract", "d", "s", 1.5, videos, videos))
+    (root.parent / "media").write_text("raw")
+    os.utime(root.parent / "media", (1.0, 1.0))
+    with mock.patch.object(memo, "RACY_NS", -(10**15)):
+        store.memo.digest(root.parent / "media")
+    tree = root.parent / "tree"
+    (tree / "stages").mkdir(parents=True, exist_ok=True)
+    (tree / "stages" / "__init__.py").write_text("X = 1\n")
+    fingerprint = Fingerprint(tree, root / "memo" / "code.json")
+    fingerprint.closure("stages")
+    fingerprint.save()
     return Small(store, plain, features, rows)
 
 

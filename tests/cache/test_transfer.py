@@ -760,7 +760,7 @@ def test_upstream_gives_results_and_rows_and_is_never_written_to(tmp_path: Path)
     assert rows.get(row_key(1)).meta == {"n": 1}
     rows.append(row_key(9), b"new")
     rows.flush()
-    assert ["taken from upstream" in line for line in said] == [True, True]
+    assert said == []  # it speaks of damage only
     assert upstream.items("sample", "0" * 64) == []
     assert listing(tmp_path / "team") == before
     check_sound(mine.root)

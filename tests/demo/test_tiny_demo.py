@@ -73,6 +73,17 @@ def test_the_features_are_in_the_published_layout(demo: Path) -> None:
             assert ids.dtype == "int64" and ids[:].tolist() == list(range(1, 17))
 
 
+def test_the_number_of_workers_changes_no_bit(demo: Path, tmp_path: Path) -> None:
+    store = tmp_path / "one"
+    kdpipe(store, "run", "features", "--workers", "1")
+    made = {row["node"] for row in json.loads(kdpipe(store, "status", "--json")) if row["status"] == "fresh"}
+    assert {"sample", "extract.appearance", "extract.motion"} <= made
+    expected = results(demo)
+    for node in sorted(made):
+        record = json.loads(kdpipe(store, "show", node, "--json"))
+        assert (record["key"], record["object"]) == expected[node]
+
+
 def test_fifty_kills_at_random_moments_give_the_same_results(demo: Path, tmp_path: Path) -> None:
     """SIGKILL of the whole process group, 50 times; whenever the pipeline got through, another store is begun."""
     dice = random.Random(7)

@@ -133,6 +133,14 @@ def test_a_source_changed_during_the_run_is_not_published(house, videos) -> None
     assert "a.txt was changed while index was reading it" in error
 
 
+def test_an_external_file_changed_during_the_run_is_not_published(house) -> None:
+    glove = house.root / "glove.txt"
+    glove.write_text("a 1")
+    house.edit("stages/questions/run.py", "def run(ctx):", "def run(ctx):\n    ctx.files['glove_file'].write_text('a 2')")
+    error = house.run("run", "questions", "--set", f"questions.glove_file={glove}", code=1).stderr
+    assert "glove_file was changed while questions was reading it" in error
+
+
 def test_a_missing_data_root_is_an_error_with_the_command(house) -> None:
     error = house.run("run", "index", "--dataset", "files", code=1).stderr
     assert "DATA_ROOT is not set" in error
@@ -173,6 +181,37 @@ def test_make_runs_the_plan_in_parallel_and_then_nothing(house) -> None:
     assert done.returncode == 0, done.stderr
     assert house.run("plan", "report", "--make").stdout == ""
     assert set(house.status().values()) == {"fresh"}
+
+
+def test_the_same_bits_whatever_runs_beside_what(house) -> None:
+    """One job or eight, one worker or four, in order or each node by itself: the same keys and objects."""
+
+    def objects(name: str, *make: str) -> dict[str, str]:
+        house.environment["KDPIPE_STORE"] = str(house.root / name)
+        rules = house.run("plan", "report", "--make").stdout
+        subprocess.run(["make", *make, "-f", "-"], input=rules, cwd=house.root, env=house.environment, check=True, text=True, timeout=120)
+        return {n: json.loads(house.run("show", n, "--json").stdout)["object"] for n in ALL}
+
+    serial = objects("serial", "-j1")
+    assert objects("parallel", "-j8") == serial
+    house.environment["KDPIPE_STORE"] = str(house.root / "workers")
+    house.run("run", "report", "--workers", "4")
+    assert {n: json.loads(house.run("show", n, "--json").stdout)["object"] for n in ALL} == serial
+
+
+def test_two_makes_at_once_share_the_work(house) -> None:
+    rules = house.run("plan", "report", "--set", "sample.pause=0.3", "--make").stdout
+    command = {"cwd": house.root, "env": house.environment, "stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen(["make", "-j2", "-f", "-"], **command) for _ in range(2)]
+    for process in both:
+        process.stdin.write(rules)
+        process.stdin.close()
+    said = [process.stderr.read() for process in both]
+    assert [process.wait(60) for process in both] == [0, 0], said
+    done = [line.split(":")[0] for text in said for line in text.splitlines() if ": done in" in line]
+    assert sorted(done) == ALL
+    assert any("is computing the same result; waiting for it" in text for text in said)
+    assert len(house.worked()) == 4
 
 
 def test_make_stops_at_equal_bytes(house) -> None:
