@@ -27,7 +27,10 @@ def load_clips(items: ItemSet, media: str, digest: str, size: int) -> Clips:
     """Read one video's sampled frames, check their digest, decode and resize them."""
     item = items.get(media)
     if item is None or item.digest != digest:
-        raise StoreError(f"the frames of {media[:12]} are not what the sample stage recorded", hint="kdpipe fsck --repair names and puts aside what lost them; kdpipe sample then decodes just these videos")
+        raise StoreError(
+            f"the frames of {media[:12]} are not what the sample stage recorded",
+            hint="kdpipe fsck --repair names and puts aside what lost them; kdpipe sample then decodes just these videos",
+        )
     sampled = decode_payload(item.payload)
     frames = np.stack([resize(sampled.images(int(number)), size) for number in sampled.numbers])
     return Clips(digest, frames, np.searchsorted(sampled.numbers, sampled.index))
@@ -37,6 +40,9 @@ def clip_shape(items: ItemSet, media: str) -> tuple[int, int]:
     """(C, F) of one video's clips, without decoding them."""
     item = items.get(media)
     if item is None:
-        raise StoreError(f"the frames of {media[:12]} are not there", hint="kdpipe fsck --repair names and puts aside what lost them; kdpipe sample then decodes just these videos")
+        raise StoreError(
+            f"the frames of {media[:12]} are not there",
+            hint="kdpipe fsck --repair names and puts aside what lost them; kdpipe sample then decodes just these videos",
+        )
     clips, frames = unpack(item.payload)["index"].shape
     return clips, frames
