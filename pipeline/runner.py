@@ -155,12 +155,13 @@ def _compute(judge: Judge, node: Node, key: Key, scratch: Path, options: Options
             store.set_ref(judge.dataset, judge.system, node.name, record.digest)
     except BaseException as error:
         fs.remove_tree(temporary)
-        told = disk_error(error) if isinstance(error, OSError) else error if isinstance(error, KdpipeError) else None
-        if told is not None:
+        told = disk_error(error) if isinstance(error, OSError) else None
+        if isinstance(error, Exception):
+            words = str(told or error) if told or isinstance(error, KdpipeError) else f"{type(error).__name__}: {error}"
             with contextlib.suppress(OSError):
-                failure = {"error": str(told), "key": key.digest}
+                failure = {"error": words, "key": key.digest}
                 store.write_failure(judge.dataset, judge.system, node.name, failure, context.ledger.dump())
-        if told is not None and told is not error:
+        if told is not None:
             raise told from error
         raise
     store.timings.add(Timing(node.name, judge.dataset, judge.system, record.seconds, len(context.members), _appended(context)))

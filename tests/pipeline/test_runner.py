@@ -141,6 +141,16 @@ def test_an_external_file_changed_during_the_run_is_not_published(house) -> None
     assert "glove_file was changed while questions was reading it" in error
 
 
+def test_a_stage_that_breaks_is_shown_as_failed_until_it_works(house) -> None:
+    house.edit("stages/questions/run.py", "def run(ctx):", "def run(ctx):\n    {}['nowhere']")
+    assert "internal error: KeyError" in house.run("run", "questions", code=70).stderr
+    assert house.status()["questions"] == "failed"
+    assert "KeyError: 'nowhere'" in house.run("status").stdout
+    house.edit("stages/questions/run.py", "{}['nowhere']", "{}.get('nowhere')")
+    house.run("run", "questions")
+    assert house.status()["questions"] == "fresh"
+
+
 def test_a_missing_data_root_is_an_error_with_the_command(house) -> None:
     error = house.run("run", "index", "--dataset", "files", code=1).stderr
     assert "DATA_ROOT is not set" in error
