@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -17,13 +18,26 @@ SUFFIXES = {
 
 
 def sources(root: Path) -> Iterator[str]:
-    """Every video file under ``root``, by its name's ending; hidden files and folders are left out."""
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            path = Path(folder, name)
-            if path.suffix.lower() in SUFFIXES and not name.startswith(".") and path.is_file():
-                yield path.relative_to(root).as_posix()
+    """Every video file under ``root``, by its name's ending; hidden files and folders are left out, links to folders not followed.
+
+    Bare names and directory entries: this runs on every ``kdpipe status``, over every file.
+    """
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        inner: list[str] = []
+        files: list[str] = []
+        with contextlib.suppress(PermissionError), os.scandir(f"{root}/{folder}") as entries:
+            for entry in entries:
+                name = entry.name
+                if name[0] == ".":
+                    continue
+                if name[name.rfind(".") :].lower() in SUFFIXES and entry.is_file():
+                    files.append(folder + name)
+                elif entry.is_dir(follow_symlinks=False):
+                    inner.append(f"{folder}{name}/")
+        yield from sorted(files)
+        folders += sorted(inner, reverse=True)
 
 
 def read(root: Path) -> Dataset:
