@@ -10,27 +10,36 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cache import fs
 from cache.errors import StoreError
-from cache.shard import Place, encode_row, read_row, scan
+from cache.shard import Place, checked, encode_row, read_meta, read_row, read_run, scan
 
 FLUSH_BYTES = 64 << 20
 #: A shard that has grown so far is left alone, and a new one begun.
 SHARD_BYTES = 4 << 30
+#: How much the thread that reads ahead takes at a time, and how much may wait.
+RUN_BYTES = 1 << 20
+AHEAD_BYTES = 8 << 20
+#: The payload's digest stands in the row's meta under this name: whoever wrote the row took it, the row's checksum keeps it.
+DIGEST = "sha256"
 
 
 @dataclass(frozen=True)
 class Item:
-    """One row: ``meta`` is a small JSON object (state, reason, counts); ``payload`` its bytes; ``digest`` the payload's sha256."""
+    """One row: ``meta`` is a small JSON object (state, reason, counts); ``payload`` its bytes; ``digest`` the payload's sha256.
+
+    :meth:`ItemSet.get` gives bytes, :meth:`ItemSet.read` a view of what it read.
+    """
 
     key: str
     meta: dict[str, Any]
-    payload: bytes
+    payload: bytes | memoryview
     digest: str
 
 
@@ -87,16 +96,46 @@ class ItemSet:
         if key in self._pending_keys:
             self.flush()
         place = self._where.get(key)
+        return None if place is None else _item(place)
+
+    def peek(self, key: str) -> dict[str, Any] | None:
+        """The meta of ``key``'s row, or None; the payload is not read, so the checksum of the row is **not** checked.
+
+        For choosing what to read. Empty if it is damaged so far that it is no meta.
+        """
+        if key in self._pending_keys:
+            self.flush()
+        place = self._where.get(key)
         if place is None:
             return None
         try:
-            meta, payload = read_row(place)
-        except ValueError as error:
-            raise StoreError(
-                f"item {key[:12]} in {place.shard} is damaged ({error})",
-                hint="kdpipe fsck --repair puts the damaged rows aside; the next run computes them anew, and only them",
-            ) from error
-        return Item(key, json.loads(meta), payload, hashlib.sha256(payload).hexdigest())
+            meta = json.loads(read_meta(place))
+        except ValueError:
+            return {}
+        return {name: value for name, value in meta.items() if name != DIGEST} if isinstance(meta, dict) else {}
+
+    def read(self, keys: Iterable[str]) -> Iterator[Item]:
+        """Yield the rows of ``keys`` in that order, each checked as by :meth:`get`; a thread reads and checks ahead of the caller.
+
+        About :data:`AHEAD_BYTES` wait in memory. Raises KeyError for a row that is not there, StoreError for a damaged one.
+        """
+        from concurrent.futures import Future, ThreadPoolExecutor  # not for the verbs that only look
+
+        if self._pending:
+            self.flush()
+        runs = _runs(self._where[key] for key in keys)
+        with ThreadPoolExecutor(1, thread_name_prefix="items") as pool:
+            ahead: deque[Future[list[Item]]] = deque()
+            try:
+                for run in runs:
+                    ahead.append(pool.submit(_items, run))
+                    if len(ahead) > AHEAD_BYTES // RUN_BYTES:
+                        yield from ahead.popleft().result()
+                while ahead:
+                    yield from ahead.popleft().result()
+            finally:
+                for future in ahead:
+                    future.cancel()
 
     def append(self, key: str, payload: bytes, meta: dict[str, Any] | None = None) -> None:
         """Add a row. ``key`` is 64 hex digits. Visible to others after :meth:`flush` (done by itself every 64 MiB)."""
@@ -104,7 +143,10 @@ class ItemSet:
             raise StoreError(f"item set {self.directory.name} is read-only here")
         if key in self:
             return
-        meta_bytes = json.dumps(meta or {}, sort_keys=True, separators=(",", ":")).encode()
+        if meta and DIGEST in meta:
+            raise ValueError(f"the meta of a row may not have a {DIGEST} of its own")
+        whole = {**(meta or {}), DIGEST: hashlib.sha256(payload).hexdigest()}
+        meta_bytes = json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()
         row = encode_row(key, meta_bytes, payload)
         self._pending_keys[key] = (self._pending_bytes, len(meta_bytes), len(payload))
         self._pending.append(row)
@@ -135,3 +177,33 @@ class ItemSet:
         self._pending.clear()
         self._pending_keys.clear()
         self._pending_bytes = 0
+
+
+def _item(place: Place, row: memoryview | None = None) -> Item:
+    try:
+        text, payload = read_row(place) if row is None else checked(place, row)
+    except ValueError as error:
+        raise StoreError(
+            f"item {place.key[:12]} in {place.shard} is damaged ({error})",
+            hint="kdpipe fsck --repair puts the damaged rows aside; the next run computes them anew, and only them",
+        ) from error
+    meta = json.loads(text)
+    digest = meta.pop(DIGEST, "") or hashlib.sha256(payload).hexdigest()  # older rows do not tell
+    return Item(place.key, meta, bytes(payload) if row is None else payload, digest)
+
+
+def _items(places: Sequence[Place]) -> list[Item]:
+    data, start = read_run(places), places[0].offset
+    return [_item(place, data[place.offset - start : place.end - start]) for place in places]
+
+
+def _runs(places: Iterable[Place]) -> Iterator[list[Place]]:
+    """Rows that lie one behind the other in a shard, about :data:`RUN_BYTES` at a time."""
+    run: list[Place] = []
+    for place in places:
+        if run and (place.shard != run[-1].shard or place.offset != run[-1].end or place.end - run[0].offset > RUN_BYTES):
+            yield run
+            run = []
+        run.append(place)
+    if run:
+        yield run

@@ -7,11 +7,12 @@ that a kill cut short (sound head, bytes missing) from one that was damaged late
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +51,7 @@ class Hole:
     torn: bool
 
 
-def encode_row(key: str, meta: bytes, payload: bytes) -> bytes:
+def encode_row(key: str, meta: bytes, payload: bytes | memoryview) -> bytes:
     """The bytes of a row; ``key`` is 64 hex digits."""
     head = HEAD2.pack(b"KDI2", bytes.fromhex(key), len(meta), len(payload), 0)[:-4]
     head += zlib.crc32(head).to_bytes(4, "little")
@@ -60,21 +61,42 @@ def encode_row(key: str, meta: bytes, payload: bytes) -> bytes:
     return b"".join((head, meta, payload, digest.digest()))
 
 
-def read_row(place: Place) -> tuple[bytes, bytes]:
+def read_row(place: Place) -> tuple[bytes, memoryview]:
     """(meta, payload) of the row at ``place``. Raises ValueError if it is cut short or its checksum does not match."""
-    size = place.end - place.offset
-    descriptor = os.open(place.shard, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        row = _read(descriptor, size, place.offset)
-    finally:
-        os.close(descriptor)
-    if len(row) != size:
+    with opened(place.shard) as descriptor:
+        return checked(place, memoryview(_read(descriptor, place.end - place.offset, place.offset)))
+
+
+def read_run(places: Sequence[Place]) -> memoryview:
+    """The bytes of rows that lie one behind the other in a shard, in one read; for :func:`checked`, row by row."""
+    with opened(places[0].shard) as descriptor:
+        return memoryview(_read(descriptor, places[-1].end - places[0].offset, places[0].offset))
+
+
+def checked(place: Place, row: memoryview) -> tuple[bytes, memoryview]:
+    """(meta, payload) of a row's bytes; the payload is a view of them. Raises ValueError as :func:`read_row`."""
+    if len(row) != place.end - place.offset:
         raise ValueError("it is cut short")
-    body = memoryview(row)[:-TAIL]
-    if hashlib.sha256(body).digest() != row[-TAIL:]:
+    if hashlib.sha256(row[:-TAIL]).digest() != row[-TAIL:]:
         raise ValueError("its checksum does not match")
     meta = place.head_size + place.meta_size
-    return bytes(body[place.head_size : meta]), bytes(body[meta:])
+    return bytes(row[place.head_size : meta]), row[meta:-TAIL]
+
+
+def read_meta(place: Place) -> bytes:
+    """The meta of the row at ``place`` alone, so unchecked: its checksum is that of the whole row."""
+    with opened(place.shard) as descriptor:
+        return _read(descriptor, place.meta_size, place.offset + place.head_size)
+
+
+@contextlib.contextmanager
+def opened(shard: Path) -> Iterator[int]:
+    """The shard, opened for reading."""
+    descriptor = os.open(shard, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def scan(shard: Path, start: int = 0) -> Iterator[Place | Hole]:

@@ -100,3 +100,41 @@ def test_a_read_only_set_refuses_rows(tmp_path: Path) -> None:
     filled(tmp_path)
     with pytest.raises(StoreError, match="read-only"):
         ItemSet(tmp_path, writable=False).append(key(9), b"x")
+
+
+def test_many_rows_are_read_in_the_order_asked_for_and_checked(tmp_path: Path) -> None:
+    filled(tmp_path, 5)
+    more = ItemSet(tmp_path)
+    more.append(key(5), b"another shard", {"state": "ok"})
+    order = [4, 0, 1, 2, 5, 3, 3]
+    rows = list(more.read(key(n) for n in order))
+    assert [row.key for row in rows] == [key(n) for n in order]
+    for row in rows:
+        single = more.get(row.key)
+        assert single is not None
+        assert (bytes(row.payload), row.meta, row.digest) == (single.payload, single.meta, single.digest)
+        assert row.digest == hashlib.sha256(row.payload).hexdigest()
+    with pytest.raises(KeyError):
+        list(more.read([key(99)]))
+
+
+def test_a_damaged_row_among_many_is_refused(tmp_path: Path) -> None:
+    filled(tmp_path, 3)
+    (shard,) = tmp_path.glob("*.items")
+    data = bytearray(shard.read_bytes())
+    data[data.index(b"\x01" * 11) + 3] ^= 4
+    shard.write_bytes(data)
+    rows = ItemSet(tmp_path).read(key(n) for n in range(3))
+    with pytest.raises(StoreError, match=f"item {key(1)[:12]} .* checksum does not match"):
+        list(rows)
+
+
+def test_meta_is_had_without_the_payload(tmp_path: Path) -> None:
+    items = filled(tmp_path, 3)
+    assert items.peek(key(2)) == {"state": "ok", "n": 2}
+    assert items.peek(key(99)) is None
+
+
+def test_the_digest_of_a_payload_is_not_for_others_to_set(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="sha256"):
+        ItemSet(tmp_path).append(key(1), b"x", {"sha256": "0" * 64})
