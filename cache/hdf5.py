@@ -6,6 +6,7 @@ equal bytes. Reading: any row order, contiguous or chunked; a row that fails its
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,11 @@ import numpy.typing as npt
 from cache.errors import ConfigError, DataError, StoreError, nearest
 
 FloatArray = npt.NDArray[np.float32]
+
+#: Small rows are written together, this much at a time.
+WAITING_BYTES = 1 << 20
+#: After how many bytes the disk is told to begin.
+WRITEBACK_BYTES = 64 << 20
 
 
 class FeatureWriter:
@@ -42,30 +48,62 @@ class FeatureWriter:
             fletcher32=True,
             track_times=False,
         )
+        self._shape = tuple(row_shape)
+        self._place = self._rows.id.get_space()
+        self._waiting = np.empty((max(1, WAITING_BYTES // (4 * math.prod(self._shape) or 1)), *self._shape), "<f4")
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._begun = 0
 
     def append(self, row: FloatArray) -> None:
-        """Write the next row."""
-        self._rows[self._next] = row
+        """Write the next row. Raises ValueError if it has another shape."""
+        if row.shape != self._shape:
+            raise ValueError(f"a row of shape {row.shape}, expected {self._shape}")
+        self._waiting[self._next % len(self._waiting)] = row
         self._next += 1
+        if self._next % len(self._waiting) == 0:
+            self._write()
+
+    def _write(self) -> None:
+        """Write the rows that wait: h5py's low level, and several small rows at once, since choosing a place takes its time."""
+        import h5py
+
+        first = (self._next - 1) // len(self._waiting) * len(self._waiting)
+        rows = self._waiting[: self._next - first]
+        self._place.select_hyperslab((first, *(0 for _ in self._shape)), rows.shape)
+        self._rows.id.write(h5py.h5s.create_simple(rows.shape), self._place, rows)
+        self._start_writeback()
+
+    def _start_writeback(self) -> None:
+        """Let the disk begin with what was written, so that the fsync at the end finds little left to do."""
+        size = self._next * self._waiting[0].nbytes
+        if hasattr(os, "posix_fadvise") and size - self._begun >= WRITEBACK_BYTES:
+            os.posix_fadvise(self._descriptor, self._begun, size - self._begun, os.POSIX_FADV_DONTNEED)
+            self._begun = size
 
     def close(self) -> None:
         """Write ``ids`` and close the file."""
         import h5py
 
+        if self._next % len(self._waiting):
+            self._write()
         if all(is_integer(id) for id in self._ids):
             self._file.create_dataset("ids", data=np.array([int(id) for id in self._ids], "<i8"), track_times=False)
         else:
             encoded = [id.encode() for id in self._ids]
             kind = h5py.string_dtype("utf-8", max(map(len, encoded)))
             self._file.create_dataset("ids", data=np.array(encoded, dtype=kind), dtype=kind, track_times=False)
+        self._abandon()
+
+    def _abandon(self) -> None:
         self._file.close()
+        os.close(self._descriptor)
 
     def __enter__(self) -> FeatureWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         if kind is not None:
-            self._file.close()
+            self._abandon()
             return
         self.close()
         if self._next != len(self._ids):

@@ -129,7 +129,7 @@ def assemble(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> No
     assert ctx.items is not None
     frames_of = {row["id"]: row["frames"] for row in sampled}
     ids = [row["id"] for row in _rows(ctx.inputs["index"] / "media.jsonl")]
-    good = [id for id in ids if id in frames_of and ctx.items.get(frames_of[id]).meta["state"] == "ok"]  # type: ignore[union-attr]
+    good = [id for id in ids if id in frames_of and _finite(ctx, frames_of[id])]
     for id in sorted(set(ids) - set(good)):
         if id in frames_of:
             ctx.ledger.add(id, "non_finite", f"{entry.name} makes NaN or infinity of its frames")
@@ -142,11 +142,12 @@ def assemble(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> No
     name = f"{re.sub(r'[^A-Za-z0-9._-]', '_', dataset)}_{ctx.params.kind}_feat.h5"
     usable, written = set(good), ids if zeros else good
     with FeatureWriter(ctx.out / name, DATASETS[ctx.params.kind], written, shape) as file:
+        rows = ctx.items.read(frames_of[id] for id in good)
         for id in written:
             if id not in usable:
                 file.append(np.zeros(shape, np.float32))
                 continue
-            item = _item(ctx, frames_of[id])
+            item = next(rows)
             file.append(_feature(item))
             ctx.ledger.add(id, "ok")
             ctx.members.add(id, item.key, item.digest)
@@ -184,6 +185,13 @@ def _item(ctx: Context, frames: str) -> Item:
     item = ctx.items.get(frames)
     assert item is not None
     return item
+
+
+def _finite(ctx: Context, frames: str) -> bool:
+    """Whether a row has features: that it has is checked when they are read, that it has none, here."""
+    assert ctx.items is not None
+    state = (ctx.items.peek(frames) or {}).get("state")
+    return state == "ok" or _item(ctx, frames).meta["state"] == "ok"
 
 
 def _feature(item: Item) -> FloatArray:

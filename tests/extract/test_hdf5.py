@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
+from cache import hdf5
 from cache.errors import ConfigError, DataError, StoreError
 from cache.hdf5 import FeatureReader, FeatureWriter
 
@@ -45,6 +46,20 @@ def test_equal_rows_give_equal_bytes_at_any_time(tmp_path: Path) -> None:
     first = write(tmp_path / "a.h5").read_bytes()
     time.sleep(1.1)
     assert write(tmp_path / "b.h5").read_bytes() == first
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 33])
+def test_many_small_rows_are_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(hdf5, "WAITING_BYTES", 16 * 6 * 4)
+    monkeypatch.setattr(hdf5, "WRITEBACK_BYTES", 100)
+    rows = np.random.default_rng(1).standard_normal((count, 2, 3)).astype(np.float32)
+    with FeatureReader(write(tmp_path / "f.h5", [str(n) for n in range(count)], rows)) as reader:
+        assert np.array_equal(reader.all(), rows)
+
+
+def test_a_row_of_another_shape_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="shape"), FeatureWriter(tmp_path / "f.h5", "x", IDS, (2, 3)) as file:
+        file.append(np.zeros((3,), np.float32))
 
 
 def test_rows_are_found_by_id_in_any_order(tmp_path: Path) -> None:
