@@ -15,6 +15,8 @@ from pathlib import Path
 
 from cache.memo import Log, Stamp
 
+#: A hundred thousand files are looked at without a line of Python for each: hence ``map``, and bare names.
+look = os.stat
 _stamp_of = attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
 
 
@@ -25,7 +27,7 @@ class Listing:
         self.root = root
         self.paths = list(paths)
         base = f"{root}/"
-        self.stamps: list[Stamp] = list(map(_stamp_of, map(os.stat, [base + path for path in self.paths])))
+        self.stamps: list[Stamp] = list(map(_stamp_of, map(look, [base + path for path in self.paths])))
 
     def __iter__(self) -> Iterator[tuple[str, Stamp]]:
         return zip(self.paths, self.stamps, strict=True)
