@@ -13,7 +13,7 @@ from typing import TextIO
 from tests.parity.case import Case, Handler, Mismatch, handler_of, load_case
 from tests.parity.compare import compare
 
-AREAS = ("dualvgr", "modules", "losses", "training", "stages", "backbones")
+AREAS = ("dualvgr", "modules", "losses", "training", "stages", "backbones", "i3d")
 """Modules of handlers in this package. A broken one must not take the others with it: it is reported, and skipped."""
 
 
