@@ -19,10 +19,10 @@ class Backbone:
     """One network of the registry.
 
     factory: ``"module:function"`` below ``models.backbones``.
-    kind:    ``"appearance"`` (images) or ``"motion"`` (clips).
+    kind:    ``"appearance"`` (images), ``"motion"`` (clips) or ``"flow"`` (clips of optical flow, x and y).
     width:   V, the length of the pooled feature.
     image_size: side of the square input in pixels.
-    frames:  frames of a clip (1 for images).
+    frames:  frames of a clip (1 for images). channels: of the input.
     options: arguments of the factory.
     window:  its pooling window is made for a clip size (2018 layout): the factory takes ``sample_size``, ``sample_duration``.
     """
@@ -35,6 +35,7 @@ class Backbone:
     frames: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
     window: bool = False
+    channels: int = 3
 
 
 def _clips(name: str, function: str, width: int, **options: Any) -> Backbone:
@@ -47,19 +48,31 @@ _ALL = (
     Backbone("resnet34", "resnet2d:resnet34", "appearance", 512, 224),
     Backbone("resnet50", "resnet2d:resnet50", "appearance", 2048, 224),
     Backbone("resnet101", "resnet2d:resnet101", "appearance", 2048, 224),
+    Backbone("mobilenet_v3_large", "mobilenetv3:mobilenet_v3_large", "appearance", 960, 224),
+    Backbone("mobilenet_v3_small", "mobilenetv3:mobilenet_v3_small", "appearance", 576, 224),
     Backbone("small3d", "small3d:small3d", "motion", 128, 112, 16),
     _clips("resnext101", "resnext_2018", 2048, depth=101),
     _clips("resnet18_3d", "resnet_2018", 512, depth=18, shortcut="A"),
     _clips("resnet34_3d", "resnet_2018", 512, depth=34, shortcut="A"),
     _clips("resnet50_3d", "resnet_2018", 2048, depth=50),
     _clips("resnet101_3d", "resnet_2018", 2048, depth=101),
+    _clips("resnet152_3d", "resnet_2018", 2048, depth=152),
+    _clips("resnet200_3d", "resnet_2018", 2048, depth=200),
     _clips("wide_resnet50_3d", "wide_resnet_2018", 2048, depth=50, k=2),
     _clips("r3d18", "resnet_2020", 512, depth=18),
     _clips("r3d34", "resnet_2020", 512, depth=34),
     _clips("r3d50", "resnet_2020", 2048, depth=50),
     _clips("r3d101", "resnet_2020", 2048, depth=101),
+    _clips("r3d152", "resnet_2020", 2048, depth=152),
+    _clips("r3d200", "resnet_2020", 2048, depth=200),
+    _clips("wide_r3d50", "wide_resnet_2020", 2048, depth=50, k=2),
     _clips("r2p1d18", "resnet_2020", 512, depth=18, factorised=True),
+    _clips("r2p1d34", "resnet_2020", 512, depth=34, factorised=True),
     _clips("r2p1d50", "resnet_2020", 2048, depth=50, factorised=True),
+    Backbone("i3d", "i3d:i3d", "motion", 1024, 224, 16),
+    Backbone("i3d_flow", "i3d:i3d", "flow", 1024, 224, 16, {"n_input_channels": 2}, channels=2),
+    Backbone("topi3d", "i3d:topi3d", "motion", 1024, 224, 16),
+    Backbone("topi3d_flow", "i3d:topi3d", "flow", 1024, 224, 16, {"n_input_channels": 2}, channels=2),
 )
 BACKBONES: dict[str, Backbone] = {entry.name: entry for entry in _ALL}
 
@@ -86,3 +99,9 @@ def build(name: str, **options: Any) -> Any:
     function = entry.factory.partition(":")[2]
     factory = getattr(importlib.import_module(module_of(entry)), function)
     return factory(**{**entry.options, **options})
+
+
+def options_of(name: str, state: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the network ``name`` that a state dict decides (classes, shortcut, input channels): ``build(name, **options)``."""
+    reader = getattr(importlib.import_module(module_of(find(name))), "options_of", None)
+    return dict(reader(state)) if reader is not None else {}

@@ -17,8 +17,9 @@ published 2020 ResNeXt cannot be built (its builder passes wrong keywords), so i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -172,7 +173,7 @@ class FactorisedBottleneck(nn.Module):
 
 
 class ResNet3D(nn.Module):
-    """Clips (B, C, T, H, W) -> logits (B, n_classes), or the pooled feature (B, V) with ``last_fc=False``.
+    """Clips (B, C, T, H, W) -> logits (B, n_classes), or the pooled feature (B, V) with ``last_fc=False`` or ``n_classes=0``.
 
     block:       callable (inputs, planes, stride, downsample) -> module with ``expansion``.
     layers:      blocks per stage.
@@ -225,7 +226,7 @@ class ResNet3D(nn.Module):
             inputs = width * expansion
         self.width = inputs
         self.avgpool = nn.AvgPool3d(pool, stride=1) if pool else nn.AdaptiveAvgPool3d(1)
-        self.fc = nn.Linear(fc_inputs or inputs, n_classes)
+        self.fc = nn.Linear(fc_inputs or inputs, n_classes) if n_classes else nn.Identity()
         self._init(init)
 
     def _stage(self, block: Callable[..., nn.Module], inputs: int, planes: int, outputs: int, blocks: int, stride: int) -> nn.Sequential:
@@ -283,6 +284,14 @@ class ResNet3D(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(x))
+
+
+def options_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Classes (0: no classifier) and shortcut, read off a state dict."""
+    return {
+        "n_classes": state["fc.weight"].shape[0] if "fc.weight" in state else 0,
+        "shortcut": "B" if "layer2.0.downsample.0.weight" in state else "A",
+    }
 
 
 def _pool_2018(sample_size: int, sample_duration: int) -> tuple[int, int, int]:

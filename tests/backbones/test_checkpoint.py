@@ -14,34 +14,9 @@ from torch import nn
 
 from cache.errors import ConfigError, DataError, StoreError
 from models import weights
-from models.backbones import resnet3d
-from models.backbones.checkpoint import infer_resnet3d, load_into, read_state
+from models.backbones import i3d, resnet2d, resnet3d
+from models.backbones.checkpoint import by_position, load_into, read_raw, read_state
 from models.training import checkpoint
-
-SMALL = {"layers": (1, 1, 1, 1), "n_classes": 5}
-NETS = {
-    "basic A": lambda: resnet3d.resnet_2018(18, shortcut="A", n_classes=5, layers=(2, 1, 1, 1)),
-    "basic B narrow": lambda: resnet3d.resnet_2020(18, n_classes=5, widen_factor=0.25),
-    "bottleneck": lambda: resnet3d.resnet_2020(50, n_classes=5, widen_factor=0.25, conv1_t_size=3, layers=(1, 2, 1, 1)),
-    "wide": lambda: resnet3d.wide_resnet_2020(50, k=1, **SMALL),
-    "wide 2018": lambda: resnet3d.wide_resnet_2018(50, k=1, n_classes=5),
-    "resnext": lambda: resnet3d.resnext_2018(**SMALL),
-    "resnext c8": lambda: resnet3d.resnext_2018(cardinality=8, **SMALL),
-    "r2p1d": lambda: resnet3d.resnet_2020(18, n_classes=5, widen_factor=0.25, factorised=True),
-    "r2p1d bottleneck": lambda: resnet3d.resnet_2020(50, factorised=True, widen_factor=0.25, **SMALL),
-    "two channels": lambda: resnet3d.resnet_2020(10, n_input_channels=2, widen_factor=0.25, n_classes=5),
-}
-
-
-@pytest.mark.parametrize("name", NETS)
-def test_the_network_is_read_off_its_state(name: str) -> None:
-    net = NETS[name]().eval()
-    again = infer_resnet3d(net.state_dict()).eval()
-    load_into(again, net.state_dict(), "state")
-    x = torch.rand(1, 2 if name == "two channels" else 3, 16, 32, 32)
-    net.avgpool = again.avgpool  # the 2018 window is for 112 pixels; here the clip is smaller
-    with torch.inference_mode():
-        assert torch.equal(net.feature(x), again.feature(x))
 
 
 def published_2018(path: Path, net: nn.Module) -> Path:
@@ -62,6 +37,43 @@ def test_the_wrong_shortcut_is_named(tmp_path: Path) -> None:
     state = read_state(published_2018(tmp_path / "a.pth", resnet3d.resnet_2018(10, shortcut="A", n_classes=5)))
     with pytest.raises(DataError, match="shortcut"):
         load_into(resnet3d.resnet_2018(10, shortcut="B", n_classes=5), state, "a.pth")
+
+
+def test_what_does_not_fit_is_counted_and_its_first_names_are_shown() -> None:
+    state = resnet2d.resnet18(10).state_dict()
+    del state["layer4.1.bn2.weight"]
+    state["head.weight"] = torch.zeros(1)
+    state["fc.weight"] = torch.zeros(3, 512)
+    for number in range(20):
+        state[f"extra.{number}"] = torch.zeros(1)
+    with pytest.raises(DataError) as told:
+        load_into(resnet2d.resnet18(10), state, "mine.pth")
+    lines = str(told.value).splitlines()
+    assert lines[0] == "mine.pth does not fit ResNet2D: 1 missing, 21 unexpected, 1 of another shape, of 122 entries"
+    assert lines[1] == "  missing: layer4.1.bn2.weight"
+    assert lines[2] == "  unexpected: head.weight, extra.0, extra.1, extra.2, extra.3 … and 16 more"
+    assert lines[3] == "  of another shape: fc.weight [3, 512], not [10, 512]"
+
+
+def test_the_key_of_the_state_and_what_stands_beside_it_are_told(tmp_path: Path) -> None:
+    net = nn.Linear(2, 2)
+    torch.save({"iteration": 9, "model_state_dict": net.state_dict()}, tmp_path / "a.pt")
+    raw = read_raw(tmp_path / "a.pt")
+    assert (raw.key, raw.others, list(raw.entries)) == ("model_state_dict", ("iteration",), ["weight", "bias"])
+    torch.save(net.state_dict(), tmp_path / "b.pt")
+    assert read_raw(tmp_path / "b.pt").key == ""
+
+
+def test_a_file_is_read_by_position_where_its_names_say_nothing() -> None:
+    net = i3d.topi3d(3, 2, final_endpoint="Logits")
+    theirs = {f"entry{n}": value for n, value in enumerate(net.state_dict().values())} | {"head": torch.zeros(1)}
+    fresh = i3d.topi3d(3, 2)
+    load_into(fresh, by_position(fresh, theirs, "flow.ckpt"), "flow.ckpt")
+    assert all(torch.equal(a, b) for a, b in zip(fresh.state_dict().values(), net.state_dict().values()))
+    with pytest.raises(DataError, match=r"entry0 .* stands where logits.conv3d.weight"):
+        by_position(i3d.topi3d(4, 2), theirs, "flow.ckpt")
+    with pytest.raises(DataError, match="has 2 entries"):
+        by_position(fresh, dict(list(theirs.items())[:2]), "flow.ckpt")
 
 
 def test_half_precision_safetensors_load_as_float32(tmp_path: Path) -> None:
@@ -102,7 +114,7 @@ def test_known_weights_are_checked_by_digest(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected 63fe2227"):
         weights.check(entry, path)
     with pytest.raises(ConfigError, match="did you mean 'imagenet1k_v1'"):
-        weights.find("resnet101", "imagenet1k")
+        weights.find("resnet101", "imagenet1kv1")
 
 
 @pytest.mark.parametrize("entry", [e for e in weights.WEIGHTS.values() if e.shipped], ids=lambda e: e.name)

@@ -19,7 +19,7 @@ def clip(entry: Backbone, batch: int = 1) -> torch.Tensor:
     """A small input: the nominal size for the small nets, a quarter of it for the big ones."""
     size = entry.image_size if entry.name.startswith("small") else 32
     generator = torch.Generator().manual_seed(0)
-    shape = (batch, 3, size, size) if entry.frames == 1 else (batch, 3, entry.frames, size, size)
+    shape = (batch, entry.channels, size, size) if entry.frames == 1 else (batch, entry.channels, entry.frames, size, size)
     return torch.rand(shape, generator=generator) * (1 if entry.frames == 1 else 255)
 
 
@@ -48,6 +48,13 @@ PUBLISHED_MILLIONS = {
     "resnet50_3d": 47.02,
     "resnet101_3d": 86.06,
     "r3d18": 33.563004,
+    "mobilenet_v3_large": 5.483032,
+    "mobilenet_v3_small": 2.542856,
+    "resnet18": 11.689512,
+    "resnet34": 21.797672,
+    "resnet50": 25.557032,
+    "i3d": 12.70,
+    "topi3d": 10.53,
 }
 
 
