@@ -26,7 +26,21 @@ from cache.shard import Hole, Place, read_row, scan
 from cache.store import FORMAT, FORMATS, Store, listed, open_sealed
 
 #: Names in a store's directory, and nothing else.
-ROOMS = {"actions", "objects", "refs", "pins", "items", "scratch", "failures", "memo", "locks", "tmp", "quarantine", "format.json"}
+ROOMS = {
+    "actions",
+    "objects",
+    "refs",
+    "pins",
+    "items",
+    "scratch",
+    "failures",
+    "memo",
+    "locks",
+    "tmp",
+    "quarantine",
+    "imports",
+    "format.json",
+}
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ from cache.names import unescape
 from cache.pins import pins
 from cache.record import Record
 from cache.store import Store
+from pipeline.imports import ENTRY
 
 CURRENT = "current"
 PINNED = "pinned"
 OLD = "old"
 ACCEPTED = "accepted"
+IMPORTED = "imported"
 FROM_STALE = "from stale"
 GONE = "object gone"
 DAMAGED = "damaged"
@@ -87,7 +89,7 @@ class Artifact:
         record = self.record
         special = [(DAMAGED, record is None), (GONE, self.gone)]
         if record is not None:
-            special += [(ACCEPTED, bool(record.accepted)), (FROM_STALE, bool(record.stale_inputs))]
+            special += [(IMPORTED, record.key.entry == ENTRY), (ACCEPTED, bool(record.accepted)), (FROM_STALE, bool(record.stale_inputs))]
         return (*named, *(word for word, is_so in special if is_so))
 
 

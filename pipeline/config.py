@@ -29,6 +29,7 @@ GENERAL: dict[str, tuple[type, Any]] = {
     "source": (str, "files"),
     "seeds": (int, 3),
     "first_seed": (int, 0),
+    "imports": (str, "use"),
 }
 
 
@@ -97,10 +98,19 @@ def parse_setting(text: str) -> tuple[str, Any]:
 class Config:
     """The merged configuration of one dataset x system."""
 
-    def __init__(self, dataset: str, system: str, settings: Iterable[str] = (), *, root: Path | None = None) -> None:
+    def __init__(
+        self,
+        dataset: str,
+        system: str,
+        settings: Iterable[str] = (),
+        *,
+        root: Path | None = None,
+        imports: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
         self.dataset = dataset
         self.system = system
         self.root = root
+        self._imports = imports or {}
         self._values: dict[str, Value] = {}
         self._asked: set[str] = set()
         self._used: set[str] = set()
@@ -133,6 +143,14 @@ class Config:
         self._used.add(name)
         found = self._values.get(name)
         return default if found is None else _coerce(found, kind, name)
+
+    @property
+    def imports(self) -> Mapping[str, Mapping[str, Any]]:
+        """Kind of features -> the import to use instead of computing (:mod:`pipeline.imports`); none with ``imports: ignore``."""
+        wanted = self.general("imports")
+        if wanted not in ("use", "ignore"):
+            raise ConfigError(f"imports: {wanted!r} must be 'use' (features that were imported) or 'ignore' (compute them)")
+        return self._imports if wanted == "use" else {}
 
     @property
     def seeds(self) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 
 from cache.errors import ConfigError
@@ -20,12 +21,24 @@ def shared_nodes(config: Config) -> Iterator[Node]:
         yield Node("world", world.STAGE, config.params("world", world.WorldParams, layout=layout))
     elif source != "files":
         raise ConfigError(f"source: {source!r} must be 'world' (drawn into the store) or 'files' (under DATA_ROOT)")
-    yield Node("index", index.STAGE, config.params("index", index.IndexParams, layout=layout), root)
+    indexed = config.params("index", index.IndexParams, layout=layout)
+    if {"appearance", "motion"} <= set(config.imports):  # no stage opens a video, so none is missed
+        indexed = dataclasses.replace(indexed, max_lost=1.0)
+    yield Node("index", index.STAGE, indexed, root)
     yield Node("sample", sample.STAGE, config.params("sample", sample.SampleParams), {"index": "index", **root})
     yield Node("questions", questions.STAGE, config.params("questions", questions.QuestionsParams), {"index": "index"})
     for kind in ("appearance", "motion"):
-        params = config.params(f"extract.{kind}", extract.ExtractParams, kind=kind)
-        yield Node(f"extract.{kind}", extract.STAGE, params, {"index": "index", "sample": "sample"})
+        yield _features(config, kind)
+
+
+def _features(config: Config, kind: str) -> Node:
+    """Features computed from frames, or imported."""
+    params = config.params(f"extract.{kind}", extract.ExtractParams, kind=kind)
+    if kind not in config.imports:
+        return Node(f"extract.{kind}", extract.STAGE, params, {"index": "index", "sample": "sample"})
+    from stages import imported
+
+    return Node(f"extract.{kind}", imported.STAGE, imported.ImportedParams(**config.imports[kind]), {"index": "index"})
 
 
 def report_node(config: Config, own: Mapping[str, Node]) -> Node:

@@ -16,8 +16,9 @@ FAILED = "failed"
 class Standing:
     """Where one node stands. ``record`` is its result, or its last one.
 
-    accepted: why its result was accepted without being computed. uses_accepted, uses_stale: nodes above it, in the graph's order,
-    whose results were accepted, or were made from old results of others (``stale_inputs``).
+    accepted: why its result was accepted without being computed. imported: what its features were imported from. uses_accepted,
+    uses_stale: nodes above it, in the graph's order, whose results were accepted, or were made from old results of others
+    (``stale_inputs``).
     """
 
     state: State
@@ -25,6 +26,7 @@ class Standing:
     reason: str
     record: Record | None
     accepted: str = ""
+    imported: str = ""
     stale_inputs: tuple[str, ...] = ()
     uses_accepted: tuple[str, ...] = ()
     uses_stale: tuple[str, ...] = ()
@@ -37,7 +39,8 @@ class Standing:
     @property
     def remarks(self) -> list[str]:
         """What people should know of the result beside its status."""
-        said = [f"accepted: because {self.accepted}"] if self.accepted else []
+        said = [self.imported] if self.imported else []
+        said += [f"accepted: because {self.accepted}"] if self.accepted else []
         if self.uses_accepted:
             said.append(f"uses an accepted result of {', '.join(self.uses_accepted)}")
         if self.stale_inputs:
@@ -66,6 +69,7 @@ def _standing(judge: Judge, name: str, record: Record | None, accepted: set[str]
         reason,
         record,
         accepted=record.accepted.get("because", "") if record is not None else "",
+        imported=str(getattr(state.node.params, "provenance", "")),
         stale_inputs=record.stale_inputs if record is not None else (),
         uses_accepted=tuple(n for n in above if n in accepted),
         uses_stale=tuple(n for n in above if n in stale),

@@ -8,6 +8,7 @@ from typing import Any
 
 from cache.fingerprint import ORDER, TEXT, TOP
 from cache.store import Key, Record
+from pipeline.imports import ENTRY
 from pipeline.text import line_text
 
 #: What the entries of a module's definitions that are no functions or classes are called.
@@ -36,6 +37,9 @@ class Component:
 def differences(old: Record, new: Key, definitions: Mapping[str, Mapping[str, str]]) -> list[Component]:
     """The components of ``new`` that differ from the key that ``old`` was made under."""
     was = old.key
+    if (was.entry == ENTRY) != (new.entry == ENTRY):  # nothing else of the two keys can be compared
+        a, b = ("imported" if entry == ENTRY else "computed" for entry in (was.entry, new.entry))
+        return [Component("format", "source", a, b, f"its features are {b} now, they were {a}")]
     found = [Component("param", name, a, b, f"param {name} {_show(a)} → {_show(b)}") for name, a, b in changed(was.params, new.params)]
     for module, a, b in changed(was.code, new.code):
         where = module_file(module, {*was.code, *new.code})

@@ -34,6 +34,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ls": ("ls", "List results: what they were made from, who uses them; or draw it."),
     "show": ("show", "Show a result: its record, its files, its ledger."),
     "open": ("open", "Print where a result's files are, checked; or open them."),
+    "import-features": ("import_features", "Use features that somebody else extracted: HDF5 files or npy trees."),
+    "export-features": ("export_features", "Write features as published code reads them: HDF5 or npy."),
+    "compare-features": ("compare_features", "Compare two sets of features, video by video."),
     "push": ("transfer", "Copy results to a directory or URL that a team shares."),
     "pull": ("transfer", "Fetch results from there instead of computing them."),
 }
@@ -51,7 +54,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"pipeline.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

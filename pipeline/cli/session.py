@@ -14,7 +14,7 @@ import click
 
 from cache.errors import ConfigError
 from cache.store import Store
-from pipeline import paths
+from pipeline import imports, paths
 from pipeline.config import Config, read_yaml
 from pipeline.graph import Graph, build
 from pipeline.judge import Judge
@@ -101,10 +101,12 @@ def session_options(function: Callable[..., Any]) -> Callable[..., Any]:
             chosen.append(f"seeds={seeds}")
         if seed is not None:
             chosen += [f"first_seed={seed}", "seeds=1"]
-        config = Config(dataset or default("dataset"), system or default("system"), chosen, root=data_root)
+        store = Store(paths.store_root())
+        dataset = dataset or default("dataset")
+        config = Config(dataset, system or default("system"), chosen, root=data_root, imports=imports.current(store, dataset))
         session = Session(
             graph=build(config),
-            store=Store(paths.store_root()),
+            store=store,
             settings=tuple(chosen),
             device=device,
             allow_stale=allow_stale,

@@ -16,6 +16,7 @@ from cache.record import Record
 from cache.store import Store
 from pipeline.catalog import Artifact, Catalog
 from pipeline.cli.session import Session, session_options
+from pipeline.imports import origin
 from pipeline.resolve import Result, resolve
 from pipeline.text import line_text, size_text, time_text
 from pipeline.why import module_file
@@ -68,6 +69,8 @@ def _facts(store: Store, record: Record, catalog: Catalog, with_code: bool) -> l
     facts = [("made", f"{made} in {time_text(record.seconds)}{where}")]
     facts += [("state", ", ".join(artifact.states))] if artifact is not None else []
     facts += [("pins", ", ".join(map(line_text, artifact.pins)))] if artifact is not None and artifact.pins else []
+    if imported := origin(store, record):
+        facts.append(("imported", line_text(imported)))
     if record.accepted:
         accepted = record.accepted
         facts.append(("accepted", f"because {line_text(accepted.get('because', ''))} ({accepted.get('when', '')})"))

@@ -72,6 +72,7 @@ def _row(standing: Standing) -> dict[str, Any]:
         "size": record.size if record else 0,
         "ledger": record.ledger if record else {},
         "accepted": record.accepted if record else {},
+        "imported": standing.imported,
         "stale_inputs": list(standing.stale_inputs),
         "uses_accepted": list(standing.uses_accepted),
         "uses_stale": list(standing.uses_stale),

@@ -65,6 +65,9 @@ def flags(first: Metrics, coverage: dict[str, Any] | None, seeds: int) -> list[s
     for about in first["features"]:
         if about.get("random"):
             found.append(f"RANDOM WEIGHTS: the {about['kind']} features come from an untrained {about['backbone']}")
+        if about.get("imported"):
+            digest = about["imported"]["sha256"][:12]
+            found.append(f"the {about['kind']} features were imported (sha256 {digest}), not computed here")
         if about.get("zero_rows"):
             found.append(
                 f"{len(about['zero_rows'])} of {about['videos']} rows of the {about['kind']} features are zeros (their videos were lost)"

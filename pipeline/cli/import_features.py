@@ -1,0 +1,189 @@
+"""``kdpipe import-features``: features that somebody else extracted, checked and then used by every later stage."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cache.errors import ConfigError, KdpipeError, ToleranceError
+from cache.ledger import Ledger
+from cache.record import Record
+from pipeline import imports
+from pipeline.cli.run import bring_up_to_date
+from pipeline.cli.session import Session, session_options
+from pipeline.config import Config
+from pipeline.graph import build
+from pipeline.imports import KINDS, Import
+from pipeline.judge import Judge
+from pipeline.progress import Bars
+from pipeline.text import line_text
+
+
+@click.command("import-features")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--kind", type=click.Choice(KINDS), default=None, help="What the files hold, where their names don't tell.")
+@click.option("--array", default="", metavar="NAME", help="Name of the features in the HDF5 file.")
+@click.option("--ids-array", default="ids", show_default=True, metavar="NAME", help="Name of the ids in the HDF5 file.")
+@click.option(
+    "--ids",
+    type=click.Choice(["auto", "exact", "prefix", "escaped"]),
+    default="auto",
+    show_default=True,
+    help="As they stand; video12 for 12; escaped file names.",
+)
+@click.option(
+    "--tolerance", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Fraction of videos that may have no usable row."
+)
+@click.option(
+    "--zero-rows", type=click.Choice(["keep", "leave_out"]), default="keep", show_default=True, help="Rows that are zeros throughout."
+)
+@click.option("--undo", is_flag=True, help="Compute the features again (of --kind, or both). What was imported stays until gc.")
+@session_options
+def import_features(
+    session: Session,
+    files: tuple[Path, ...],
+    kind: str | None,
+    array: str,
+    ids_array: str,
+    ids: str,
+    tolerance: float,
+    zero_rows: str,
+    undo: bool,
+) -> None:
+    """Import features for the dataset from FILES: published HDF5 files, or directories of <id>.npy.
+
+    Every row is checked. From then on the features of that kind are these, for every stage; --undo takes it back.
+    --dry-run looks at names, shapes and ids only.
+    """
+    if undo:
+        _undo(session, files, (kind,) if kind else KINDS)
+        return
+    if not files:
+        raise click.UsageError("name the files to import (or --undo)")
+    reading = {"ids_array": ids_array, "ids": ids, "zero_rows": zero_rows, "max_lost": tolerance}
+    _import(session, files, kind or "", array, reading)
+
+
+def _import(session: Session, files: tuple[Path, ...], kind: str, array: str, reading: dict[str, Any]) -> None:
+    from pipeline.importing import fits, matched, offers
+    from stages.imported.source import digest
+
+    say: Callable[[str], object] = session.options.say if session.json else click.echo
+    found = offers(files, kind, array, reading["ids_array"])
+    dataset = session.graph.config.dataset
+    standing = dict(imports.current(session.store, dataset))
+    new = {
+        offer.kind: {"kind": offer.kind, "file": str(offer.path), "array": offer.array, "sha256": "", "when": "", **reading}
+        for offer in found
+    }
+    planned = _with(session, {**standing, **new})
+    index = _index(planned)
+    for offer in found:
+        for line in [*offer.lines, *_ids_lines(matched(offer, index, reading["ids"]))]:
+            say(line_text(line))
+        others = {one: standing[one] for one in standing if one not in new}
+        warning = fits(offer, others, _clips(session)) if len(found) < 2 else ""
+        if warning:
+            session.options.say(f"warning: {warning}")
+    if session.dry_run:
+        say("nothing was imported: --dry-run; the rows were not looked at")
+        return
+    when = time.strftime("%Y-%m-%d %H:%M")
+    for offer in found:
+        bars = Bars(f"extract.{offer.kind}", session.options.progress)
+        new[offer.kind].update(sha256=digest(offer.path, bars), when=when)
+    planned = _with(session, {**standing, **new})
+    records = {one: _run(planned, f"extract.{one}", files) for one in new}
+    imports.put(session.store, dataset, new)
+    if session.json:
+        click.echo(json.dumps([_result(planned, record) for record in records.values()], indent=1, sort_keys=True))
+        return
+    for one, record in records.items():
+        _tell(planned, one, record)
+
+
+def _with(session: Session, wanted: Mapping[str, Import]) -> Session:
+    """The same session, over a graph with these imports."""
+    config = session.graph.config
+    if config.general("imports") == "ignore":
+        raise ConfigError("imports: ignore is set: what is imported would not be used", hint="leave it out")
+    planned = Config(config.dataset, config.system, session.settings, root=config.root, imports=wanted)
+    return dataclasses.replace(session, graph=build(planned))
+
+
+def _index(session: Session) -> Path:
+    """Directory of the dataset's index, made if need be: it says which videos there are."""
+    judge = session.judge(read_files=True)
+    for node in session.graph.closure(["index"]):
+        bring_up_to_date(session, judge, node.name)
+    return session.store.files(_made(judge, "index"))
+
+
+def _clips(session: Session) -> int:
+    node = session.graph.nodes.get("sample")
+    return int(node.params.num_clips) if node is not None else 0
+
+
+def _ids_lines(found: Any) -> list[str]:
+    from stages.imported.ids import some
+
+    rule = {"prefix": " (without 'video' or 'vid')", "escaped": " (file names unescaped)"}.get(found.rule, "")
+    lines = [f"  ids: {len(found.rows)} of the dataset's {len(found.rows) + len(found.missing)} videos have a row{rule}"]
+    lines += [f"  missing: {len(found.missing)} ({some(found.missing)})"] if found.missing else []
+    if found.unexpected:
+        lines.append(f"  left out: {len(found.unexpected)} rows of no video of the dataset ({some(found.unexpected)})")
+    return lines
+
+
+def _run(session: Session, name: str, files: tuple[Path, ...]) -> Record:
+    judge = session.judge(read_files=True)
+    try:
+        bring_up_to_date(session, judge, name)
+    except ToleranceError as error:
+        show = f"kdpipe show {name} --ledger {session.arguments()}"
+        again = f"kdpipe import-features {shlex.join(map(str, files))} {session.arguments()} --tolerance FRACTION"
+        raise ToleranceError(error.message, hint=f"all of them: {show}\n  to go on without them: {again}") from error
+    return _made(judge, name)
+
+
+def _made(judge: Judge, name: str) -> Record:
+    record = judge.state(name).record
+    assert record is not None
+    return record
+
+
+def _result(session: Session, record: Record) -> dict[str, Any]:
+    about: dict[str, Any] = json.loads((session.store.files(record) / "features.json").read_text(encoding="utf-8"))
+    return {**about, "key": record.digest, "ledger": record.ledger, "path": str(session.store.files(record) / about["file"])}
+
+
+def _tell(session: Session, kind: str, record: Record) -> None:
+    """What became of the rows; everything that is not ok by name."""
+    about = _result(session, record)
+    ledger = Ledger.load(session.store.files(record) / "ledger.jsonl")
+    shape = [about[key] for key in ("videos", "clips", "frames", "width") if about[key] is not None]
+    click.echo(f"imported {kind}: float32 {shape}, " + ", ".join(f"{count} {state}" for state, count in ledger.counts().items()))
+    for entry in [entry for entry in ledger.sorted() if entry.outcome != "ok"][:5]:
+        click.echo(f"  {line_text(entry.id)}  {entry.state}  {entry.reason}")
+    click.echo(f"  provenance: kdpipe show extract.{kind} {session.arguments()}")
+
+
+def _undo(session: Session, files: tuple[Path, ...], kinds: tuple[str, ...]) -> None:
+    if files:
+        raise click.UsageError("--undo goes without files (and --kind says which features)")
+    dataset = session.graph.config.dataset
+    standing = imports.current(session.store, dataset)
+    taken = [standing[kind] for kind in kinds if kind in standing]
+    if not taken:
+        raise KdpipeError(f"no {' or '.join(kinds)} features of {dataset} were imported")
+    if not session.dry_run:
+        imports.undo(session.store, dataset, kinds)
+    for one in taken:
+        click.echo(f"{one['kind']}: computed from now on, no longer imported from {line_text(str(one['file']))}")

@@ -1,0 +1,118 @@
+"""Looking at features that are to be imported, before anything is read in full: which kind, which shape, whose ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cache.errors import DataError
+from pipeline.imports import KINDS, Import
+from stages.imported.ids import Match, match
+from stages.imported.source import ARRAYS, AXES, open_source, restored
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A file or tree that holds features of ``kind``. ``shape`` is that of one row as it is stored."""
+
+    kind: str
+    path: Path
+    array: str
+    dtype: str
+    shape: tuple[int, ...]
+    ids: tuple[str, ...]
+
+    @property
+    def restored(self) -> tuple[int, ...]:
+        """(C, F, V) or (C, V)."""
+        shape: tuple[int, ...] | None = restored(self.kind, self.shape)
+        assert shape is not None
+        return shape
+
+    @property
+    def lines(self) -> list[str]:
+        """What it is, for people."""
+        said = [f"{self.kind}: {self.path}", f"  {self.array or 'npy files'}: {self.dtype} {[len(self.ids), *self.shape]}"]
+        if self.dtype.lstrip("<>=") != "float32":
+            said.append(f"  {self.dtype} is converted to float32")
+        if self.restored != self.shape:
+            said.append(f"  rows {list(self.shape)} are taken for one clip: {list(self.restored)}")
+        return said
+
+
+def offers(paths: Sequence[Path], kind: str, array: str, ids_array: str) -> list[Offer]:
+    """Look at what is to be imported. Raises DataError if it is no feature file, two are of one kind, or their shapes don't go together."""
+    found = [_offer(path.expanduser().absolute(), kind, array, ids_array) for path in paths]
+    for one in KINDS:
+        named = [str(offer.path) for offer in found if offer.kind == one]
+        if len(named) > 1:
+            raise DataError(f"{' and '.join(named)} both hold {one} features", hint="name one of them, or tell them apart with --kind")
+    if len(found) == 2:
+        _agree(*((f"{offer.kind} rows of {offer.path.name}", offer.restored) for offer in found))
+    return found
+
+
+def fits(offer: Offer, imports: Mapping[str, Import], clips: int) -> str:
+    """A warning if what stands for the other kind of features does not go with an offer (empty: it does). DataError if it never can."""
+    other = next(kind for kind in KINDS if kind != offer.kind)
+    if other in imports:
+        one = imports[other]
+        if not Path(one["file"]).exists():
+            return ""
+        with open_source(Path(one["file"]), other, one["array"], one["ids_array"]) as source:
+            shape = restored(other, source.shape)
+        if shape is not None:
+            _agree((f"{offer.kind} rows of {offer.path.name}", offer.restored), (f"imported {other} rows", shape))
+        return ""
+    if offer.restored[0] != clips:
+        return (
+            f"{other} features will be computed with {clips} clips (sample.num_clips), these have {offer.restored[0]}: "
+            f"import both, or --set sample.num_clips={offer.restored[0]}"
+        )
+    return ""
+
+
+def matched(offer: Offer, index: Path, rule: str) -> Match:
+    """Which rows are which videos of an index artifact. Raises DataError naming the file."""
+    wanted = [json.loads(line)["id"] for line in (index / "media.jsonl").read_text(encoding="utf-8").splitlines()]
+    try:
+        return match(offer.ids, wanted, rule)
+    except DataError as error:
+        raise DataError(f"{offer.path}: {error.message}", hint=error.hint) from error
+
+
+def _agree(one: tuple[str, tuple[int, ...]], other: tuple[str, tuple[int, ...]]) -> None:
+    if (one[1][0], one[1][-1]) != (other[1][0], other[1][-1]):
+        raise DataError(
+            f"{one[0]} are {list(one[1])}, {other[0]} are {list(other[1])}: clips (first) and width (last) must agree",
+            hint="take both from the same publication",
+        )
+
+
+def _offer(path: Path, kind: str, array: str, ids_array: str) -> Offer:
+    with open_source(path, kind, array, ids_array) as source:
+        kind = kind or _kind(path, source.array, source.shape)
+        if restored(kind, source.shape) is None:
+            axes = {2: "clips and width", 3: "clips, frames and width"}[AXES[kind]]
+            raise DataError(
+                f"{path}: rows of the shape {list(source.shape)} are no {kind} features: those have {axes}",
+                hint="is it the other kind? --kind says so",
+            )
+        return Offer(kind, path, source.array, source.dtype, source.shape, tuple(source.ids))
+
+
+def _kind(path: Path, array: str, shape: tuple[int, ...]) -> str:
+    """Told by the array's name, the file's name, or for npy the axes."""
+    for kind in KINDS:
+        if ARRAYS[kind] == array:
+            return kind
+    named = [kind for kind in KINDS if kind in path.name.lower()]
+    if len(named) == 1:
+        return named[0]
+    if not array:
+        for kind in KINDS:
+            if AXES[kind] == len(shape):
+                return kind
+    raise DataError(f"{path}: are these appearance or motion features?", hint="--kind appearance, or --kind motion")

@@ -1,0 +1,90 @@
+"""Which features of a dataset were imported: ``imports/<dataset>.json`` in the store, one sealed file a dataset.
+
+It belongs to the store and not to the configuration: another store, or another person, may compute the same features. The
+configuration reads it (``--set imports=ignore`` leaves it out), and the graph then has nodes of :mod:`stages.imported`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cache.errors import StoreError
+from cache.names import escape
+from cache.record import Record
+from cache.store import Store, open_sealed, seal
+
+#: An import is the fields of ``stages.imported.ImportedParams`` by name.
+Import = Mapping[str, Any]
+
+#: The function that makes imported results: what their keys name.
+ENTRY = "stages.imported.run:run"
+KINDS = ("appearance", "motion")
+
+
+def path_of(store: Store, dataset: str) -> Path:
+    """File of the imports of a dataset."""
+    return store.root / "imports" / f"{escape(dataset)}.json"
+
+
+def current(store: Store, dataset: str) -> dict[str, Import]:
+    """Kind of features -> the import that stands. Raises StoreError if the file is damaged: computing unasked may take days."""
+    found: dict[str, Import] = _read(store, dataset)["current"]
+    return found
+
+
+def put(store: Store, dataset: str, imports: Mapping[str, Import]) -> None:
+    """Let these imports stand from now on; those that they replace are kept as past ones."""
+    value = _read(store, dataset)
+    for kind, one in imports.items():
+        _retire(value, kind)
+        value["current"][kind] = dict(one)
+    store.write(path_of(store, dataset), seal(value))
+
+
+def undo(store: Store, dataset: str, kinds: tuple[str, ...] = KINDS) -> list[Import]:
+    """Let the imports of ``kinds`` stand no longer; returns them. Results and files stay."""
+    value = _read(store, dataset)
+    taken = [one for kind in kinds if (one := _retire(value, kind)) is not None]
+    if taken:
+        store.write(path_of(store, dataset), seal(value))
+    return taken
+
+
+def origin(store: Store, record: Record) -> str:
+    """Where an imported result comes from, for people; empty for a result that was computed."""
+    if record.key.entry != ENTRY:
+        return ""
+    digest = str(record.key.params.get("sha256", ""))
+    try:
+        value = _read(store, record.dataset)
+    except (StoreError, ValueError):
+        value = _nothing()
+    known = [one for one in [*value["current"].values(), *reversed(value["past"])] if one["sha256"] == digest]
+    return f"from {known[0]['file']}, {known[0]['when']}, sha256 {digest}" if known else f"sha256 {digest}"
+
+
+def _retire(value: dict[str, Any], kind: str) -> Import | None:
+    """Move an import to the past."""
+    one: Import | None = value["current"].pop(kind, None)
+    if one is not None:
+        value["past"].append(one)
+    return one
+
+
+def _nothing() -> dict[str, Any]:
+    return {"current": {}, "past": []}
+
+
+def _read(store: Store, dataset: str) -> dict[str, Any]:
+    path = path_of(store, dataset)
+    try:
+        return open_sealed(path.read_bytes())
+    except FileNotFoundError:
+        return _nothing()
+    except ValueError as error:
+        raise StoreError(
+            f"{path}, which says what features of {dataset} were imported, is damaged: {error}",
+            hint="move it away, then import them again: kdpipe import-features FILE; without it they would be computed",
+        ) from error

@@ -1,0 +1,43 @@
+"""imported features: the ``extract`` nodes of a dataset whose features somebody else made.
+
+Another source of ``extract.appearance`` and ``extract.motion``: instead of frames through a network, a published HDF5 file or a tree of
+npy files is checked row by row and written down in our layout. Later stages read the result as they read computed features. The
+key holds the sha256 of what was imported, not where it lay: the result stays fresh when the file moves or is gone.
+``kdpipe import-features`` makes these nodes (:mod:`pipeline.imports`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cache.stage import Stage, option
+
+
+@dataclass(frozen=True)
+class ImportedParams:
+    """What is imported and how it is read."""
+
+    kind: str = option("appearance", "what the rows are: (C, F, V) of frames, or (C, V) of clips", choices=("appearance", "motion"))
+    sha256: str = option("", "of the file; of a tree of npy files, of the listing of their names and digests")
+    array: str = option("", "name of the features in the HDF5 file; '' is resnet_features, resnext_features or the only array")
+    ids_array: str = option("ids", "name of the ids in the HDF5 file")
+    ids: str = option(
+        "auto",
+        "how its ids are those of the dataset: as they stand ('exact'), 'video12' or 'vid12' for 12 ('prefix'), file names with "
+        "escaped characters ('escaped'), or whichever of these fits most videos ('auto')",
+        choices=("auto", "exact", "prefix", "escaped"),
+    )
+    zero_rows: str = option(
+        "keep", "rows that are all zeros: used as they are, as the published code does, or left out", choices=("keep", "leave_out")
+    )
+    file: str = option("", "where it was when it was imported", keyed=False)
+    when: str = option("", "when it was imported", keyed=False)
+    max_lost: float = option(0.0, "fraction of the dataset's videos that may have no usable row", keyed=False)
+
+    @property
+    def provenance(self) -> str:
+        """Where these features come from, for people."""
+        return f"imported from {self.file}, sha256 {self.sha256[:12]}, {self.when}"
+
+
+STAGE = Stage(name="extract", entry="stages.imported.run:run", params=ImportedParams, tolerance="max_lost")

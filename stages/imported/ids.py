@@ -1,0 +1,76 @@
+"""Which row of somebody else's features is which video of the dataset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cache.errors import DataError
+from cache.names import unescape
+
+#: MSVD-QA calls video 7 "vid7", MSRVTT-QA "video7"; their annotations and the published feature files say 7.
+PREFIXED = re.compile(r"(?:video|vid)(0|[1-9][0-9]*)")
+
+
+def _without_prefix(id: str) -> str:
+    found = PREFIXED.fullmatch(id)
+    return found[1] if found else id
+
+
+#: How ids of a file become ids of the dataset; 'auto' tries them in this order.
+RULES: dict[str, Callable[[str], str]] = {
+    "exact": lambda id: id,
+    "prefix": _without_prefix,
+    "escaped": lambda id: unescape(id) or id,
+}
+
+
+@dataclass(frozen=True)
+class Match:
+    """Rows by the dataset's ids. ``missing`` ids of the dataset have no row, ``unexpected`` ids of the file are no videos of it."""
+
+    rows: dict[str, int]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    rule: str
+
+
+def match(found: Sequence[str], wanted: Sequence[str], rule: str = "auto") -> Match:
+    """Match the ids of a file with those of the dataset. Raises DataError if one occurs twice, or if none is known."""
+    rows_of = {name: _rows(found, RULES[name]) for name in ([rule] if rule != "auto" else RULES)}
+    if not rows_of[next(iter(rows_of))]:
+        raise DataError("there is no row to import")
+    rule = max(rows_of, key=lambda name: sum(id in rows_of[name] for id in wanted))  # the first of the best
+    rows = rows_of[rule]
+    _refuse_twice(found, RULES[rule], rows)
+    known = set(wanted)
+    if known.isdisjoint(rows):
+        raise DataError(
+            f"not one of its {len(found)} ids is a video of the dataset: it has {some(found)}, the dataset {some(wanted)}",
+            hint="are these the features of another dataset? --dataset names the one they are for",
+        )
+    return Match(
+        {id: rows[id] for id in wanted if id in rows},
+        tuple(id for id in wanted if id not in rows),
+        tuple(id for id in rows if id not in known),
+        rule,
+    )
+
+
+def some(ids: Sequence[str], most: int = 5) -> str:
+    """The first few ids, and how many more there are."""
+    return ", ".join(ids[:most]) + (f" and {len(ids) - most} more" if len(ids) > most else "")
+
+
+def _rows(found: Sequence[str], rule: Callable[[str], str]) -> dict[str, int]:
+    return {rule(id): row for row, id in enumerate(found)}
+
+
+def _refuse_twice(found: Sequence[str], rule: Callable[[str], str], rows: dict[str, int]) -> None:
+    twice = list(dict.fromkeys(rule(id) for row, id in enumerate(found) if rows[rule(id)] != row))
+    if twice:
+        raise DataError(
+            f"{len(twice)} id{'s occur' if len(twice) > 1 else ' occurs'} more than once: {some(twice)}",
+            hint="which of the rows is meant? A file of an extraction that was stopped often ends in rows of id 0: make it again",
+        )
