@@ -57,6 +57,7 @@ NEUTRAL = frozenset(
         "cache.gc",
         "cache.items",
         "cache.layout",
+        "cache.listing",
         "cache.locks",
         "cache.members",
         "cache.memo",
