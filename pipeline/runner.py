@@ -22,6 +22,7 @@ from cache.record import Key, Record
 from cache.stage import Context, Node, Progress
 from cache.store import Store
 from cache.timings import Timing
+from pipeline import imports
 from pipeline.judge import FRESH, Judge, closure
 from pipeline.progress import Bars
 
@@ -163,7 +164,8 @@ def _compute(judge: Judge, node: Node, key: Key, scratch: Path, options: Options
         if told is not None:
             raise told from error
         raise
-    store.timings.add(Timing(node.name, judge.dataset, judge.system, record.seconds, len(context.members), _appended(context)))
+    if key.entry != imports.ENTRY:  # how long copying took says nothing of how long computing will take
+        store.timings.add(Timing(node.name, judge.dataset, judge.system, record.seconds, len(context.members), _appended(context)))
     return record
 
 
