@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import io
 import random
-import shutil
 import subprocess
+import sys
 import tokenize
 from collections.abc import Callable
 from pathlib import Path
@@ -170,11 +170,7 @@ EDITS: tuple[Edit, ...] = (
 SAME_TREE: tuple[Edit, ...] = (unparsed, commented, trailing, other_newlines, encoding_named, parenthesised)
 
 
-def reformat(root: Path, *settings: str) -> bool:
-    """Let ``ruff format`` lay out the whole tree in another way; False without ruff."""
-    ruff = shutil.which("ruff")
-    if ruff is None:
-        return False
+def reformat(root: Path, *settings: str) -> None:
+    """Let ``ruff format`` lay out the whole tree in another way."""
     options = [word for setting in settings for word in ("--config", setting)]
-    subprocess.run([ruff, "format", "--isolated", "--quiet", *options, *PACKAGES], cwd=root, check=True)
-    return True
+    subprocess.run([sys.executable, "-m", "ruff", "format", "--isolated", "--quiet", *options, *PACKAGES], cwd=root, check=True)
