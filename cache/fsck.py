@@ -39,6 +39,7 @@ ROOMS = {
     "tmp",
     "quarantine",
     "imports",
+    "weights",
     "format.json",
 }
 
