@@ -143,7 +143,7 @@ def _gkd(backbone: str, file: str, dataset: str, classes: int) -> Weights:
         backbone,
         file,
         "https://github.com/aaai-24/Generative-based-KD",
-        f"see the repository; trained on {dataset.upper()}",
+        f"unknown (see the repository); trained on {dataset.upper()}",
         96 if detection else 224,
         mean,
         std,
@@ -226,13 +226,16 @@ def find(backbone: str, short: str) -> Weights:
     return entry
 
 
-def of_file(name: str, sha256: str) -> tuple[Weights | None, bool]:
-    """The known weights that a file is, and whether its digest proves it (True) or only its name says so (False)."""
+def of_file(name: str, sha256: str) -> tuple[Weights | None, str]:
+    """The known weights that a file is, and how we know: ``"digest"``, ``"name"`` (no digest is published), ``"differs"`` or ``""``.
+
+    ``"differs"``: it has the name of a published file, but not its digest.
+    """
     for entry in WEIGHTS.values():
         if entry.sha256 and sha256.startswith(entry.sha256):
-            return entry, True
-    named = next((entry for entry in WEIGHTS.values() if entry.file == name and not entry.sha256), None)
-    return named, False
+            return entry, "digest"
+    named = next((entry for entry in WEIGHTS.values() if entry.file == name), None)
+    return named, "" if named is None else "differs" if named.sha256 else "name"
 
 
 def check(entry: Weights, path: Path) -> Path:

@@ -96,7 +96,7 @@ def check_fit(net: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     if not problems:
         return
     hint = "is it the right backbone? kdpipe weights check FILE says what a file holds"
-    if any("downsample" in name for name in (*missing, *unexpected)):
+    if not misshapen and all("downsample" in name for name in (*missing, *unexpected)):
         hint = "the shortcut type differs: entries named downsample belong to shortcut B, a file without them to shortcut A"
     counts = ", ".join(f"{len(names)} {word}" for word, names in problems)
     told = [f"  {word}: {_first(names)}" for word, names in problems]

@@ -73,6 +73,11 @@ def provenance(path: Path) -> Origin | None:
     return origin
 
 
+def digest(data: bytes | memoryview) -> str:
+    """The digest of the tensors' bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def verify(path: Path) -> Origin:
     """Read all of an imported file. Raises DataError if its tensors are not those that were imported."""
     origin, found = provenance(path), header(path)
@@ -80,7 +85,7 @@ def verify(path: Path) -> Origin:
         raise DataError(f"{path} was not imported by kdpipe", hint="kdpipe weights import FILE")
     with path.open("rb") as file:
         file.seek(found[1])
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != origin.data_sha256:
+        there = hashlib.file_digest(file, "sha256").hexdigest()
+    if there != origin.data_sha256:
         raise DataError(f"{path} is damaged: its tensors are not those that were imported", hint=f"import {origin.file} again")
     return origin

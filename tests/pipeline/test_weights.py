@@ -1,0 +1,294 @@
+"""``kdpipe weights``: what is published, what a file holds, and files of the store that give the features of their originals."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import nn
+
+from cache.errors import ConfigError, DataError, KdpipeError
+from cache.fsck import Fsck
+from cache.store import Store
+from models import weights as table
+from models.backbones import i3d, imported, mobilenetv3, resnet2d, resnet3d
+from models.backbones.checkpoint import read_state
+from models.backbones.registry import find
+from pipeline.cli import cli
+from stages.extract.network import load_network
+from tests.parity.case import load_filled
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "store"
+    monkeypatch.setenv("KDPIPE_STORE", str(root))
+    return root
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    """What ``kdpipe weights ...`` prints; an error of ours is raised as such."""
+    done = CliRunner().invoke(cli, ["weights", *map(str, arguments)])
+    if isinstance(done.exception, KdpipeError):
+        raise done.exception
+    assert done.exit_code == code, (done.output, done.exception)
+    return done.stdout
+
+
+def answer(*arguments: object, code: int = 0) -> Any:
+    return json.loads(run(*arguments, "--json", code=code))
+
+
+def filled(net: nn.Module) -> nn.Module:
+    return load_filled(net, {name: value.shape for name, value in net.state_dict().items()}, seed=7).eval()
+
+
+def save_2018(path: Path, net: nn.Module) -> Path:
+    """A checkpoint as the 2018 release wrote them."""
+    state = {f"module.{k}": v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
+    torch.save({"epoch": 3, "arch": "resnet-18", "state_dict": state, "optimizer": {}}, path)
+    return path
+
+
+def save_bare(path: Path, net: nn.Module) -> Path:
+    torch.save(net.state_dict(), path)
+    return path
+
+
+def save_half(path: Path, net: nn.Module) -> Path:
+    torch.save({k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}, path)
+    return path
+
+
+# -- ls
+
+
+def test_every_published_file_is_listed_and_what_is_shipped_is_found(store: Path) -> None:
+    rows = {row["name"]: row for row in answer("ls")}
+    assert set(table.WEIGHTS) <= set(rows)
+    shipped = rows["small2d.world"]
+    assert [place["where"] for place in shipped["places"]] == ["shipped"] and shipped["size"] > 900_000
+    assert rows["resnet101.imagenet1k_v1"]["places"] == [] and rows["resnet101.imagenet1k_v1"]["sha256"] == "63fe2227"
+    assert [row["name"] for row in answer("ls", "--present")] == ["small2d.world", "small3d.world"]
+    assert {row["backbone"] for row in answer("ls", "--backbone", "r3d50")} == {"r3d50"}
+    with pytest.raises(ConfigError, match="did you mean 'r3d50'"):
+        run("ls", "--backbone", "r3d5o")
+
+
+def test_configured_files_are_listed_whether_they_are_there_or_not(store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "resnext-101-kinetics.pth"
+    file.write_bytes(b"x" * 1000)
+    settings = ["extract.motion.backbone=resnext101", "extract.motion.weights=kinetics400", f"extract.motion.weights_file={file}"]
+    settings += ["extract.appearance.backbone=resnet18", "extract.appearance.weights=file", "extract.appearance.weights_file=mine.pth"]
+    words = [word for setting in settings for word in ("--set", setting)]
+    rows = {row["name"]: row for row in answer("ls", "--present", *words)}
+    assert rows["resnext101.kinetics400"]["places"] == [{"where": "extract.motion.weights_file", "path": str(file)}]
+    assert rows["resnext101.kinetics400"]["size"] == 1000
+    assert rows["mine.pth"]["places"] == [{"where": "extract.appearance.weights_file: not there", "path": "mine.pth"}]
+    lines = run("ls", "--present", *words).splitlines()
+    assert lines[0].split() == ["backbone", "weights", "file", "licence", "size", "where"]
+    assert any(line.startswith("resnext101  kinetics400") and line.endswith(f"extract.motion.weights_file ({file})") for line in lines)
+
+
+def test_listing_loads_no_torch(store: Path) -> None:
+    code = "import sys; from pipeline.cli import cli; cli.main(['weights', 'ls'], standalone_mode=False)"
+    code += "; print([m for m in ('torch', 'numpy', 'h5py', 'safetensors') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+# -- check
+
+
+def test_a_published_layout_is_described(tmp_path: Path) -> None:
+    file = save_2018(tmp_path / "resnet-18-kinetics.pth", filled(resnet3d.resnet_2018(18, shortcut="A")))
+    facts = answer("check", file)
+    want = {"family": "3-D ResNet", "backbone": "resnet18_3d", "depth": 18, "shortcut": "A", "classes": 400, "prefix": "module."}
+    want |= {"key": "state_dict", "beside": ["epoch", "arch", "optimizer"], "counters": False, "left_out": [], "not_finite": {}}
+    want |= {"known": "resnet18_3d.kinetics400", "because": "name", "parameters": 33_235_280, "dtypes": {"float32": 87}}
+    assert {key: facts[key] for key in want} == want
+    text = run("check", file, "--backbone", "resnet18_3d")
+    assert "3-D ResNet, depth 18, shortcut A, 400 classes, 3 input channels" in text
+    assert "resnet18_3d, every entry fits" in text
+    assert "by its name alone (no digest is published)" in text
+    assert "prefix 'module.', under the key state_dict beside epoch, arch, optimizer, without counters" in text
+
+
+def test_the_wrong_backbone_is_refused_with_what_differs(tmp_path: Path) -> None:
+    file = save_bare(tmp_path / "mine.pth", filled(resnet2d.resnet18(10)))
+    with pytest.raises(DataError, match=r"mine.pth does not fit ResNet2D: 165 missing, 24 of another shape, of 320 entries\n  missing: "):
+        run("check", file, "--backbone", "resnet50")
+    with pytest.raises(ConfigError, match="did you mean 'resnet18'"):
+        run("check", file, "--backbone", "resnet1B")
+
+
+def test_values_that_are_not_finite_are_found_and_not_imported(store: Path, tmp_path: Path) -> None:
+    net = resnet2d.resnet18(10)
+    with torch.no_grad():
+        net.layer1[0].conv1.weight[0, 0, 0] = float("nan")
+        net.fc.bias[3] = float("inf")
+    file = save_bare(tmp_path / "mine.pth", net)
+    assert answer("check", file, code=1)["not_finite"] == {"layer1.0.conv1.weight": 3, "fc.bias": 1}
+    assert "4 NaN or infinite in 2 entries: layer1.0.conv1.weight, fc.bias" in run("check", file, code=1)
+    with pytest.raises(DataError, match=r"NaN or infinity in 2 entries, first layer1\.0\.conv1"):
+        run("import", file)
+    assert not (store / "weights").exists()
+
+
+def test_a_file_with_a_published_name_and_other_bytes_is_called_out(store: Path, tmp_path: Path) -> None:
+    file = save_bare(tmp_path / "resnet18-f37072fd.pth", resnet2d.resnet18())
+    assert "NOT the published file of this name" in run("check", file, code=1)
+    with pytest.raises(DataError, match="not the published file of its name"):
+        run("import", file)
+
+
+class Evil:
+    """Unpickled without care, it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return (Path.touch, (self.path,))
+
+
+@pytest.mark.parametrize("verb", ["check", "import"])
+def test_code_in_a_file_is_not_run(store: Path, tmp_path: Path, verb: str) -> None:
+    plain, zipped = tmp_path / "plain.pth", tmp_path / "zipped.pth"
+    plain.write_bytes(pickle.dumps({"state_dict": Evil(tmp_path / "made")}))
+    torch.save({"state_dict": Evil(tmp_path / "made")}, zipped)
+    for file in (plain, zipped, tmp_path / "absent.pth"):
+        with pytest.raises(DataError):
+            run(verb, file)
+    assert not (tmp_path / "made").exists()
+
+
+# -- import
+
+NETS: dict[str, tuple[str, Callable[[], nn.Module], Callable[[Path, nn.Module], Path]]] = {
+    "2018 layout, shortcut A": ("resnet18_3d", lambda: resnet3d.resnet_2018(18, shortcut="A", n_classes=7), save_2018),
+    "half precision": ("resnet18", lambda: resnet2d.resnet18(7), save_half),
+    "torchvision": ("mobilenet_v3_small", mobilenetv3.mobilenet_v3_small, save_bare),
+    "pytorch-i3d": ("i3d", i3d.i3d, save_bare),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_an_imported_file_gives_the_features_of_its_original(store: Path, tmp_path: Path, name: str) -> None:
+    backbone, make, save = NETS[name]
+    file = save(tmp_path / "original.pth", filled(make()))
+    told = answer("import", file)
+    assert (told["name"], told["backbone"], told["new"]) == ("original", backbone, True)
+    entry = find(backbone)
+    options = {"image_size": 32, "frames": 16, "seed": 0, "device": "cpu"}
+    nets = [load_network(entry, "file", path, **options) for path in (file, Path(told["path"]))]
+    x = torch.rand(2, 3, 32, 32) if entry.frames == 1 else torch.rand(1, 3, 16, 32, 32)
+    with torch.inference_mode():
+        want, got = (net.feature(x) for net in nets)
+    assert torch.equal(want, got) and want.abs().max() > 0
+    state = read_state(Path(told["path"]))
+    assert {value.dtype for value in state.values()} == {torch.float32, torch.int64}
+
+
+def test_equal_input_gives_equal_bytes_and_an_account_of_its_origin(store: Path, tmp_path: Path) -> None:
+    file = save_2018(tmp_path / "resnet-18-kinetics.pth", filled(resnet3d.resnet_2018(18, shortcut="A")))
+    first = answer("import", file)
+    assert first["name"] == "resnet18_3d.kinetics400"
+    path = Path(first["path"])
+    assert path == store / "weights" / "resnet18_3d.kinetics400.safetensors"
+    before = path.read_bytes()
+    assert answer("import", file)["new"] is False
+    again = answer("import", file, "--as", "again")
+    assert Path(again["path"]).read_bytes() == before and again["sha256"] == first["sha256"]
+    origin = imported.verify(path)
+    assert (origin.file, origin.backbone, origin.known) == ("resnet-18-kinetics.pth", "resnet18_3d", "resnet18_3d.kinetics400")
+    assert origin.sha256 == answer("check", file)["sha256"] and "prefix 'module.'" in origin.kind
+    third = answer("import", path, "--as", "third")
+    assert Path(third["path"]).read_bytes() == before
+    row = next(row for row in answer("ls", "--present") if row["name"] == "resnet18_3d.kinetics400")
+    assert [place["where"] for place in row["places"]] == ["imported"] * 3
+    assert not list((store / "tmp").iterdir())
+
+
+def test_imported_weights_can_stand_for_the_published_ones(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = save_bare(tmp_path / "resnet18-f37072fd.pth", filled(resnet2d.resnet18()))
+    digest = imported.digest(file.read_bytes())
+    monkeypatch.setattr(table, "WEIGHTS", {"resnet18.imagenet1k_v1": table.WEIGHTS["resnet18.imagenet1k_v1"].__class__(
+        "resnet18.imagenet1k_v1", "resnet18", file.name, "", "", 224, (), (), sha256=digest[:8])})  # fmt: skip
+    told = answer("import", file)
+    assert told["known"] == "resnet18.imagenet1k_v1"
+    path = Path(told["path"])
+    entry = table.WEIGHTS["resnet18.imagenet1k_v1"]
+    assert table.check(entry, path) == path
+    damaged = bytearray(path.read_bytes())
+    damaged[-5] ^= 1
+    other = tmp_path / "damaged.safetensors"
+    other.write_bytes(damaged)
+    with pytest.raises(DataError, match="damaged: its tensors are not those"):
+        table.check(entry, other)
+    with pytest.raises(DataError, match="damaged"):
+        run("check", other)
+
+
+def test_the_backbone_of_a_whole_model_is_imported_and_its_heads_are_named(store: Path, tmp_path: Path) -> None:
+    net = filled(i3d.topi3d(n_classes=0))
+    state = {f"backbone._model.{k}": v for k, v in net.state_dict().items()} | {
+        "deconv1.0.weight": torch.ones(2),
+        "Att.bias": torch.ones(1),
+    }
+    torch.save(state, tmp_path / "thumos14-rgb.ckpt")
+    told = answer("import", tmp_path / "thumos14-rgb.ckpt")
+    assert (told["name"], told["backbone"], told["left_out"]) == ("topi3d.thumos14", "topi3d", 2)
+    assert all(torch.equal(v, net.state_dict()[k]) for k, v in read_state(Path(told["path"])).items())
+    assert "2 entries that are not the backbone's: deconv1.0.weight, Att.bias" in run("check", tmp_path / "thumos14-rgb.ckpt")
+
+
+def test_a_flow_checkpoint_is_read_by_position_when_asked(store: Path, tmp_path: Path) -> None:
+    net = filled(i3d.topi3d(51, 2))
+    torch.save({f"net.{n}": v for n, v in enumerate(net.state_dict().values())} | {"head": torch.ones(1)}, tmp_path / "flow.ckpt")
+    with pytest.raises(DataError, match="no backbone that kdpipe knows"):
+        run("check", tmp_path / "flow.ckpt")
+    with pytest.raises(ConfigError, match="needs a backbone"):
+        run("check", tmp_path / "flow.ckpt", "--by-position")
+    facts = answer("check", tmp_path / "flow.ckpt", "--by-position", "--backbone", "topi3d_flow")
+    assert (facts["classes"], facts["left_out"]) == (51, ["head"])
+    text = run("import", tmp_path / "flow.ckpt", "--by-position", "--backbone", "topi3d_flow")
+    assert "no stage extracts flow features yet" in text
+    state = read_state(store / "weights" / "flow.safetensors")
+    assert all(torch.equal(v, net.state_dict()[k]) for k, v in state.items())
+
+
+def test_other_weights_are_not_replaced_unless_told(store: Path, tmp_path: Path) -> None:
+    one = save_bare(tmp_path / "One File.pth", filled(mobilenetv3.mobilenet_v3_small(3)))
+    two = save_bare(tmp_path / "two.pth", mobilenetv3.mobilenet_v3_small(3))
+    assert answer("import", one)["name"] == "one-file"
+    with pytest.raises(DataError, match="other weights are called one-file already"):
+        run("import", two, "--as", "one-file")
+    assert answer("import", two, "--as", "one-file", "--force")["new"] is True
+    for name in ("../up", "A", "", ".hidden"):
+        if name:
+            with pytest.raises(ConfigError, match="cannot be a name of weights"):
+                run("import", two, "--as", name)
+
+
+def test_a_store_with_imported_weights_is_in_order(store: Path, tmp_path: Path) -> None:
+    run("import", save_bare(tmp_path / "a.pth", filled(mobilenetv3.mobilenet_v3_small(3))))
+    assert list(Fsck(Store(store), share=1.0)) == []
+
+
+def test_a_network_that_is_none_of_the_registrys_is_described_and_not_imported(store: Path, tmp_path: Path) -> None:
+    file = save_bare(tmp_path / "narrow.pth", resnet3d.resnet_2020(10, widen_factor=0.25, n_classes=5))
+    text = run("check", file)
+    assert "3-D ResNet, depth 10, shortcut B, 5 classes" in text and "none of the registry's" in text
+    with pytest.raises(DataError, match="none of the registry's networks"):
+        run("import", file)
