@@ -56,7 +56,7 @@ def export_features(session: Session, words: tuple[str, ...], layout: str, force
             click.echo(f"{target}  {about['array']} float32 {shape}{_size(target, session.dry_run)}")
             if about["zero_rows"]:
                 click.echo(
-                    f"  {len(about['zero_rows'])} rows are zeros: kdpipe show extract.{about['kind']} --ledger {session.arguments()}"
+                    f"  rows of zeros: {len(about['zero_rows'])}; kdpipe show extract.{about['kind']} --ledger {session.arguments()}"
                 )
     if session.json:
         click.echo(json.dumps(written, indent=1, sort_keys=True))

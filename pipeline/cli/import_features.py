@@ -107,6 +107,7 @@ def _import(session: Session, files: tuple[Path, ...], kind: str, array: str, re
         return
     for one, record in records.items():
         _tell(planned, one, record)
+    click.echo(f"every stage of {dataset} uses them from now on; to compute them again: kdpipe import-features --undo --dataset {dataset}")
 
 
 def _with(session: Session, wanted: Mapping[str, Import]) -> Session:

@@ -169,7 +169,7 @@ def test_rows_of_zeros_are_told_and_named_ever_after(store: Path, files: list[st
     assert "14 ok, 2 padded" in call(store, "import-features", *files).stdout
     assert call(store, "show", "extract.appearance", "--ledger").stdout.count("all zeros; used as it is") == 2
     exported = call(store, "export-features", "appearance", str(store.parent / "out")).stdout
-    assert "2 rows are zeros" in exported
+    assert "rows of zeros: 2;" in exported
 
 
 def test_a_dry_run_looks_and_leaves_everything(store: Path, files: list[str]) -> None:
