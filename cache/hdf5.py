@@ -58,18 +58,20 @@ class FeatureWriter:
         """Write the next row. Raises ValueError if it has another shape."""
         if row.shape != self._shape:
             raise ValueError(f"a row of shape {row.shape}, expected {self._shape}")
-        self._waiting[self._next % len(self._waiting)] = row
         self._next += 1
-        if self._next % len(self._waiting) == 0:
-            self._write()
+        if len(self._waiting) == 1:  # a large row needs no company
+            self._write(np.ascontiguousarray(row, "<f4")[None])
+            return
+        count = (self._next - 1) % len(self._waiting) + 1
+        self._waiting[count - 1] = row
+        if count == len(self._waiting):
+            self._write(self._waiting)
 
-    def _write(self) -> None:
-        """Write the rows that wait: h5py's low level, and several small rows at once, since choosing a place takes its time."""
+    def _write(self, rows: FloatArray) -> None:
+        """Write the last rows: h5py's low level, and several small rows at once, since choosing a place takes its time."""
         import h5py
 
-        first = (self._next - 1) // len(self._waiting) * len(self._waiting)
-        rows = self._waiting[: self._next - first]
-        self._place.select_hyperslab((first, *(0 for _ in self._shape)), rows.shape)
+        self._place.select_hyperslab((self._next - len(rows), *(0 for _ in self._shape)), rows.shape)
         self._rows.id.write(h5py.h5s.create_simple(rows.shape), self._place, rows)
         self._start_writeback()
 
@@ -84,8 +86,8 @@ class FeatureWriter:
         """Write ``ids`` and close the file."""
         import h5py
 
-        if self._next % len(self._waiting):
-            self._write()
+        if count := self._next % len(self._waiting):
+            self._write(self._waiting[:count])
         if all(is_integer(id) for id in self._ids):
             self._file.create_dataset("ids", data=np.array([int(id) for id in self._ids], "<i8"), track_times=False)
         else:
