@@ -92,12 +92,12 @@ def _rows(session: Session) -> list[Row]:
     for name, entry in WEIGHTS.items():
         if entry.shipped:
             rows[name].add("shipped", SHIPPED / entry.file)
-    for where, path, backbone, known in (*_configured(session), *_imported(session.store)):
-        if known not in rows:
-            known = known or (path.name if where != "imported" else path.stem)
-            rows.setdefault(known, Row(known, backbone, path.name, "?", "", ""))
-        rows[known].add(where, path)
-    return list(rows.values())
+    others: dict[Path, Row] = {}
+    for where, path, backbone, known in (*_imported(session.store), *_configured(session)):
+        own = Row(path.stem, backbone, path.name, "?", "", "")
+        row = rows[known] if known in rows else others.setdefault(path.resolve(), own)
+        row.add(where, path)
+    return [*rows.values(), *others.values()]
 
 
 def _configured(session: Session) -> Iterator[tuple[str, Path, str, str]]:
@@ -254,7 +254,7 @@ def import_weights(file: Path, name: str, backbone: str, position: bool, force: 
     click.echo(f"{'imported' if new else 'was imported already'}: {target.stem}, {_network(examined.facts())}, {size_text(len(data))}")
     if examined.left_out:
         click.echo(f"left out: {len(examined.left_out)} entries that are not the backbone's: {_first(list(examined.left_out))}")
-    click.echo(f"{target}\nsha256 {facts['sha256']}\nuse it, with extract.appearance or extract.motion as the network's kind is:")
+    click.echo(f"{target}\nsha256 {facts['sha256']}\nuse it:")
     click.echo(f"  {_use(examined.backbone, short, target)}")
 
 

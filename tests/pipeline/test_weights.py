@@ -94,10 +94,19 @@ def test_configured_files_are_listed_whether_they_are_there_or_not(store: Path, 
     rows = {row["name"]: row for row in answer("ls", "--present", *words)}
     assert rows["resnext101.kinetics400"]["places"] == [{"where": "extract.motion.weights_file", "path": str(file)}]
     assert rows["resnext101.kinetics400"]["size"] == 1000
-    assert rows["mine.pth"]["places"] == [{"where": "extract.appearance.weights_file: not there", "path": "mine.pth"}]
+    assert rows["mine"]["places"] == [{"where": "extract.appearance.weights_file: not there", "path": "mine.pth"}]
     lines = run("ls", "--present", *words).splitlines()
     assert lines[0].split() == ["backbone", "weights", "file", "licence", "size", "where"]
     assert any(line.startswith("resnext101  kinetics400") and line.endswith(f"extract.motion.weights_file ({file})") for line in lines)
+
+
+def test_an_imported_file_that_is_configured_is_one_row(store: Path, tmp_path: Path) -> None:
+    path = answer("import", save_bare(tmp_path / "mine.pth", filled(resnet2d.resnet18(3))))["path"]
+    settings = ["extract.appearance.backbone=resnet18", "extract.appearance.weights=file", f"extract.appearance.weights_file={path}"]
+    rows = answer("ls", "--backbone", "resnet18", "--present", *(word for setting in settings for word in ("--set", setting)))
+    assert [(row["name"], [place["where"] for place in row["places"]]) for row in rows] == [
+        ("mine", ["imported", "extract.appearance.weights_file"])
+    ]
 
 
 def test_listing_loads_no_torch(store: Path) -> None:
