@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from cache.errors import ConfigError
+from cache.fingerprint import Fingerprint
 from models.backbones.registry import BACKBONES, Backbone, build, find, module_of
 
 
@@ -88,6 +89,21 @@ def test_unknown_names_and_wrong_kinds_are_explained() -> None:
         find("resnet10l", "appearance")
     with pytest.raises(ConfigError, match="makes motion features"):
         find("resnext101", "appearance")
+
+
+def test_an_extraction_depends_on_its_own_network_alone() -> None:
+    fingerprint = Fingerprint(Path(__file__).parents[2])
+    common = {name for name in fingerprint.closure("stages.extract.run") if name.startswith("models.")}
+    assert common == {
+        "models.backbones",
+        "models.backbones.checkpoint",
+        "models.backbones.imported",
+        "models.backbones.registry",
+        "models.weights",
+    }
+    for entry in BACKBONES.values():
+        own = {name for name in fingerprint.closure("stages.extract.run", [module_of(entry)]) if name.startswith("models.")} - common
+        assert own == {module_of(entry)} | ({"models.backbones.small2d"} if entry.name == "small3d" else set())
 
 
 def test_the_registry_and_the_stage_import_no_torch() -> None:

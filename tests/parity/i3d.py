@@ -42,14 +42,15 @@ def build(case: Case) -> i3d.I3D:
 
 
 def after_fill(case: Case, net: torch.nn.Module) -> torch.nn.Module:
-    """Change the filled state as the case says: ``multiply entries whose name ends with SUFFIX by`` a number, in float32."""
-    for text, number in (case.meta.get("after_fill") or {}).items():
+    """Change the filled state as the case says, in float32: by the end of a name, or entry by entry (``add``, ``multiply``)."""
+    state = net.state_dict()
+    for text, told in (case.meta.get("after_fill") or {}).items():
         match = re.fullmatch(r"multiply entries whose name ends with (\S+) by", text)
-        if match is None:
+        if match is None and text not in ("add", "multiply"):
             raise NotImplementedError(f"after_fill: {text}")
-        for name, value in net.state_dict().items():
-            if name.endswith(match[1]):
-                value.mul_(float(number))
+        changes = told if match is None else {name: told for name in state if name.endswith(match[1])}
+        for name, number in changes.items():
+            (state[name].add_ if text == "add" else state[name].mul_)(float(number))
     return net
 
 
