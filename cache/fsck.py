@@ -398,7 +398,6 @@ def _check_code(data: bytes) -> int:
 _CHECKS: dict[str, Callable[[bytes], int]] = {
     "digests.log": _check_digests,
     "listings.log": _check_digests,
-    "listings.log": _check_digests,
     "timings.log": _check_timings,
     "code.json": _check_code,
 }
