@@ -58,7 +58,9 @@ class Estimates:
         if stage:
             return Estimate(median(_scaled([timing], self._items(state)) for timing in stage), "the median of its stage", far=True)
         last = self.judge.usable(name)  # stores of format 1 have no log
-        return Estimate(last.seconds, "its last run") if last is not None else Estimate(None)
+        if last is None or last.key.entry != state.node.stage.entry:  # features that were imported tell nothing of computing them
+            return Estimate(None)
+        return Estimate(last.seconds, "its last run")
 
     def _items(self, state: State) -> int | None:
         """How many items of an item stage have to be computed; None if that is not known (a stage without items, or one that waits)."""

@@ -10,7 +10,7 @@ from cache.errors import DataError
 from cache.names import unescape
 
 #: MSVD-QA calls video 7 "vid7", MSRVTT-QA "video7"; their annotations and the published feature files say 7.
-PREFIXED = re.compile(r"(?:video|vid)(0|[1-9][0-9]*)")
+PREFIXED = re.compile(r"(?:video|vid)([0-9]+)")
 
 
 def _without_prefix(id: str) -> str:
