@@ -100,7 +100,7 @@ class Fsck:
         yield from self._refs()
         yield from self._pins()
         yield from self._items()
-        yield from self._failures()
+        yield from self._sealed()
         yield from self._memo()
         yield from self._temporaries()
 
@@ -356,13 +356,17 @@ class Fsck:
 
     # -- the rest -------------------------------------------------------------------------------------------------------
 
-    def _failures(self) -> Iterator[Finding]:
-        base = self.store.root / "failures"
-        for path in sorted(p for p in base.rglob("*") if not p.is_dir()):
-            try:
-                open_sealed(_bytes(path))
-            except ValueError as error:
-                yield Finding("failure", path, f"what a failed run said is damaged: {error}", repair="run it again", aside=path)
+    def _sealed(self) -> Iterator[Finding]:
+        """Small sealed files that no result depends on."""
+        for room, what, repair in (
+            ("failures", "what a failed run said", "run it again"),
+            ("imports", "the list of imported features", "kdpipe import-features FILE once more"),
+        ):
+            for path in sorted(p for p in (self.store.root / room).rglob("*") if not p.is_dir()):
+                try:
+                    open_sealed(_bytes(path))
+                except ValueError as error:
+                    yield Finding(room, path, f"{what} is damaged: {error}", repair=repair, aside=path)
 
     def _memo(self) -> Iterator[Finding]:
         repair = "nothing is lost: damaged entries are not used, and the memo may be deleted at any time"

@@ -80,6 +80,7 @@ def build_small(root: Path, videos: int = 4) -> Small:
     later = make_key(stage="extract", code={"m": "y"})
     store.write(store.items_path("extract", later.items) / "accepted.json", seal({"items": key.items, "because": "renamed"}))
     store.write_failure("d", "s", "teacher", {"error": "diverged", "key": "0" * 64}, '{"id": "v", "state": "failed", "reason": ""}\n')
+    store.write(root / "imports" / "d.json", seal({"current": {}, "past": []}))
     store.timings.add(Timing("extract", "d", "s", 1.5, videos, videos))
     (root.parent / "media").write_text("raw")
     os.utime(root.parent / "media", (1.0, 1.0))
