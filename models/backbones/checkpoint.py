@@ -6,6 +6,8 @@ Nothing is unpickled beyond tensors and plain containers: ``.safetensors``, or `
 from __future__ import annotations
 
 import pickle
+import struct
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +24,24 @@ State = dict[str, Tensor]
 
 #: keys under which checkpoints keep the state dict of their network
 KEYS = ("state_dict", "model_state_dict")
-#: how many names of a kind an error shows
+#: how many names of a kind an error shows, and how much of what a library says
 SHOWN = 5
+LONGEST = 200
+#: what the readers raise on files that are damaged, or hold more than tensors
+UNREADABLE = (
+    pickle.UnpicklingError,
+    SafetensorError,
+    struct.error,
+    zipfile.BadZipFile,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -47,9 +65,10 @@ def read_raw(path: Path) -> Raw:
             loaded: Any = load_file(path)
         else:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError) as error:
+    except UNREADABLE as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(
-            f"{path} is not a weights file that can be read safely: {(str(error).splitlines() or [type(error).__name__])[0]}",
+            f"{path} is not a weights file that can be read safely: {why if len(why) <= LONGEST else why[:LONGEST] + ' …'}",
             hint="safetensors, or a torch file of tensors alone (torch.save of a state_dict)",
         ) from error
     key, others = "", ()

@@ -39,6 +39,16 @@ class Found:
 
 def identify(state: Mapping[str, Tensor]) -> Found:
     """Say which network ``state`` (our names) belongs to. Raises DataError if it is none that we know."""
+    hint = "known: 2-D and 3-D ResNet, wide, ResNeXt, R(2+1)D, MobileNetV3, I3D, Top-I3D"
+    try:
+        return _identify(state)
+    except KeyError as error:
+        raise DataError(f"no network that kdpipe knows: no entry {error.args[0]!r}", hint=hint) from error
+    except (IndexError, ZeroDivisionError) as error:
+        raise DataError("no network that kdpipe knows: its convolutions have impossible shapes", hint=hint) from error
+
+
+def _identify(state: Mapping[str, Tensor]) -> Found:
     if "Conv3d_1a_7x7.conv3d.weight" in state:
         return _i3d(state)
     if "features.0.0.weight" in state:
@@ -46,11 +56,8 @@ def identify(state: Mapping[str, Tensor]) -> Found:
     if "layer3.conv_s.weight" in state or "layer3.conv1.weight" in state:
         name = "small3d" if "layer3.conv_s.weight" in state else "small2d"
         return Found(name, name, lambda: build(name))
-    try:
-        stem = state["conv1_s.weight" if "conv1_s.weight" in state else "conv1.weight"]
-        return _resnet2d(state) if stem.dim() == 4 else _resnet3d(state)
-    except KeyError as error:
-        raise DataError(f"no network that kdpipe knows: no entry {error.args[0]!r}", hint="known: ResNet, MobileNetV3, I3D") from error
+    stem = state["conv1_s.weight" if "conv1_s.weight" in state else "conv1.weight"]
+    return _resnet2d(state) if stem.dim() == 4 else _resnet3d(state)
 
 
 def infer_resnet3d(state: Mapping[str, Tensor]) -> resnet3d.ResNet3D:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import pickle
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
@@ -124,6 +128,24 @@ def test_shipped_weights_are_there_small_and_fit(entry: weights.Weights) -> None
     path = weights.check(entry, weights.SHIPPED / entry.file)
     assert path.stat().st_size <= 1.5e6
     load_into(build(entry.backbone), read_state(path), entry.file)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(data=st.data(), kind=st.sampled_from(["zipped", "legacy", "safetensors"]))
+def test_a_damaged_file_is_refused_in_words_or_read(data: st.DataObject, kind: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / f"damaged-{kind}{'.safetensors' if kind == 'safetensors' else '.pth'}"
+    state = {"conv1.weight": torch.ones(2, 3, 3, 3), "bn": torch.ones(3)}
+    if kind == "safetensors":
+        save_file(state, path)
+    else:
+        torch.save(state, path, _use_new_zipfile_serialization=kind == "zipped")
+    content = bytearray(path.read_bytes())
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
+        content[place] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    with contextlib.suppress(DataError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert read_state(path)
 
 
 class Touch:

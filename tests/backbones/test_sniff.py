@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -139,3 +140,11 @@ def test_what_holds_no_backbone_or_several_is_refused() -> None:
         find_backbone({"x": torch.zeros(1)})
     with pytest.raises(DataError, match="no entry 'layer2"):
         identify({key: value for key, value in one.items() if not key.startswith("layer2")})
+
+
+@pytest.mark.parametrize("name", ["Conv3d_1a_7x7.conv3d.weight", "features.0.0.weight", "conv1.weight", "conv1_s.weight"])
+@pytest.mark.parametrize("shape", [(), (1,), (0, 0, 0, 0, 0)])
+def test_entries_of_impossible_shapes_are_no_network_of_the_registry(name: str, shape: tuple[int, ...]) -> None:
+    state = {name: torch.zeros(shape), "layer1.0.conv1.weight": torch.zeros(shape)}
+    with contextlib.suppress(DataError):
+        assert identify(state).backbone == ""
