@@ -188,12 +188,8 @@ class I3D(nn.Module):
 
 
 def options_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Classes (0: no classifier) and input channels, read off a state dict."""
-    logits = state.get("logits.conv3d.weight")
-    options: dict[str, Any] = {"n_classes": 0 if logits is None else logits.shape[0]}
-    if "Conv3d_1a_7x7.conv3d.weight" in state:
-        options["n_input_channels"] = state["Conv3d_1a_7x7.conv3d.weight"].shape[1]
-    return options
+    """Classes (0: no classifier), read off a state dict."""
+    return {"n_classes": state["logits.conv3d.weight"].shape[0] if "logits.conv3d.weight" in state else 0}
 
 
 def i3d(n_classes: int = 400, n_input_channels: int = 3, **options: Any) -> I3D:

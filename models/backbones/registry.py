@@ -102,6 +102,6 @@ def build(name: str, **options: Any) -> Any:
 
 
 def options_of(name: str, state: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of the network ``name`` that a state dict decides (classes, shortcut, input channels): ``build(name, **options)``."""
+    """The options of the network ``name`` that a state dict decides (classes, shortcut): ``build(name, **options)``."""
     reader = getattr(importlib.import_module(module_of(find(name))), "options_of", None)
     return dict(reader(state)) if reader is not None else {}

@@ -141,6 +141,13 @@ def test_the_wrong_backbone_is_refused_with_what_differs(tmp_path: Path) -> None
         run("check", file, "--backbone", "resnet1B")
 
 
+def test_colour_weights_are_not_flow_weights(tmp_path: Path) -> None:
+    file = save_bare(tmp_path / "rgb.pt", i3d.i3d(5))
+    assert "every entry fits" in run("check", file, "--backbone", "i3d")
+    with pytest.raises(DataError, match=r"Conv3d_1a_7x7.conv3d.weight \[64, 3, 7, 7, 7\], not \[64, 2, 7, 7, 7\]"):
+        run("check", file, "--backbone", "i3d_flow")
+
+
 def test_values_that_are_not_finite_are_found_and_not_imported(store: Path, tmp_path: Path) -> None:
     net = resnet2d.resnet18(10)
     with torch.no_grad():
