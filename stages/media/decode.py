@@ -55,7 +55,9 @@ class Video:
 
     def __init__(self, path: Path | str, *, threads: int = 1) -> None:
         self.count = 0
-        self._hidden = self._bad = self._corrupt = 0
+        self._bad = self._corrupt = 0
+        self._start: Any = None  # the first packet
+        self._headless = False
         self._broken = ""
         self._size = (0, 0)
         self._time = 0.0
@@ -68,6 +70,7 @@ class Video:
             self._stream.codec_context.thread_count = max(1, threads)
             # Slices, not frames: with frame threads, errors surface packets later, at a place that depends on the count.
             self._stream.codec_context.thread_type = "SLICE"
+            self._hidden = self._hidden_frames()
         except BaseException:
             self._container.close()
             raise
@@ -84,6 +87,11 @@ class Video:
         promised = self._stream.frames
         return promised if 0 < promised <= LARGEST_COUNT else None
 
+    @property
+    def promised(self) -> int | None:
+        """The same, less the frames that an edit list hides."""
+        return None if self.header_count is None else self.header_count - self._hidden
+
     def frames(self, wanted: Collection[int] | None = None) -> Iterator[Frame]:
         """Decode everything; yield the frames whose numbers are in ``wanted`` (None: all). Only those are converted."""
         for picture in self._pictures():
@@ -92,6 +100,7 @@ class Video:
             self._corrupt += bool(picture.is_corrupt)
             self._time = self._time_of(picture, number)
             if number == 0:
+                self._headless = self._begins_late(picture)
                 self._size = self._orientation(picture).size(picture.width, picture.height)
             if wanted is None or number in wanted:
                 yield Frame(number, self._time, self._image(picture))
@@ -110,12 +119,26 @@ class Video:
             bad=self._bad,
             corrupt=self._corrupt,
             broken=self._broken,
+            headless=self._headless,
         )
+
+    def _hidden_frames(self) -> int:
+        """Frames that an edit list leaves out: the header of an MP4 counts what is stored, its index holds what is shown."""
+        if self.header_count is None or "mov" not in self._container.format.name.split(","):
+            return 0
+        shown = sum(not entry.is_discard for entry in self._stream.index_entries)
+        return self.header_count - shown if shown else 0
+
+    def _begins_late(self, picture: Any) -> bool:
+        """Is ``picture``, the first, not made from a key frame at the beginning? Some containers lose the mark of a key frame."""
+        first = self._start
+        return first is not None and not first.is_keyframe and not (picture.key_frame and picture.pts == first.pts)
 
     def _pictures(self) -> Iterator[Any]:
         try:
             for packet in self._container.demux(self._stream):
-                self._hidden += packet.is_discard
+                if self._start is None and packet.size:
+                    self._start = packet
                 yield from self._decode(packet, packet.is_corrupt)
         except FFmpegError as error:
             self._broken = _reason(error)
@@ -204,7 +227,7 @@ def _pass(
     path: Path | str, choose: Callable[[int], Collection[int]], keep: Callable[[Frame], T], count: int | None, threads: int
 ) -> tuple[Summary, int | None, dict[int, T]]:
     with Video(path, threads=threads) as video:
-        count = video.header_count if count is None else count
+        count = video.promised if count is None else count
         wanted = frozenset(choose(count)) if count else frozenset()
         kept = {frame.number: keep(frame) for frame in video.frames(wanted)}
         return video.summary(), count, kept
@@ -226,6 +249,9 @@ def _open(path: Path | str) -> Any:
         raise MediaError("not_media", f"no container that can be opened: {_reason(error)}") from error
     except OSError as error:
         raise MediaError("failed", f"the file cannot be read: {error.strerror}") from error
+    if container.format.name.endswith("_pipe"):
+        container.close()
+        raise MediaError("not_media", f"a still picture ({container.format.name.removesuffix('_pipe')}), not a video")
     if REFUSED & set(container.format.name.split(",")):
         container.close()
         raise MediaError("not_media", f"a file of the kind '{container.format.name}' is no video file")

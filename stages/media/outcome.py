@@ -25,10 +25,11 @@ class Summary:
     width, height: size in pixels as shown (display rotation applied) of the first frame.
     rate:     average frames per second that the container states, or None.
     header:   frames that the container promises, or None where it does not say.
-    hidden:   packets that the container itself marks as not to be shown (edit lists).
+    hidden:   frames of ``header`` that the container itself marks as not to be shown (edit lists); below 0: shown more than once.
     bad:      packets that do not decode, or that the container marks as corrupt.
     corrupt:  frames that the decoder gave but marked as concealed or corrupt.
     broken:   why reading the container stopped before its end, or "".
+    headless: the stream does not begin with a key frame: pictures are missing at its beginning, or made of grey.
     """
 
     count: int
@@ -41,12 +42,15 @@ class Summary:
     bad: int = 0
     corrupt: int = 0
     broken: str = ""
+    headless: bool = False
 
     def verdict(self) -> tuple[str, str]:
         """Return (ledger state, reason); the reason names everything that is odd, the state the gravest of it."""
         found: list[tuple[str, str]] = []
         if self.broken:
             found.append(("damaged", f"reading stopped early: {self.broken}"))
+        if self.headless:
+            found.append(("damaged", "the stream does not begin with a key frame"))
         if self.bad:
             found.append(("damaged", f"{self.bad} packets do not decode"))
         if self.corrupt:
@@ -55,7 +59,7 @@ class Summary:
             promised = self.header - self.hidden
             if self.count < promised:
                 found.append(("fewer_frames", f"the header promises {promised} frames, {self.count} decode"))
-            elif self.count > self.header:
+            elif self.count > max(self.header, promised):
                 found.append(("more_frames", f"the header promises {self.header} frames, {self.count} decode"))
         if not found:
             return "ok", ""
