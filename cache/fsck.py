@@ -78,13 +78,14 @@ class Fsck:
 
     ``share`` is the share of the contents to read, 0 (structure only) to 1 (all); the sample is drawn anew each time, or from ``seed``.
     ``damaged_rows`` may name the ids of a feature file whose rows are damaged (HDF5 has checksums of its own, which the store does not
-    know): path -> ids.
+    know): path -> ids. ``damaged_weights`` may say what is wrong with a file of imported weights, which has a digest of its own.
     """
 
     store: Store
     share: float = 0.0
     seed: int | None = None
     damaged_rows: Callable[[Path], list[str]] = lambda path: []
+    damaged_weights: Callable[[Path], str] = lambda path: ""
     checked: Checked = field(default_factory=Checked)
     _records: dict[str, Record] = field(default_factory=dict)
     _sound: set[str] = field(default_factory=set)  # objects that are there, whole as far as looked at
@@ -101,6 +102,7 @@ class Fsck:
         yield from self._pins()
         yield from self._items()
         yield from self._sealed()
+        yield from self._weights()
         yield from self._memo()
         yield from self._temporaries()
 
@@ -367,6 +369,12 @@ class Fsck:
                     open_sealed(_bytes(path))
                 except ValueError as error:
                     yield Finding(room, path, f"{what} is damaged: {error}", repair=repair, aside=path)
+
+    def _weights(self) -> Iterator[Finding]:
+        for path in sorted(listed(self.store.root / "weights")):
+            problem = _irregular(path) or (self.damaged_weights(path) if self._chosen() else "")
+            if problem:
+                yield Finding("weights", path, problem, repair="kdpipe weights import FILE once more", aside=path)
 
     def _memo(self) -> Iterator[Finding]:
         repair = "nothing is lost: damaged entries are not used, and the memo may be deleted at any time"

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from cache.errors import DataError
 from cache.fsck import Finding, Fsck
 from cache.repair import repair
 from cache.store import Store
@@ -47,7 +48,7 @@ def fsck(share: float, everything: bool, mend: bool, as_json: bool, verbose: boo
     the commands named compute them, and only them, or `kdpipe pull` brings them back.
     """
     store = Store(paths.store_root())
-    check = functools.partial(Fsck, store, 1.0 if everything else share, damaged_rows=_damaged_rows)
+    check = functools.partial(Fsck, store, 1.0 if everything else share, damaged_rows=_damaged_rows, damaged_weights=_damaged_weights)
     first = check()
     findings = list(first)
     damage = [finding for finding in findings if not finding.note]
@@ -95,3 +96,13 @@ def _damaged_rows(path: Path) -> list[str]:
     from cache.hdf5 import damaged_rows
 
     return damaged_rows(path)
+
+
+def _damaged_weights(path: Path) -> str:
+    from models.backbones.imported import verify
+
+    try:
+        verify(path)
+    except DataError as error:
+        return str(error.message)
+    return ""

@@ -37,8 +37,8 @@ class ExtractParams:
     )
     motion_input: str = option(
         "raw255",
-        "motion: raw 0..255 as published, minus the ActivityNet mean, or the 2020 Kinetics mean and deviation",
-        choices=("raw255", "mean_subtract", "kinetics2020"),
+        "motion: raw 0..255 as published, minus the ActivityNet mean, the 2020 Kinetics mean and deviation, or -1..1 (I3D)",
+        choices=("raw255", "mean_subtract", "kinetics2020", "symmetric"),
     )
     lost_videos: str = option(
         "leave_out",

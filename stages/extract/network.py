@@ -15,7 +15,7 @@ from torch import nn
 from cache.errors import ConfigError
 from models import weights as table
 from models.backbones.checkpoint import load_into, read_state
-from models.backbones.registry import Backbone, build
+from models.backbones.registry import Backbone, build, options_of
 
 
 def load_network(entry: Backbone, weights: str, file: Path | None, *, image_size: int, frames: int, seed: int, device: str) -> nn.Module:
@@ -30,10 +30,7 @@ def load_network(entry: Backbone, weights: str, file: Path | None, *, image_size
     else:
         path = weights_path(entry, weights, file)
         state = read_state(path)
-        if "fc.weight" in state:
-            options["n_classes"] = state["fc.weight"].shape[0]
-        if entry.factory.startswith("resnet3d:"):
-            options["shortcut"] = "B" if "layer2.0.downsample.0.weight" in state else "A"
+        options |= options_of(entry.name, state)
         net = load_into(build(entry.name, **options), state, path.name)
     return net.requires_grad_(False).eval().to(torch.device(device))
 

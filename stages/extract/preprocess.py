@@ -39,6 +39,8 @@ def motion_input(clips: Images, mode: str = "raw255") -> FloatArray:
         x -= _channel(ACTIVITYNET_MEAN)
     elif mode == "kinetics2020":
         x = (x / np.float32(255) - _channel(KINETICS2020_MEAN)) / _channel(KINETICS2020_STD)
+    elif mode == "symmetric":
+        x = x / np.float32(127.5) - np.float32(1)
     return x
 
 

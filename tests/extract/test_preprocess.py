@@ -50,5 +50,7 @@ def test_motion_input_is_raw_unless_the_mean_is_asked_for() -> None:
     assert raw.shape == (2, 3, 4, 5, 5)
     assert (raw[1, 2, 3, 0, 4], raw.dtype) == (clips[1, 3, 0, 4, 2], np.float32)
     assert np.allclose(raw - motion_input(clips, "mean_subtract"), np.reshape([114.7748, 107.7354, 99.4750], (3, 1, 1, 1)), atol=1e-4)
+    both_sides = motion_input(clips, "symmetric")
+    np.testing.assert_allclose(both_sides, motion_input(clips) / 127.5 - 1, atol=1e-6)
     scaled = motion_input(clips, "kinetics2020")
     assert np.allclose(scaled[:, 0], (raw[:, 0] / 255 - 0.4345) / 0.2768, atol=1e-6)

@@ -300,6 +300,19 @@ def test_other_weights_are_not_replaced_unless_told(store: Path, tmp_path: Path)
 def test_a_store_with_imported_weights_is_in_order(store: Path, tmp_path: Path) -> None:
     run("import", save_bare(tmp_path / "a.pth", filled(mobilenetv3.mobilenet_v3_small(3))))
     assert list(Fsck(Store(store), share=1.0)) == []
+    done = CliRunner().invoke(cli, ["fsck", "--all"])
+    assert done.exit_code == 0, done.output
+
+
+def test_a_flipped_bit_in_imported_weights_is_found(store: Path, tmp_path: Path) -> None:
+    run("import", save_bare(tmp_path / "a.pth", filled(mobilenetv3.mobilenet_v3_small(3))))
+    (path,) = (store / "weights").iterdir()
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 16
+    path.chmod(0o644)
+    path.write_bytes(data)
+    done = CliRunner().invoke(cli, ["fsck", "--all"])
+    assert done.exit_code == 1 and "weights" in done.output and "kdpipe weights import" in done.output
 
 
 def test_a_network_that_is_none_of_the_registrys_is_described_and_not_imported(store: Path, tmp_path: Path) -> None:
