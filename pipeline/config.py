@@ -2,8 +2,8 @@
 
 Order, later wins: defaults of the parameter records, ``configs/systems/<system>.yaml``, ``configs/datasets/<dataset>.yaml``,
 ``kdpipe.local.yaml`` in the checkout, ``--set``. A key may be meant for one system alone (``videoqa.teacher.epochs``). In
-the section ``extract.motion`` a key of ``extract`` holds too, unless ``extract.motion`` sets it. A key that nobody asked
-for is an error that names the nearest known one.
+the section ``extract.motion`` a key of ``extract`` holds too, unless ``extract.motion`` sets it as late or later. A key that
+nobody asked for is an error that names the nearest known one.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ GENERAL: dict[str, tuple[type, Any]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Value:
-    """A configured value and where it comes from (for messages)."""
+    """A configured value, where it comes from (for messages), and how late that comes."""
 
     value: Any
     origin: str
+    layer: int = 0
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -126,15 +127,15 @@ class Config:
             mine = {k: v for k, v in read_yaml(local).items() if k not in ("dataset", "system")}
             layers.append((local.name, mine))
         layers.append(("--set", dict(parse_setting(text) for text in settings)))
-        for origin, values in layers:
-            self._merge(origin, values, [name for name in known_systems if name != system])
+        for layer, (origin, values) in enumerate(layers):
+            self._merge(layer, origin, values, [name for name in known_systems if name != system])
 
-    def _merge(self, origin: str, values: Mapping[str, Any], others: list[str]) -> None:
+    def _merge(self, layer: int, origin: str, values: Mapping[str, Any], others: list[str]) -> None:
         for key, value in values.items():
             owner, _, rest = key.partition(".")
             if owner in others and rest:
                 continue  # meant for another system
-            self._values[rest if owner == self.system and rest else key] = Value(value, origin)
+            self._values[rest if owner == self.system and rest else key] = Value(value, origin, layer)
 
     def general(self, name: str) -> Any:
         """A key that belongs to no stage, such as ``layout``."""
@@ -164,13 +165,15 @@ class Config:
         kinds = typing.get_type_hints(cls)
         values: dict[str, Any] = {}
         prefixes = [".".join(section.split(".")[: n + 1]) for n in range(section.count(".") + 1)]
-        for prefix in prefixes:
-            for name in fields:
-                self._asked.add(f"{prefix}.{name}")
-                found = self._values.get(f"{prefix}.{name}")
-                if found is not None and name not in fixed:
-                    self._used.add(f"{prefix}.{name}")
-                    values[name] = _coerce(found, kinds[name], f"{prefix}.{name}", fields[name].metadata.get("choices", ()))
+        for name in fields:
+            keys = [f"{prefix}.{name}" for prefix in prefixes]
+            self._asked.update(keys)
+            found = [(value.layer, n) for n, key in enumerate(keys) if (value := self._values.get(key)) is not None]
+            if not found or name in fixed:
+                continue
+            self._used.update(keys[n] for _, n in found)
+            key = keys[max(found)[1]]
+            values[name] = _coerce(self._values[key], kinds[name], key, fields[name].metadata.get("choices", ()))
         return cls(**{**values, **fixed})
 
     def check_all_known(self) -> None:

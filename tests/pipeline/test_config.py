@@ -54,6 +54,15 @@ def test_a_sections_key_holds_for_its_subsections(house) -> None:
     assert (backbone("extract.appearance"), backbone("extract.motion")) == ("big", "small3d")
 
 
+def test_what_comes_later_wins_even_if_it_speaks_of_more(house) -> None:
+    import json
+
+    (house.root / "kdpipe.local.yaml").write_text("extract.motion.backbone: small3d\n")
+    house.run("run", "features", "--set", "extract.backbone=big")
+    params = json.loads(house.run("show", "extract.motion", "--json", "--set", "extract.backbone=big").stdout)["key"]["params"]
+    assert params["backbone"] == "big"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
