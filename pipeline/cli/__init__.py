@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "accept": ("accept", "Accept an old result after an edit that changes nothing, with the reason."),
     "pin": ("accept", "Keep a result by name."),
     "unpin": ("accept", "Forget a pin."),
+    "doctor": ("doctor", "Check the machine, the weights and a dataset's videos before hours of work."),
     "fsck": ("fsck", "Check the store, and put aside what is damaged."),
     "gc": ("gc", "Show or remove what nothing needs any more."),
     "ls": ("ls", "List results: what they were made from, who uses them; or draw it."),

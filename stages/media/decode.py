@@ -88,6 +88,17 @@ class Video:
         return promised if 0 < promised <= LARGEST_COUNT else None
 
     @property
+    def container(self) -> str:
+        """The container's kind, as FFmpeg names it: ``"mov"``, ``"avi"``, ``"matroska"``, ``"mpegts"`` ..."""
+        return str(self._container.format.name.partition(",")[0])
+
+    @property
+    def audio(self) -> str:
+        """The codec of the first sound stream, or "" if there is none."""
+        streams = self._container.streams.audio
+        return (streams[0].codec_context.name if streams[0].codec_context is not None else "unknown") if streams else ""
+
+    @property
     def promised(self) -> int | None:
         """The same, less the frames that an edit list hides."""
         return None if self.header_count is None else self.header_count - self._hidden
