@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -284,3 +285,42 @@ def test_a_file_that_hangs_is_ended_and_the_others_are_done(tmp_path: Path) -> N
     jobs = [(name, Job(str(tmp_path / name), digest_file(good), 1, 8, "png", 95)) for name in ("hangs.mp4", "good.mp4")]
     states = {done.key: done.state for done in run_killable(sample_video, jobs, workers=2, timeout=3.0)}
     assert states == {"hangs.mp4": "timed_out", "good.mp4": "done"}
+
+
+def test_a_video_that_begins_after_its_sound_begins_late(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "late.mkv"), "w") as out:
+        video, sound = out.add_stream("libx264", rate=10), out.add_stream("aac", rate=16000, layout="mono")
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        packets = []
+        for number in range(40):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 16000, number * 1024
+            packets += sound.encode(frame)
+        for number in range(5):
+            image = av.VideoFrame.from_ndarray(picture(number))
+            image.pts, image.time_base = number + 10, Fraction(1, 10)
+            packets += video.encode(image)
+        for packet in [*packets, *sound.encode(None), *video.encode(None)]:
+            out.mux(packet)
+    assert [frame.time for frame in read_frames(tmp_path / "late.mkv")] == pytest.approx([1.0, 1.1, 1.2, 1.3, 1.4])
+
+
+def test_colour_under_alpha_is_as_stored(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mov"), "w") as out:
+        stream = out.add_stream("png", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "rgba"
+        image = np.full((48, 64, 4), (200, 100, 0, 50), np.uint8)
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgba")))
+        out.mux(stream.encode(None))
+    assert np.array_equal(next(read_frames(tmp_path / "a.mov")).image, image[..., :3])
+
+
+def test_a_change_of_size_keeps_each_frame_as_it_is(tmp_path: Path) -> None:
+    parts = [
+        write(tmp_path / f"{width}.ts", numbers, codec="mpeg2video", rate=25, size=(width, 48)).read_bytes()
+        for width, numbers in ((64, range(5)), (96, range(10, 15)))
+    ]
+    (tmp_path / "both.ts").write_bytes(b"".join(parts))
+    found = [(frame.image.shape[1], number_of(frame.image)) for frame in read_frames(tmp_path / "both.ts")]
+    assert found[:4] == [(64, n) for n in range(4)] and found[-5:] == [(96, n) for n in range(10, 15)]
+    assert count_frames(tmp_path / "both.ts").width == 64
