@@ -21,8 +21,7 @@ from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from stages.media import orientation
-from stages.media.matroska import missing_bytes
+from stages.media import matroska, orientation, transport
 from stages.media.orientation import Orientation
 from stages.media.outcome import MediaError, Summary
 
@@ -98,6 +97,11 @@ class Video:
         streams = self._container.streams.audio
         return (streams[0].codec_context.name if streams[0].codec_context is not None else "unknown") if streams else ""
 
+    def structure(self) -> str:
+        """What is broken in the container's structure that FFmpeg passes over in silence, or ""; decodes nothing."""
+        check = {"matroska": matroska.damage, "mpegts": transport.damage}.get(self.container)
+        return check(self._path) if check is not None else ""
+
     @property
     def promised(self) -> int | None:
         """The same, less the frames that an edit list hides."""
@@ -154,9 +158,7 @@ class Video:
         except FFmpegError as error:
             self._broken = _reason(error)
             yield from self._decode(None, False)
-        if not self._broken and "matroska" in self._container.format.name:
-            cut = missing_bytes(self._path)
-            self._broken = f"the last {cut} bytes of the file are not there" if cut else ""
+        self._broken = self._broken or self.structure()
 
     def _decode(self, packet: Any, corrupt: bool) -> list[Any]:
         try:

@@ -10,7 +10,6 @@ from typing import Any
 from cache.digest import digest_file
 from cache.memo import DigestMemo
 from stages.media.decode import Video
-from stages.media.matroska import missing_bytes
 from stages.media.outcome import MediaError
 
 
@@ -52,7 +51,7 @@ def _media(path: Path, decode: bool) -> dict[str, Any]:
         if summary.count == 0:
             state, reason = "undecodable", reason or "the video stream holds no frame"
         elif not decode:
-            state, reason = _by_header(path, video.container, summary.headless)
+            state, reason = _by_header(video, summary.headless)
         return {
             "state": state,
             "reason": reason,
@@ -67,11 +66,11 @@ def _media(path: Path, decode: bool) -> dict[str, Any]:
         }
 
 
-def _by_header(path: Path, container: str, headless: bool) -> tuple[str, str]:
+def _by_header(video: Video, headless: bool) -> tuple[str, str]:
     """What is wrong with a file of which only the first frame was decoded."""
-    cut = missing_bytes(path) if container == "matroska" else 0
-    if cut:
-        return "damaged", f"the last {cut} bytes of the file are not there"
+    broken = video.structure()
+    if broken:
+        return "damaged", broken
     return ("damaged", "the stream does not begin with a key frame") if headless else ("ok", "")
 
 

@@ -59,6 +59,11 @@ def patched(path: Path, mark: bytes, offset: int, value: bytes, *, last: bool = 
     patch(path, mark, offset, value, last=last)
 
 
+def between_packets(path: Path) -> None:
+    cut(path, 0.6, numbers=HUNDRED)
+    os.truncate(path, path.stat().st_size // 188 * 188)
+
+
 def unknown_codec(path: Path) -> None:
     patched(path, b"strf", 24, b"QQQQ", codec="mpeg4")
     patch(path, b"vids", 4, b"QQQQ")
@@ -83,7 +88,8 @@ ZOO = {
     "noindex.avi": Animal(
         "the index at the end is cut off", partial(cut, share=0.97, numbers=HUNDRED, codec="mpeg4"), numbers=HUNDRED, times=(0, 9.9)
     ),
-    "cut.ts": Animal("cut off, and the container cannot know", partial(cut, share=0.6, numbers=HUNDRED), numbers=HUNDRED, sure=50),
+    "cut.ts": Animal("cut off", partial(cut, share=0.6, numbers=HUNDRED), "damaged", HUNDRED, sure=50, says="into a packet of 188"),
+    "between.ts": Animal("cut off between two packets: nobody can know", between_packets, "ok", HUNDRED, sure=50),
     "cut.flv": Animal("cut off within a packet", partial(cut, share=0.6, numbers=HUNDRED, codec="flv"), "damaged", HUNDRED, sure=40),
     # no video
     "empty.mp4": Animal("no bytes", lambda path: path.write_bytes(b""), "empty", **LOST),
@@ -204,6 +210,7 @@ ZOO = {
     # damaged packets
     "flipped.avi": Animal("bytes inverted", partial(flipped, codec="mpeg4", share=0.8), "damaged", sure=3),
     "flipped.mkv": Animal("bytes inverted", partial(flipped, share=0.8), "damaged", sure=5),
+    "flipped.webm": Animal("bytes inverted", partial(flipped, codec="libvpx-vp9"), "damaged", sure=3, says="damaged at byte"),
     "flipped.ffv1.mkv": Animal("bytes inverted", partial(flipped, codec="ffv1"), "damaged", sure=5),
 }
 
