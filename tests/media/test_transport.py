@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.media import transport
 from stages.media.decode import count_frames
 from stages.media.transport import damage
 from tests.media.zoo import write
@@ -30,3 +31,13 @@ def test_what_is_no_transport_stream_says_nothing(tmp_path: Path) -> None:
     for content in (b"", b"G", b"G" * 100, b"x" * 5000):
         (tmp_path / "a.ts").write_bytes(content)
         assert damage(tmp_path / "a.ts") == ""
+
+
+def test_a_packet_that_does_not_begin_is_found_wherever_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.ts")
+    whole = path.read_bytes()
+    for packets in (3, 8192):
+        monkeypatch.setattr(transport, "PACKETS", packets)
+        for place in (188 * 7, 188 * 20, len(whole) - 188):
+            path.write_bytes(whole[:place] + b"x" + whole[place + 1 :])
+            assert damage(path) == f"the file is damaged at byte {place}: no packet begins there"
