@@ -142,7 +142,11 @@ class Video:
         if self.header_count is None or "mov" not in self._container.format.name.split(","):
             return 0
         shown = sum(not entry.is_discard for entry in self._stream.index_entries)
-        return self.header_count - shown if shown else 0
+        if shown in (0, self.header_count):
+            return 0
+        # A damaged index is shorter than the header says too: what counts is the difference that the edit list makes.
+        with _open(self._path, ignore_editlist="1") as whole:
+            return len(_video_stream(whole).index_entries) - shown
 
     def _begins_late(self, picture: Any) -> bool:
         """Is ``picture``, the first, not made from a key frame at the beginning? Some containers lose the mark of a key frame."""
@@ -246,13 +250,13 @@ def _pass(
         return video.summary(), count, kept
 
 
-def _open(path: Path | str) -> Any:
+def _open(path: Path | str, **more: str) -> Any:
     try:
         if Path(path).is_file() and Path(path).stat().st_size == 0:
             raise MediaError("empty", "the file has no bytes")
         # "file:" keeps a hostile name (``concat:a|b``) from being taken for a protocol, the white list a hostile
         # content (a playlist) from reaching the network.
-        options = {"protocol_whitelist": "file"}
+        options = {"protocol_whitelist": "file", **more}
         container = av.open(f"file:{os.fspath(path)}", options=options, metadata_errors="replace")
     except FileNotFoundError as error:
         raise MediaError("missing", "the file is not there") from error

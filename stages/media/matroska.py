@@ -14,6 +14,9 @@ from typing import BinaryIO
 EBML = b"\x1a\x45\xdf\xa3"
 SEGMENT = b"\x18\x53\x80\x67"
 CLUSTER = b"\x1f\x43\xb6\x75"
+SIMPLE_BLOCK = b"\xa3"
+#: Flags of a simple block that are always zero.
+RESERVED = 0x70
 #: What may stand in a segment (four bytes), or in its clusters (one or two), by RFC 9559; and fillers and checksums, anywhere.
 ELEMENTS = frozenset(
     bytes.fromhex(id)
@@ -23,8 +26,8 @@ ELEMENTS = frozenset(
         *("ec", "bf"),
     )
 )
-#: Of an element, its id and length.
-HEAD = 12
+#: Of an element, its id and length, and of a block also its track, time and flags.
+HEAD = 24
 
 
 def damage(path: Path) -> str:
@@ -74,11 +77,16 @@ def _stray(file: int, place: int, end: int) -> int | None:
         unknown = length == (1 << 7 * (more + 1)) - 1
         if id == CLUSTER:
             place = begin  # its blocks come next
-        elif unknown or begin + length > end:
+        elif unknown or begin + length > end or (id == SIMPLE_BLOCK and _bad_block(head[begin - place :])):
             return place
         else:
             place = begin + length
     return None
+
+
+def _bad_block(body: bytes) -> bool:
+    """Does the body of a simple block begin otherwise than with a track below 127, two bytes of time, and flags? FFmpeg ends there, silent."""
+    return len(body) < 4 or body[0] <= 0x80 or bool(body[3] & RESERVED)
 
 
 def _length(file: BinaryIO) -> int | None:

@@ -64,3 +64,12 @@ def test_lengths_that_lead_nowhere_end_the_walk(tmp_path: Path) -> None:
     for content in (b"", b"\x1a\x45\xdf\xa3", b"\x1a\x45\xdf\xa3\x80", b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\x85\x1f\x43\xb6\x75\xff"):
         path.write_bytes(content)
         assert damage(path) == ""
+
+
+@pytest.mark.parametrize(("back", "value"), [(1, b"\x4f"), (4, b"\x67")])
+def test_flags_or_a_track_of_a_block_that_cannot_be_are_damage(tmp_path: Path, back: int, value: bytes) -> None:
+    path = write(tmp_path / "a.mkv", options={"bf": "0"})
+    whole = path.read_bytes()
+    last = list(re.finditer(rb"\xa3(?:[\x81-\xfe]|[\x40-\x7f].)\x81..[\x00\x80]", whole, re.DOTALL))[-1]
+    path.write_bytes(whole[: last.end() - back] + value + whole[last.end() - back + 1 :])
+    assert damage(path).startswith(f"the file is damaged at byte {last.start()},")
