@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -42,13 +43,13 @@ class Source(AbstractContextManager["Source"]):
     dtype: str
     in_any_order = True
 
+    @abstractmethod
     def row(self, number: int) -> FloatArray:
         """One row, float32 of :attr:`shape`. Raises DataError naming its id if it cannot be read."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unpack(self, target: Path, bars: Bars) -> None:
         """Write all rows as raw float32 to ``target``, in their order."""
-        raise NotImplementedError
 
     def __exit__(self, *exc: object) -> None:
         return None
