@@ -47,9 +47,9 @@ class Source(AbstractContextManager["Source"]):
     def row(self, number: int) -> FloatArray:
         """One row, float32 of :attr:`shape`. Raises DataError naming its id if it cannot be read."""
 
-    @abstractmethod
     def unpack(self, target: Path, bars: Bars) -> None:
-        """Write all rows as raw float32 to ``target``, in their order."""
+        """Write all rows as raw float32 to ``target``, in their order; for a source that is not read in any order."""
+        raise TypeError(f"{self.path} is read in any order: there is nothing to unpack")
 
     def __exit__(self, *exc: object) -> None:
         return None
