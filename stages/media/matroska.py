@@ -85,7 +85,7 @@ def _stray(file: int, place: int, end: int) -> int | None:
 
 
 def _bad_block(body: bytes) -> bool:
-    """Does the body of a simple block begin otherwise than with a track below 127, two bytes of time, and flags? FFmpeg ends there, silent."""
+    """Does the body of a simple block not begin with a track below 127, two bytes of time, and flags? FFmpeg ends there."""
     return len(body) < 4 or body[0] <= 0x80 or bool(body[3] & RESERVED)
 
 
