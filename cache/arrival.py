@@ -37,21 +37,8 @@ def receive_object(store: Store, manifest: Manifest, source: Remote, step: Step)
         for entry in manifest.files:
             _receive_file(files / entry.path, entry, manifest.digest, source, step)
         _check_alone(files, manifest)
-        for entry in manifest.files:
-            fs.make_read_only(files / entry.path)
-        for directory in sorted((p for p in files.rglob("*") if p.is_dir()), reverse=True):
-            fs.fsync_directory(directory)
-        fs.fsync_directory(files)
-        fs.remove_file(temporary / "manifest.json")
-        fs.write_new(temporary / "manifest.json", manifest.dump(), 0o444)
-        fs.fsync_directory(temporary)
-        final = store.object_path(manifest.digest)
-        while not fs.publish_directory(temporary, final):
-            try:
-                store.check_object(manifest.digest, contents=True)
-                return
-            except StoreError:
-                store.quarantine(final)
+        fs.remove_file(temporary / "manifest.json")  # of an arrival that was killed at the end
+        store.name_object(temporary, manifest)
 
 
 def receive_shard(store: Store, path: str, source: Remote, step: Step) -> int:

@@ -231,12 +231,20 @@ class Store:
 
     def publish_object(self, temporary: Path) -> Manifest:
         """Make ``temporary/files`` an object: digest, fsync, rename. Equal content is stored once; a damaged twin is put aside."""
+        manifest = Manifest.of_tree(temporary / "files")
+        if not self.name_object(temporary, manifest):
+            fs.remove_tree(temporary)
+        return manifest
+
+    def name_object(self, temporary: Path, manifest: Manifest) -> bool:
+        """Give ``temporary/files``, which ``manifest`` lists, its name; the one place where an object becomes visible.
+
+        False if the same object was there already, whole; ``temporary`` is then the caller's to remove.
+        """
         files = temporary / "files"
-        manifest = Manifest.of_tree(files)
         for entry in manifest.files:
-            path = files / entry.path
-            fs.make_read_only(path)
-            fs.fsync_file(path)
+            fs.make_read_only(files / entry.path)
+            fs.fsync_file(files / entry.path)
         for directory in sorted((p for p in files.rglob("*") if p.is_dir()), reverse=True):
             fs.fsync_directory(directory)
         fs.fsync_directory(files)
@@ -249,9 +257,8 @@ class Store:
             except StoreError:
                 self.quarantine(final)
                 continue
-            fs.remove_tree(temporary)
-            break
-        return manifest
+            return False
+        return True
 
     def publish_record(self, record: Record, members: Members | None = None) -> Record:
         """Write the action record (the object must be there already), and before it the list of its members. Returns what was written."""
