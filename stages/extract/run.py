@@ -30,13 +30,13 @@ from cache.errors import DataError
 from cache.hdf5 import FeatureWriter
 from cache.items import Item
 from cache.ledger import Ledger
-from cache.pack import pack, unpack
 from cache.stage import Context
 from models.backbones.registry import Backbone
 from stages.extract.in_order import in_order
 from stages.extract.loader import Clips, clip_shape, load_clips
 from stages.extract.network import load_network, one_thread, set_determinism
 from stages.extract.preprocess import appearance_input, motion_input
+from stages.extract.row import pack_row, unpack_row
 
 DATASETS = {"appearance": "resnet_features", "motion": "resnext_features"}
 #: how much goes through a network at once: fixed, since another size could change the last bits
@@ -76,7 +76,7 @@ def compute(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> Non
         work = worker(ctx, entry, jobs[0][0])
         for digest, feature in in_order(work, jobs, min(ctx.workers * ctx.threads, os.cpu_count() or 1), one_thread):
             finite = bool(np.isfinite(feature).all())
-            ctx.items.append(digest, pack({"feature": feature}) if finite else b"", {"state": "ok" if finite else "non_finite"})
+            ctx.items.append(digest, pack_row(feature) if finite else b"", {"state": "ok" if finite else "non_finite"})
             pending += 1
             if pending >= FLUSH_VIDEOS or time.monotonic() - last_flush > FLUSH_SECONDS:
                 ctx.items.flush()
@@ -137,7 +137,7 @@ def assemble(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> No
         raise DataError(f"no video has finite {ctx.params.kind} features", hint="check the weights: kdpipe show " + "extract")
     zeros = ctx.params.lost_videos == "zeros"
     _note_lost(ctx, [id for id in ids if id not in frames_of], zeros)
-    shape = _feature(_item(ctx, frames_of[good[0]])).shape
+    shape = unpack_row(_item(ctx, frames_of[good[0]]).payload).shape
     dataset = json.loads((ctx.inputs["index"] / "dataset.json").read_text(encoding="utf-8"))["name"]
     name = f"{re.sub(r'[^A-Za-z0-9._-]', '_', dataset)}_{ctx.params.kind}_feat.h5"
     usable, written = set(good), ids if zeros else good
@@ -148,7 +148,7 @@ def assemble(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> No
                 file.append(np.zeros(shape, np.float32))
                 continue
             item = next(rows)
-            file.append(_feature(item))
+            file.append(unpack_row(item.payload))
             ctx.ledger.add(id, "ok")
             ctx.members.add(id, item.key, item.digest)
     about = {
@@ -192,10 +192,6 @@ def _finite(ctx: Context, frames: str) -> bool:
     assert ctx.items is not None
     state = (ctx.items.peek(frames) or {}).get("state")
     return state == "ok" or _item(ctx, frames).meta["state"] == "ok"
-
-
-def _feature(item: Item) -> FloatArray:
-    return unpack(item.payload)["feature"].astype(np.float32, copy=False)
 
 
 def _pieces(array: npt.NDArray[Any], size: int) -> list[npt.NDArray[Any]]:

@@ -1,0 +1,43 @@
+"""A row of the item set as bytes: a video's features and, right behind them, the checksum that their HDF5 chunk needs.
+
+``cache.pack`` lays arrays out by name, so ``feature`` and ``fletcher32`` together are the chunk as it stands in the feature file:
+it is put together once, when the features are made, and only copied when they are assembled. Rows of older checkouts have no checksum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from cache.fletcher32 import SIZE, fletcher32
+from cache.pack import pack, unpack
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def pack_row(feature: FloatArray) -> bytes:
+    """The payload of a row: ``feature`` float32 (C, F, V) or (C, V), and the checksum of its bytes."""
+    data = np.ascontiguousarray(feature, "<f4")
+    return pack({"feature": data, "fletcher32": fletcher32(data.tobytes())})
+
+
+def unpack_row(payload: bytes | memoryview) -> FloatArray:
+    """The features of a row: a read-only float32 array."""
+    return unpack(payload)["feature"].astype(np.float32, copy=False)
+
+
+def chunk_of(payload: bytes | memoryview, shape: Sequence[int]) -> bytes | memoryview:
+    """The HDF5 chunk of a row: its features, then their checksum; taken here if the row is too old to have one.
+
+    Raises ValueError if the features are not of that shape.
+    """
+    arrays = unpack(payload)
+    feature = arrays["feature"]
+    if feature.shape != tuple(shape):
+        raise ValueError(f"a row of shape {feature.shape}, expected {tuple(shape)}")
+    if arrays.keys() == {"feature", "fletcher32"}:
+        return memoryview(payload)[-(feature.nbytes + SIZE) :]
+    data = feature.astype("<f4").tobytes()
+    return data + fletcher32(data)
