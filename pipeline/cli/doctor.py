@@ -164,7 +164,7 @@ def _say_media(session: Session, tally: Tally, decode: bool) -> None:
         first = "; ".join(" = ".join(line_text(id) for id in ids[:3]) for ids in same[:3])
         click.echo(f"  duplicates        {len(same)} groups of files with the same bytes: {first}")
     if tally.unused:
-        click.echo(f"  not used          {len(tally.unused)} video files that no annotation names, such as {line_text(tally.unused[0])}")
+        click.echo(f"  not used          {len(tally.unused)} files that are no video of the dataset, such as {line_text(tally.unused[0])}")
 
 
 def _next(session: Session, tally: Tally | None, problems: list[str]) -> str:

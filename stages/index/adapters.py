@@ -10,6 +10,7 @@ ADAPTERS: dict[str, Layout] = {
     "msvd-qa": msvd_qa.LAYOUT,
     "msrvtt-qa": msrvtt_qa.LAYOUT,
     "folder": folder.LAYOUT,
+    "folder-all": folder.ALL,
 }
 
 

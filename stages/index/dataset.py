@@ -43,10 +43,12 @@ class Layout:
     sources: root -> paths, relative to the root, of the annotation and media files that the dataset may use and that are
              there. It runs on every ``kdpipe status``: it looks at names, not into annotations.
     read:    root -> the dataset. Raises DataError that names file, entry and key of what is wrong.
+    lying:   root -> paths of all files that lie there; None: ``sources`` names them already.
     """
 
     sources: Callable[[Path], Iterator[str]]
     read: Callable[[Path], Dataset]
+    lying: Callable[[Path], Iterator[str]] | None = None
 
 
 def id_order(id: str) -> tuple[int, int, str]:

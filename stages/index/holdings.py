@@ -14,7 +14,7 @@ TEXT = (".json", ".txt", ".csv")
 
 @dataclass(frozen=True)
 class Holdings:
-    """there: videos whose file is on the disk. missing: those without. unused: video files that no annotation names."""
+    """there: videos whose file is on the disk. missing: those without. unused: files that are no video of the dataset."""
 
     there: list[Video]
     missing: list[Video]
@@ -27,6 +27,6 @@ def holdings(layout: str, root: Path) -> Holdings:
     videos = layout_of.read(root).videos
     there = [video for video in videos if (root / video.path).is_file()]
     named = {video.path for video in videos}
-    unused = [path for path in layout_of.sources(root) if path not in named and not path.endswith(TEXT)]
+    unused = [path for path in (layout_of.lying or layout_of.sources)(root) if path not in named and not path.lower().endswith(TEXT)]
     missing = [video for video in videos if not (root / video.path).is_file()]
     return Holdings(there, missing, unused)

@@ -26,11 +26,12 @@ def test_a_directory_in_the_place_of_a_video_is_missing(msvd: Path) -> None:
     assert [video.id for video in holdings("msvd-qa", msvd).missing] == ["1"]
 
 
-def test_every_video_of_a_folder_is_used(tmp_path: Path) -> None:
-    (tmp_path / "a.mp4").write_text("a")
-    (tmp_path / "b.json").write_text("b")
+def test_files_of_a_folder_whose_names_are_not_those_of_videos_are_unused(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.JSON", "c.xyz", "d"):
+        (tmp_path / name).write_text(name)
     found = holdings("folder", tmp_path)
-    assert ([video.id for video in found.there], found.missing, found.unused) == (["a"], [], [])
+    assert ([video.id for video in found.there], found.missing, found.unused) == (["a"], [], ["c.xyz", "d"])
+    assert ([video.id for video in holdings("folder-all", tmp_path).there]) == ["a.mp4", "b.JSON", "c.xyz", "d"]
 
 
 def test_bad_annotations_and_unknown_layouts_are_named(msvd: Path) -> None:

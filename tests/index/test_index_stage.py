@@ -63,6 +63,18 @@ def test_msrvtt_qa_is_indexed_as_it_lies(msrvtt: Path, make_context: Make) -> No
     ]
 
 
+def test_both_folders_of_msrvtt_may_be_links_to_one(msrvtt: Path, make_context: Make) -> None:
+    (msrvtt / "all").mkdir()
+    for folder in ("TrainValVideo", "TestVideo"):
+        for path in (msrvtt / folder).iterdir():
+            path.rename(msrvtt / "all" / path.name)
+        (msrvtt / folder).rmdir()
+        (msrvtt / folder).symlink_to("all")
+    ctx = make_context(msrvtt, layout="msrvtt-qa")
+    run(ctx)
+    assert ctx.ledger.counts() == {"ok": 4}
+
+
 def test_blank_lines_carriage_returns_and_a_byte_order_mark_are_passed_over(msvd: Path, make_context: Make) -> None:
     mapping = msvd / "youtube_mapping.txt"
     mapping.write_bytes(b"\xef\xbb\xbf" + b"\r\n\r\n".join(mapping.read_bytes().split(b"\n")) + b"\r\n\r\n")
@@ -200,6 +212,24 @@ def test_hostile_names_are_only_names(tmp_path: Path, make_context: Make) -> Non
     assert len(ctx.ledger.dump().splitlines()) == 5
 
 
-def test_a_folder_without_videos_is_an_error(tmp_path: Path, make_context: Make) -> None:
-    with pytest.raises(DataError, match="no video under"):
-        run(make_context(tmp_path / "out", layout="folder"))
+def test_a_folder_without_videos_is_an_error_that_says_what_is_there(tmp_path: Path, make_context: Make) -> None:
+    root = tmp_path / "videos"
+    root.mkdir()
+    with pytest.raises(DataError, match=r"no file under .*videos"):
+        run(make_context(root, layout="folder"))
+    with pytest.raises(DataError, match=r"no file under .*videos"):
+        run(make_context(root, layout="folder-all", name="all"))
+    _touch(root, "a.dat", "b.DAT", "noending", "c.x\ny", ".hidden.mp4")
+    with pytest.raises(DataError, match=r"only other files: 2 \.dat, 1 .*1 without an ending") as error:
+        run(make_context(root, layout="folder", name="others"))
+    assert "\n" not in error.value.message and "folder-all" in error.value.hint
+
+
+def test_every_file_of_a_folder_may_be_a_video(tmp_path: Path, make_context: Make) -> None:
+    root = tmp_path / "videos"
+    _touch(root, "clip", "a.b/film.v2", "a.b/film.v3", "x.mp4", "10", "9", ".hidden", ".git/config")
+    ctx = make_context(root, layout="folder-all")
+    run(ctx)
+    rows = [(row["id"], row["path"], row["digest"]) for row in lines(ctx.out / "media.jsonl")]
+    assert rows == [(name, name, _sha(name)) for name in ("9", "10", "a.b/film.v2", "a.b/film.v3", "clip", "x.mp4")]
+    assert sorted(sources(IndexParams(layout="folder-all"), root)) == sorted(name for name, *_ in rows)
