@@ -1,7 +1,8 @@
 """A parity case, and the table of handlers that know how to run one.
 
 A case is ``<name>.json`` (what, configuration, seed, names and shapes of the state) and mostly a ``<name>.npz`` beside
-it with ``in.<name>`` and ``out.<name>`` arrays. A handler computes the outputs again with our code::
+it with ``in.<name>`` and ``out.<name>`` arrays, or arrays without prefix, of which the json lists the outputs. A handler
+computes the outputs again with our code::
 
     @handles("loss_common_dependence*")
     def common_dependence(case: Case) -> dict[str, np.ndarray]:
@@ -128,4 +129,11 @@ def load_case(path: Path) -> Case | None:
     if npz.exists():
         with np.load(npz, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
-    return Case(str(meta["case"]), meta, arrays, path.parent)
+    return Case(str(meta["case"]), meta, prefixed(arrays, meta.get("outputs") or ()), path.parent)
+
+
+def prefixed(arrays: dict[str, np.ndarray], outputs: Any) -> dict[str, np.ndarray]:
+    """Arrays under ``in.*`` and ``out.*``; in archives without these prefixes the json's ``outputs`` says which are expected."""
+    if any(key.startswith(("in.", "out.")) for key in arrays):
+        return arrays
+    return {f"{'out' if key in outputs else 'in'}.{key}": value for key, value in arrays.items()}
