@@ -1,0 +1,189 @@
+"""TensorFlow checkpoints (V2, "tensor bundles") read without TensorFlow.
+
+``<prefix>.index`` is a sorted table of blocks with prefix-compressed keys: tensor name to where its bytes lie in
+``<prefix>.data-XXXXX-of-XXXXX``. Every block and every tensor carries a masked CRC-32C; all are verified. Blocks compressed with
+snappy are refused (TensorFlow writes none), and so are partitioned variables and big-endian files.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+
+from cache.errors import DataError
+
+MAGIC = 0xDB4775248B80FB57
+FOOTER = 48
+TRAILER = 5
+DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", 10: "?", 19: "<f2"}
+MASK_DELTA = 0xA282EAD8
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where one tensor lies: ``offset`` and ``size`` in bytes of shard ``shard``, and the masked CRC of its bytes."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    shard: int
+    offset: int
+    size: int
+    crc: int
+
+
+def masked_crc(data: bytes) -> int:
+    """CRC-32C, rotated and shifted as TensorFlow stores it."""
+    crc = int(google_crc32c.value(data))
+    return (((crc >> 15) | (crc << 17)) + MASK_DELTA) & 0xFFFFFFFF
+
+
+def read_checkpoint(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """All variables of a checkpoint by name. ``path``: its prefix, its ``.index`` file, or a folder (its latest checkpoint).
+
+    Raises DataError naming the file and the byte offset for anything missing, damaged or not supported.
+    """
+    prefix = checkpoint_prefix(path)
+    shards, entries = read_index(prefix.with_name(prefix.name + ".index"))
+    return {name: _tensor(prefix, shards, name, entry) for name, entry in entries.items()}
+
+
+def checkpoint_prefix(path: Path) -> Path:
+    """The prefix that ``path`` means; the folder's file ``checkpoint`` names the latest one."""
+    if not path.is_dir():
+        return path.with_suffix("") if path.suffix == ".index" else path
+    try:
+        text = (path / "checkpoint").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path / 'checkpoint'} cannot be read: {error}", hint="name the checkpoint itself: FOLDER/model.ckpt-<step>"
+        ) from error
+    named = re.search(r'^model_checkpoint_path: "(.+)"\s*$', text, re.MULTILINE)
+    if named is None:
+        raise DataError(f"{path / 'checkpoint'} names no checkpoint", hint="name the checkpoint itself: FOLDER/model.ckpt-<step>")
+    return path / Path(named[1]).name  # the folder may have moved since, so only the name counts
+
+
+def read_index(path: Path) -> tuple[int, dict[str, Entry]]:
+    """Number of shards, and where every tensor lies, from an ``.index`` file."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error}", hint="a checkpoint is PREFIX.index with PREFIX.data-00000-of-00001") from error
+    if len(data) < FOOTER or struct.unpack("<Q", data[-8:])[0] != MAGIC:
+        raise DataError(f"{path} is no TensorFlow checkpoint index, or its end is missing")
+    try:
+        _, _, offset, size = _varints(data[-FOOTER:-8], 4)
+        rows = [row for _, handle in _block(path, data, offset, size) for row in _block(path, data, *_varints(handle, 2))]
+        header, entries = dict(_fields(rows[0][1])), {key.decode(): _entry(path, key.decode(), value) for key, value in rows[1:]}
+    except (IndexError, ValueError, struct.error) as error:
+        raise DataError(f"{path} is damaged: {error}") from error
+    if rows[0][0] != b"" or header.get(2, 0) != 0:
+        raise DataError(f"{path}: no header for a little-endian checkpoint")
+    return int(header.get(1, 1)), entries
+
+
+def _block(path: Path, data: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """Key and value of every entry of the block at ``offset``, its checksum verified, keys in rising order."""
+    body = data[offset : offset + size + TRAILER]
+    if len(body) != size + TRAILER or struct.unpack("<I", body[-4:])[0] != masked_crc(body[:-4]):
+        raise DataError(f"{path}: the block at offset {offset} is damaged (checksum)")
+    if body[size] != 0:
+        raise DataError(f"{path}: the block at offset {offset} is compressed, which is not supported", hint="save the checkpoint again")
+    (restarts,) = struct.unpack("<I", body[size - 4 : size])
+    end, place, key = size - 4 * (restarts + 1), 0, b""
+    while place < end:
+        (shared, fresh, length), place = _varints_at(body, place, 3)
+        previous, key = key, key[:shared] + body[place : place + fresh]
+        value = body[place + fresh : place + fresh + length]
+        place += fresh + length
+        if place > end or (previous and key <= previous):
+            raise DataError(f"{path}: the block at offset {offset} is no sorted table")
+        yield key, value
+
+
+def _entry(path: Path, name: str, value: bytes) -> Entry:
+    """Where the tensor ``name`` lies, from its BundleEntryProto."""
+    shape: list[int] = []
+    numbers: dict[int, Any] = {}
+    for number, content in _fields(value):
+        if number == 2:
+            shape = [int(dict(_fields(dim)).get(1, 0)) for kind, dim in _fields(content) if kind == 2]
+        else:
+            numbers[number] = content
+    if 7 in numbers:
+        raise DataError(f"{path}: {name} is a partitioned variable, which is not supported")
+    kind = DTYPES.get(numbers.get(1, 0))
+    if kind is None:
+        raise DataError(f"{path}: {name} has the data type {numbers.get(1, 0)}, which is not supported")
+    entry = Entry(kind, tuple(shape), numbers.get(3, 0), numbers.get(4, 0), numbers.get(5, 0), numbers.get(6, 0))
+    if math.prod(shape) * np.dtype(kind).itemsize != entry.size:
+        raise DataError(f"{path}: {name} of shape {shape} cannot take {entry.size} bytes")
+    return entry
+
+
+def _tensor(prefix: Path, shards: int, name: str, entry: Entry) -> npt.NDArray[Any]:
+    path = prefix.with_name(f"{prefix.name}.data-{entry.shard:05d}-of-{shards:05d}")
+    try:
+        with path.open("rb") as file:
+            file.seek(entry.offset)
+            data = file.read(entry.size)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error}", hint="a checkpoint is PREFIX.index with PREFIX.data-00000-of-00001") from error
+    if len(data) != entry.size:
+        raise DataError(f"{path} ends inside {name} (offset {entry.offset}, {entry.size} bytes)")
+    if masked_crc(data) != entry.crc:
+        raise DataError(f"{path}: {name} at offset {entry.offset} is damaged (checksum)")
+    return np.frombuffer(data, entry.dtype).reshape(entry.shape)
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """Field number and content of a protobuf message: an int, or bytes."""
+    place = 0
+    while place < len(data):
+        (tag,), place = _varints_at(data, place, 1)
+        kind = tag & 7
+        if kind == VARINT:
+            (content,), place = _varints_at(data, place, 1)
+        elif kind == BYTES:
+            (length,), place = _varints_at(data, place, 1)
+            content, place = data[place : place + length], place + length
+        elif kind in (FIXED32, FIXED64):
+            length = 4 if kind == FIXED32 else 8
+            content, place = int.from_bytes(data[place : place + length], "little"), place + length
+        else:
+            raise ValueError(f"wire type {kind}")
+        if place > len(data):
+            raise ValueError("a field ends beyond its message")
+        yield tag >> 3, content
+
+
+def _varints(data: bytes, count: int) -> list[int]:
+    return _varints_at(data, 0, count)[0]
+
+
+def _varints_at(data: bytes, place: int, count: int) -> tuple[list[int], int]:
+    """``count`` varints of ``data`` from ``place``, and where they end."""
+    found = []
+    for _ in range(count):
+        value = shift = 0
+        while True:
+            byte = data[place]
+            place += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+            if shift >= 70:
+                raise ValueError("a varint of more than ten bytes")
+        found.append(value)
+    return found, place
