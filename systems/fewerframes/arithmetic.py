@@ -1,0 +1,99 @@
+"""From stored bytes to network input: dequantisation and input normalisation (spec 4.1 to 4.3).
+
+Frames are uint8, rgb first, then audio. The order is fixed: dequantise, put 0.0 into padded rows, normalise the padded tensor.
+A network trained under one normalisation is useless under another, so a trained network carries its normalisation with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from cache.errors import ConfigError, DataError, nearest
+
+LOW, HIGH = -2.0, 2.0
+#: what dequantisation adds to every value beyond the inverse of the published quantiser: half a step (spec 4.1)
+BIAS = (HIGH - LOW) / 512
+SQUARED_NORM_FLOOR = 1e-12
+NORMALISATIONS = ("whitening", "l2", "none")
+
+
+def dequantise(codes: Tensor, low: float = LOW, high: float = HIGH) -> Tensor:
+    """uint8 codes to float32: ``q (high - low) / 255 + (high - low) / 512 + low``."""
+    return codes.to(torch.float32) * ((high - low) / 255.0) + ((high - low) / 512.0 + low)
+
+
+def reverse_whitening(frames: Tensor, eigenvalues: Tensor) -> Tensor:
+    """``(x - 4/512) (sqrt(eig) + 1e-4)`` on the first ``len(eigenvalues)`` columns (rgb), the rest (audio) as it is.
+
+    ``frames`` is (..., D). Audio keeps its bias, and 1e-4 stands outside the root: both as published (spec 4.2, quirk 16).
+    """
+    width = len(eigenvalues)
+    scale = eigenvalues.sqrt() + 1e-4
+    return torch.cat([(frames[..., :width] - BIAS) * scale, frames[..., width:]], dim=-1)
+
+
+def l2_frames(frames: Tensor) -> Tensor:
+    """Every frame (..., D) divided by ``sqrt(max(sum of squares, 1e-12))``; zero frames stay zero."""
+    return frames * frames.square().sum(-1, keepdim=True).clamp_min(SQUARED_NORM_FLOOR).rsqrt()
+
+
+def load_eigenvalues(path: Path, width: int = 1024) -> npt.NDArray[np.float32]:
+    """The first ``width`` eigenvalues of the published PCA, from an ``.npy`` file of shape (n,1) or (n,) with n >= ``width``.
+
+    Raises DataError if the file is missing, no such array, or holds values that cannot be eigenvalues of a covariance.
+    """
+    hint = "reverse whitening needs eigenvals.npy of the public yt8m_pca archive; without it choose normalisation: l2 or none"
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: no eigenvalues can be read: {error}", hint=hint) from error
+    values = np.asarray(values, np.float32)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1 or len(values) < width:
+        raise DataError(f"{path}: eigenvalues of shape {values.shape}, expected ({width},) or more, or ({width},1) or more", hint=hint)
+    if not np.isfinite(values[:width]).all() or (values[:width] < 0).any():
+        raise DataError(f"{path}: eigenvalues must be finite and not negative", hint=hint)
+    return np.ascontiguousarray(values[:width])
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """How dequantised frames become network input: ``"whitening"`` (reversed, needs ``eigenvalues``), ``"l2"`` or ``"none"``.
+
+    Raises ConfigError for an unknown name, and for whitening without eigenvalues.
+    """
+
+    name: str
+    eigenvalues: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.name not in NORMALISATIONS:
+            raise ConfigError(f"normalisation cannot be {self.name!r}", hint=nearest(self.name, NORMALISATIONS))
+        if self.name == "whitening" and self.eigenvalues is None:
+            raise ConfigError(
+                "normalisation: whitening needs the eigenvalues of the PCA", hint="--set eigenvalues=PATH, or normalisation: l2"
+            )
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        """Normalise frames (..., D) that are dequantised and padded with 0.0."""
+        if self.name == "l2":
+            return l2_frames(frames)
+        if self.name == "none":
+            return frames
+        assert self.eigenvalues is not None
+        return reverse_whitening(frames, self.eigenvalues.to(frames.device))
+
+    def network_input(self, codes: Tensor, present: Tensor) -> Tensor:
+        """uint8 ``codes`` (B,M,D) and ``present`` (B,M) bool to float32 (B,M,D): what a network is fed.
+
+        Padded rows are 0.0 before the normalisation, whatever their codes are.
+        """
+        frames = dequantise(codes)
+        return self(frames.masked_fill_(~present[..., None], 0.0))
