@@ -13,7 +13,18 @@ from typing import TextIO
 from tests.parity.case import Case, Handler, Mismatch, handler_of, load_case
 from tests.parity.compare import compare
 
-AREAS = ("dualvgr", "modules", "losses", "training", "stages", "backbones", "i3d")
+AREAS = (
+    "dualvgr",
+    "modules",
+    "losses",
+    "training",
+    "stages",
+    "backbones",
+    "i3d",
+    "fewerframes",
+    "fewerframes_numbers",
+    "fewerframes_files",
+)
 """Modules of handlers in this package. A broken one must not take the others with it: it is reported, and skipped."""
 
 
