@@ -23,13 +23,13 @@ from cache import fs
 from cache.hdf5 import FeatureWriter
 from cache.items import ItemSet
 from cache.members import Members
-from cache.pack import pack, unpack
 from cache.store import Store
 from pipeline import paths
 from pipeline.config import Config
 from pipeline.graph import build
 from pipeline.judge import Judge
 from pipeline.runner import Options, run_node
+from stages.extract.row import chunk_of, pack_row
 
 
 def fill(raw: str, items: int, artifacts: int) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def assemble(directory: str, name: str, count: int, shape: list[int], repeat: in
     rng = np.random.default_rng(0)
     items = ItemSet(work / "rows")
     for n, id in enumerate(ids):
-        items.append(keys[id], pack({"feature": rng.standard_normal(shape, np.float32)}), {"state": "ok"})
+        items.append(keys[id], pack_row(rng.standard_normal(shape, np.float32)), {"state": "ok"})
         if n % 32 == 31:
             items.flush()
     items.flush()
@@ -214,7 +214,7 @@ def _assembled(items: ItemSet, file: Path, name: str, ids: list[str], keys: dict
     members = Members()
     with FeatureWriter(file, name, ids, shape) as out:
         for id, item in zip(ids, items.read(keys[id] for id in ids), strict=True):
-            out.append(unpack(item.payload)["feature"].astype(np.float32, copy=False))
+            out.append_chunk(chunk_of(item.payload, shape))
             members.add(id, item.key, item.digest)
     fs.fsync_file(file)
 

@@ -1,7 +1,8 @@
 """Feature files in the community's HDF5 layout: one row a video, found through ``ids``. h5py is imported only when used.
 
 Writing: rows in the order given, one chunk a row, fletcher32, no compression, no attributes, no times, so that equal rows give
-equal bytes. Reading: any row order, contiguous or chunked; a row that fails its checksum is refused by name.
+equal bytes. Chunks go past HDF5's filters with a checksum of our own, so whoever has it already need not take it again.
+Reading: any row order, contiguous or chunked; a row that fails its checksum is refused by name.
 """
 
 from __future__ import annotations
@@ -16,11 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.errors import ConfigError, DataError, StoreError, nearest
+from cache.fletcher32 import SIZE, fletcher32
 
 FloatArray = npt.NDArray[np.float32]
 
-#: Small rows are written together, this much at a time.
-WAITING_BYTES = 1 << 20
 #: After how many bytes the disk is told to begin.
 WRITEBACK_BYTES = 64 << 20
 
@@ -49,8 +49,8 @@ class FeatureWriter:
             track_times=False,
         )
         self._shape = tuple(row_shape)
-        self._place = self._rows.id.get_space()
-        self._waiting = np.empty((max(1, WAITING_BYTES // (4 * math.prod(self._shape) or 1)), *self._shape), "<f4")
+        self._chunk_bytes = 4 * math.prod(self._shape) + SIZE
+        self._corner = (0,) * len(self._shape)
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._begun = 0
 
@@ -58,26 +58,23 @@ class FeatureWriter:
         """Write the next row. Raises ValueError if it has another shape."""
         if row.shape != self._shape:
             raise ValueError(f"a row of shape {row.shape}, expected {self._shape}")
+        data = row.astype("<f4", copy=False).tobytes()
+        self.append_chunk(data + fletcher32(data))
+
+    def append_chunk(self, chunk: bytes | memoryview) -> None:
+        """Write the next row from the bytes of its chunk: float32, little-endian, in C order, then their fletcher32.
+
+        The checksum is not looked at: one that is wrong makes the row unreadable. Raises ValueError if the length is another.
+        """
+        if len(chunk) != self._chunk_bytes:
+            raise ValueError(f"a chunk of {len(chunk)} bytes, expected {self._chunk_bytes}")
+        self._rows.id.write_direct_chunk((self._next, *self._corner), chunk)
         self._next += 1
-        if len(self._waiting) == 1:  # a large row needs no company
-            self._write(np.ascontiguousarray(row, "<f4")[None])
-            return
-        count = (self._next - 1) % len(self._waiting) + 1
-        self._waiting[count - 1] = row
-        if count == len(self._waiting):
-            self._write(self._waiting)
-
-    def _write(self, rows: FloatArray) -> None:
-        """Write the last rows: h5py's low level, and several small rows at once, since choosing a place takes its time."""
-        import h5py
-
-        self._place.select_hyperslab((self._next - len(rows), *(0 for _ in self._shape)), rows.shape)
-        self._rows.id.write(h5py.h5s.create_simple(rows.shape), self._place, rows)
         self._start_writeback()
 
     def _start_writeback(self) -> None:
         """Let the disk begin with what was written, so that the fsync at the end finds little left to do."""
-        size = self._next * self._waiting[0].nbytes
+        size = self._next * self._chunk_bytes
         if hasattr(os, "posix_fadvise") and size - self._begun >= WRITEBACK_BYTES:
             os.posix_fadvise(self._descriptor, self._begun, size - self._begun, os.POSIX_FADV_DONTNEED)
             self._begun = size
@@ -86,8 +83,6 @@ class FeatureWriter:
         """Write ``ids`` and close the file."""
         import h5py
 
-        if count := self._next % len(self._waiting):
-            self._write(self._waiting[:count])
         if all(is_integer(id) for id in self._ids):
             self._file.create_dataset("ids", data=np.array([int(id) for id in self._ids], "<i8"), track_times=False)
         else:

@@ -36,7 +36,7 @@ from stages.extract.in_order import in_order
 from stages.extract.loader import Clips, clip_shape, load_clips
 from stages.extract.network import load_network, one_thread, set_determinism
 from stages.extract.preprocess import appearance_input, motion_input
-from stages.extract.row import pack_row, unpack_row
+from stages.extract.row import chunk_of, pack_row, unpack_row
 
 DATASETS = {"appearance": "resnet_features", "motion": "resnext_features"}
 #: how much goes through a network at once: fixed, since another size could change the last bits
@@ -148,7 +148,7 @@ def assemble(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> No
                 file.append(np.zeros(shape, np.float32))
                 continue
             item = next(rows)
-            file.append(unpack_row(item.payload))
+            file.append_chunk(chunk_of(item.payload, shape))
             ctx.ledger.add(id, "ok")
             ctx.members.add(id, item.key, item.digest)
     about = {

@@ -50,7 +50,6 @@ def test_equal_rows_give_equal_bytes_at_any_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [1, 15, 16, 33])
 def test_many_small_rows_are_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    monkeypatch.setattr(hdf5, "WAITING_BYTES", 16 * 6 * 4)
     monkeypatch.setattr(hdf5, "WRITEBACK_BYTES", 100)
     rows = np.random.default_rng(1).standard_normal((count, 2, 3)).astype(np.float32)
     with FeatureReader(write(tmp_path / "f.h5", [str(n) for n in range(count)], rows)) as reader:
