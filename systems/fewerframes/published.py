@@ -52,7 +52,7 @@ def to_state(variables: Mapping[str, npt.NDArray[Any]], model: nn.Module, *, sou
             f"{source} does not fit the network:\n  " + "\n  ".join(wrong[:SHOWN]) + more,
             hint="the sizes of the network (groups, clusters, hidden, classes ...) must be those it was trained with",
         )
-    return {name: torch.from_numpy(np.ascontiguousarray(found[name], np.float32)) for name in wanted}
+    return {name: torch.from_numpy(np.array(found[name], np.float32)) for name in wanted}
 
 
 def load_published(model: nn.Module, variables: Mapping[str, npt.NDArray[Any]], *, source: str = "the checkpoint") -> nn.Module:

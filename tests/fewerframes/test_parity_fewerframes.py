@@ -1,0 +1,35 @@
+"""The few-frames system agrees with the numbers of the originals (small cases travel with the repository; `make parity` runs all)."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.parity.runner import run
+
+CASES = Path(__file__).parents[1] / "data" / "fewerframes"
+GOLDEN = Path(os.environ.get("KDPIPE_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "fewerframes"
+
+
+def report(directory: Path, only: str) -> tuple[int, list[str]]:
+    out = io.StringIO()
+    status = run(directory, only, out=out)
+    return status, out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in CASES.glob("*.json")))
+def test_our_code_agrees_with_the_original(name: str) -> None:
+    status, lines = report(CASES, name)
+    assert status == 0, lines
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("pattern", ["nextvlad_full*", "pipeline_small", "tfrecord_frame_level", "input_norm"])
+def test_large_cases_agree_with_the_original(pattern: str) -> None:
+    if not GOLDEN.is_dir():
+        pytest.skip("no golden numbers here (set KDPIPE_GOLDEN)")
+    status, lines = report(GOLDEN, pattern)
+    assert status == 0, lines
