@@ -40,8 +40,8 @@ from cache.normal_form import dump, normal_form, without_type_checking
 #: Packages of the project; imports of anything else are the environment's business.
 PACKAGES = ("cache", "pipeline", "stages", "systems", "models")
 
-#: Modules that cannot change the bytes of a result. ``cache.pack``, ``cache.hdf5``, ``cache.fletcher32``, ``cache.ragged``, ``cache.digest``
-#: and ``cache.ledger`` can: stages write what they compute.
+#: Modules that cannot change the bytes of a result. ``cache.pack``, ``cache.hdf5``, ``cache.fletcher32``, ``cache.ragged``,
+#: ``cache.digest`` and ``cache.ledger`` can: stages write what they compute.
 NEUTRAL = frozenset(
     {
         "cache",

@@ -11,7 +11,9 @@ from cache.stage import Stage, option
 class IndexParams:
     """Which layout lies under the data root."""
 
-    layout: str = option("msvd-qa", "the layout of the files", choices=("msvd-qa", "msrvtt-qa", "folder", "folder-all"))
+    layout: str = option(
+        "msvd-qa", "the layout of the files", choices=("msvd-qa", "msrvtt-qa", "folder", "folder-all", "yt8m", "yt8m-video")
+    )
     name: str = option("", "the dataset's name in file names and reports; empty = the layout's name")
     max_lost: float = option(0.02, "fraction of videos that may be missing before the stage fails", keyed=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cache.errors import ConfigError, nearest
-from stages.index import folder, msrvtt_qa, msvd_qa
+from stages.index import folder, msrvtt_qa, msvd_qa, yt8m
 from stages.index.dataset import Layout
 
 ADAPTERS: dict[str, Layout] = {
@@ -11,6 +11,8 @@ ADAPTERS: dict[str, Layout] = {
     "msrvtt-qa": msrvtt_qa.LAYOUT,
     "folder": folder.LAYOUT,
     "folder-all": folder.ALL,
+    "yt8m": yt8m.LAYOUT,
+    "yt8m-video": yt8m.VIDEO_LEVEL,
 }
 
 

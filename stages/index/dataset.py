@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Video:
-    """One video. ``path`` is relative to the data root, with ``/``; whether the file is there is the stage's to see."""
+    """One media file: a video, or a shard of many videos' records.
+
+    ``path`` is relative to the data root, with ``/``; whether the file is there is the stage's to see.
+    """
 
     id: str
     path: str
@@ -29,11 +33,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The videos that the dataset uses, its questions in the order of the annotation files, and its splits."""
+    """The videos that the dataset uses, its questions in the order of the annotation files, and its splits.
+
+    ``about``: whatever else its stages have to know (classes, say); it goes into ``dataset.json`` as it is.
+    """
 
     videos: list[Video]
     questions: list[Question] = field(default_factory=list)
     splits: tuple[str, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ def _media(ctx: Context, video: Video) -> dict[str, Any]:
 def _about(params: Any, dataset: Dataset) -> dict[str, Any]:
     counted = Counter(question.split for question in dataset.questions)
     return {
+        **dataset.about,
         "name": params.name or params.layout,
         "layout": params.layout,
         "videos": len(dataset.videos),
