@@ -8,7 +8,11 @@ numbers int32 (K,)   the distinct frame numbers, ascending
 times   float64 (K,) seconds since the container's start
 offsets int64 (K+1,) image k is ``data[offsets[k]:offsets[k + 1]]``
 data    uint8        the encoded images, one after the other
+size    int32 (2,)   only with codec ``utvideo``: width, height of its images
+head    uint8        only with codec ``utvideo``: what its decoder has to know (:mod:`stages.media.lossless`)
 ======= ============ ==============================================================
+
+An image says itself whether it is PNG or JPEG; what is neither belongs to the stream that ``size`` and ``head`` describe.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +28,11 @@ from PIL import Image
 
 from cache import pack
 from cache.errors import DataError
+from stages.media.lossless import LosslessDecoder, LosslessEncoder
 
-CODECS = ("png", "jpeg")
+CODECS = ("utvideo", "png", "jpeg")
+#: how the images of the other codecs begin; a packet of Ut Video begins with code lengths, of which none is 137 or 216
+STILLS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 
 @dataclass(frozen=True)
@@ -38,15 +45,47 @@ class Frames:
     images: Callable[[int], npt.NDArray[np.uint8]]
 
 
+class Encoder:
+    """Encodes the frames of one video, RGB uint8 (H, W, 3), with one of :data:`CODECS`.
+
+    ``utvideo`` and ``png`` lose nothing. What ``utvideo`` cannot take, because it is of another size than the first picture, or
+    would not make smaller than its pixels are, becomes PNG: one odd picture harms no other.
+    """
+
+    def __init__(self, codec: str, quality: int = 95) -> None:
+        self._codec, self._quality = codec, quality
+        self._stream: LosslessEncoder | None = None
+        self._size = (0, 0)
+
+    def encode(self, image: npt.NDArray[np.uint8]) -> bytes:
+        """One picture as bytes."""
+        if self._codec != "utvideo":
+            return encode_image(image, self._codec, self._quality)
+        height, width, _ = image.shape
+        if self._stream is None:
+            self._stream, self._size = LosslessEncoder(width, height), (width, height)
+        if self._size != (width, height):
+            return encode_image(image, "png")
+        packet = self._stream.encode(image)
+        return packet if len(packet) < image.size else encode_image(image, "png")
+
+    @property
+    def head(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays that a payload needs beside the encoded pictures."""
+        if self._stream is None:
+            return {}
+        return {"size": np.array(self._size, np.int32), "head": np.frombuffer(self._stream.head, np.uint8)}
+
+
 def encode_image(image: npt.NDArray[np.uint8], codec: str = "png", quality: int = 95) -> bytes:
-    """Encode RGB uint8 (H, W, 3): ``png`` without loss, ``jpeg`` with ``quality`` 1..100 and full chroma."""
+    """Encode RGB uint8 (H, W, 3) as a still: ``png`` without loss, ``jpeg`` with ``quality`` 1..100 and full chroma."""
     buffer = io.BytesIO()
     if codec == "png":
         Image.fromarray(image).save(buffer, "PNG", compress_level=1)
     elif codec == "jpeg":
         Image.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling=0, optimize=False)
     else:
-        raise ValueError(f"unknown image codec {codec!r}; known: {', '.join(CODECS)}")
+        raise ValueError(f"unknown image codec {codec!r}; known: png, jpeg")
     return buffer.getvalue()
 
 
@@ -56,14 +95,28 @@ def decode_image(data: bytes) -> npt.NDArray[np.uint8]:
         return np.array(image.convert("RGB"))
 
 
-def encode_payload(index: npt.NDArray[np.int32], times: Mapping[int, float], images: Mapping[int, bytes]) -> bytes:
-    """Pack the clips ``index`` (C, F); ``times`` and ``images`` (encoded) are by frame number and hold every number in it."""
+def encode_payload(
+    index: npt.NDArray[np.int32],
+    times: Mapping[int, float],
+    images: Mapping[int, bytes],
+    head: Mapping[str, npt.NDArray[Any]] | None = None,
+) -> bytes:
+    """Pack the clips ``index`` (C, F); ``times`` and ``images`` (encoded) are by frame number and hold every number in it.
+
+    ``head`` is that of the :class:`Encoder` of the images.
+    """
     numbers = np.unique(index).astype(np.int32)
     encoded = [images[int(number)] for number in numbers]
     offsets = np.zeros(len(numbers) + 1, np.int64)
     np.cumsum([len(image) for image in encoded], out=offsets[1:])
     seconds = np.array([times[int(number)] for number in numbers], np.float64)
-    return pack.pack({"index": index.astype(np.int32), "numbers": numbers, "times": seconds, "offsets": offsets, "data": b"".join(encoded)})
+    arrays: dict[str, npt.NDArray[Any] | bytes] = {
+        "index": index.astype(np.int32),
+        "numbers": numbers,
+        "times": seconds,
+        "offsets": offsets,
+    }
+    return pack.pack({**arrays, "data": b"".join(encoded), **(head or {})})
 
 
 def decode_payload(payload: bytes) -> Frames:
@@ -74,9 +127,12 @@ def decode_payload(payload: bytes) -> Frames:
     numbers, offsets, data = arrays["numbers"], arrays["offsets"], arrays["data"]
     place = {int(number): k for k, number in enumerate(numbers)}
 
+    stream = LosslessDecoder(int(arrays["size"][0]), int(arrays["size"][1]), arrays["head"].tobytes()) if "head" in arrays else None
+
     def images(number: int) -> npt.NDArray[np.uint8]:
         k = place[int(number)]
-        return decode_image(data[int(offsets[k]) : int(offsets[k + 1])].tobytes())
+        coded = data[int(offsets[k]) : int(offsets[k + 1])].tobytes()
+        return decode_image(coded) if stream is None or coded.startswith(STILLS) else stream.decode(coded)
 
     return Frames(
         cast(npt.NDArray[np.int32], arrays["index"]),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cache.errors import DataError
-from stages.media.frames import decode_image, decode_payload, encode_image, encode_payload
+from stages.media.frames import Encoder, decode_image, decode_payload, encode_image, encode_payload
+from stages.media.lossless import LosslessDecoder, LosslessEncoder
 
 RNG = np.random.default_rng(0)
 PICTURES = {n: RNG.integers(0, 256, (9, 13, 3), dtype=np.uint8) for n in (2, 5, 40)}
@@ -47,3 +50,51 @@ def test_the_payload_of_a_lost_video_is_refused() -> None:
 def test_an_unknown_codec_is_refused() -> None:
     with pytest.raises(ValueError, match="png, jpeg"):
         encode_image(PICTURES[2], "webp")
+
+
+def _through(codec: str, pictures: dict[int, np.ndarray]) -> tuple[bytes, dict[int, np.ndarray]]:
+    """The payload of one clip of ``pictures``, and what comes out of it, read in another order."""
+    encoder = Encoder(codec)
+    coded = {number: encoder.encode(picture) for number, picture in pictures.items()}
+    payload = encode_payload(np.array([sorted(pictures)], np.int32), dict.fromkeys(pictures, 0.0), coded, encoder.head)
+    frames = decode_payload(payload)
+    return payload, {number: frames.images(number) for number in sorted(pictures, reverse=True)}
+
+
+@given(
+    st.integers(1, 90), st.integers(1, 400), st.sampled_from([0, 1, 3, 6, 8]), st.integers(0, 2**32 - 1)
+)  # 360 rows and more are cut into slices
+def test_no_codec_without_loss_changes_a_value(width: int, height: int, bits: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pictures = {n: rng.integers(0, 2**bits, (height, width, 3), dtype=np.uint8) for n in (0, 7)}
+    for codec in ("utvideo", "png"):
+        _, seen = _through(codec, pictures)
+        assert all(np.array_equal(seen[n], pictures[n]) for n in pictures)
+
+
+def test_natural_pictures_are_smaller_than_as_png() -> None:
+    rows, columns = np.mgrid[0:240, 0:320]
+    smooth = np.stack([rows + columns // 2, 2 * rows // 3, 255 - columns // 2], axis=2) + RNG.normal(0, 3, (240, 320, 3))
+    pictures = {n: np.clip(smooth + n, 0, 255).astype(np.uint8) for n in range(4)}
+    assert len(_through("utvideo", pictures)[0]) < len(_through("png", pictures)[0])
+
+
+def test_a_picture_of_another_size_or_of_noise_harms_no_other() -> None:
+    calm = np.zeros((64, 96, 3), np.uint8)
+    calm[:, :, 1] = np.arange(96)
+    pictures = {
+        0: calm,
+        1: RNG.integers(0, 256, (359, 641, 3), dtype=np.uint8),
+        2: RNG.integers(0, 256, (64, 96, 3), dtype=np.uint8),
+        3: calm,
+    }
+    encoder = Encoder("utvideo")
+    assert [encoder.encode(p).startswith(b"\x89PNG") for p in pictures.values()] == [False, True, True, False]
+    assert all(np.array_equal(seen, pictures[n]) for n, seen in _through("utvideo", pictures)[1].items())
+
+
+def test_a_damaged_packet_is_an_error() -> None:
+    encoder = LosslessEncoder(96, 64)
+    packet = encoder.encode(np.full((64, 96, 3), np.arange(96, dtype=np.uint8)[:, None]))
+    with pytest.raises(DataError, match="no picture"):
+        LosslessDecoder(96, 64, encoder.head).decode(packet[:100])
