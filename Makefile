@@ -33,7 +33,7 @@ OPTIONS = $(if $(DATASET),--dataset $(DATASET)) $(if $(SYSTEM),--system $(SYSTEM
 # The environment is ready for exactly this setup.cfg: an edit there sets it up again, nothing else does.
 READY := $(VENV)/.ready-$(shell cat setup.cfg pyproject.toml | sha256sum | cut -c1-16)
 
-STAGES := world index sample questions extract features teacher dump student evaluate
+STAGES := world index ingest sample questions extract features teacher dump student evaluate
 
 .PHONY: help setup demo report test parity lint clean $(STAGES)
 

@@ -4,7 +4,7 @@
     offsets        int64 (V + 1): video v has the rows offsets[v] .. offsets[v + 1]
     ids            utf-8, fixed length (V,)
     labels_values  int32, labels_offsets int64 (V + 1): the labels of video v, in the same manner
-    attributes     ``about``: a JSON object of what the writer was told, ``format``
+    about          a JSON object of what the writer was told, as one text; the attribute ``format`` is the file's version
 
 The file is written in one pass and read without copying. Equal content gives equal bytes. h5py is imported only when used.
 """
@@ -118,7 +118,8 @@ class RaggedWriter:
             ):
                 file.create_dataset(name, data=data, dtype=kind if name == "ids" else None, track_times=False)
             file.attrs["format"] = FORMAT
-            file.attrs["about"] = json.dumps(self._about, sort_keys=True)
+            text = json.dumps(self._about, sort_keys=True).encode()  # an attribute could not hold the names of 4,000 shards
+            file.create_dataset("about", data=np.array(text, kind := h5py.string_dtype("utf-8", len(text))), dtype=kind, track_times=False)
 
     def __enter__(self) -> RaggedWriter:
         return self
@@ -191,7 +192,7 @@ class RaggedFrames:
             with h5py.File(self.path, "r") as file:
                 if int(file.attrs.get("format", 0)) != FORMAT:
                     raise DataError(f"{self.path} is no frame store of format {FORMAT}", hint="kdpipe ingest")
-                self.about: dict[str, Any] = json.loads(file.attrs["about"])
+                self.about: dict[str, Any] = json.loads(file["about"][()])
                 self.offsets: npt.NDArray[np.int64] = file["offsets"][:]
                 self.ids = [id.decode() for id in file["ids"][:].tolist()]
                 self._labels: npt.NDArray[np.int32] = file["labels_values"][:]

@@ -225,7 +225,7 @@ class Judge:
         """The directory of raw data that a node sees: the drawn world, or DATA_ROOT."""
         if "world" in node.reads:
             return self.store.files(self.inputs(node)["world"])
-        if node.stage.name not in ("index", "sample"):
+        if node.stage.name not in ("index", "ingest", "sample"):
             return None
         root = self.graph.config.root or paths.data_root()
         if root is None:

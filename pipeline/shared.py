@@ -1,4 +1,4 @@
-"""The nodes of the stages that systems share: world, index, sample, questions, extract, report."""
+"""The nodes of the stages that systems share: world, index, ingest, sample, questions, extract, report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from cache.errors import ConfigError
 from cache.stage import Node
 from pipeline.config import Config
-from stages import extract, index, questions, report, sample, world
+from stages import extract, index, ingest, questions, report, sample, world
 
 
 def shared_nodes(config: Config) -> Iterator[Node]:
@@ -25,6 +25,7 @@ def shared_nodes(config: Config) -> Iterator[Node]:
     if {"appearance", "motion"} <= set(config.imports):  # no stage opens a video, so none is missed
         indexed = dataclasses.replace(indexed, max_lost=1.0)
     yield Node("index", index.STAGE, indexed, root)
+    yield Node("ingest", ingest.STAGE, config.params("ingest", ingest.IngestParams), {"index": "index", **root})
     yield Node("sample", sample.STAGE, config.params("sample", sample.SampleParams), {"index": "index", **root})
     yield Node("questions", questions.STAGE, config.params("questions", questions.QuestionsParams), {"index": "index"})
     for kind in ("appearance", "motion"):

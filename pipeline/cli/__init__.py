@@ -15,6 +15,7 @@ from cache.errors import KdpipeError, disk_error, nearest
 COMMANDS: dict[str, tuple[str, str]] = {
     "world": ("world", "Draw the embedded world: real videos in an official layout, no download."),
     "index": ("stages", "Read a dataset's official layout into one index."),
+    "ingest": ("stages", "Read shards of published frame features into frame stores."),
     "sample": ("stages", "Choose frames, decode each video once, keep them losslessly."),
     "questions": ("stages", "Tokenise questions, build the vocabulary, look up word vectors."),
     "extract": ("stages", "Extract appearance and motion features into HDF5."),

@@ -18,6 +18,7 @@ def _verb(stage: str, text: str) -> click.Command:
 
 
 index = _verb("index", "Read the dataset's official layout into one index.")
+ingest = _verb("ingest", "Read shards of published frame features into one frame store a partition.")
 sample = _verb("sample", "Choose frames, decode each video once, keep the frames.")
 questions = _verb("questions", "Tokenise questions, build the vocabulary, look up word vectors.")
 extract = _verb("extract", "Extract appearance and motion features into HDF5.")

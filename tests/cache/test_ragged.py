@@ -55,7 +55,7 @@ def test_h5py_reads_it_as_it_is_and_the_rows_lie_at_their_offset(tmp_path: Path)
     path = write(tmp_path / "a.h5", videos)
     together = np.concatenate([frames for _, frames in videos.values()])
     with h5py.File(path) as file:
-        assert sorted(file) == ["frames", "ids", "labels_offsets", "labels_values", "offsets"]
+        assert sorted(file) == ["about", "frames", "ids", "labels_offsets", "labels_values", "offsets"]
         assert (file["frames"][:] == together).all()
         assert file["offsets"][:].tolist() == [0, 4, 7]
         assert [id.decode() for id in file["ids"][:]] == list(videos)
@@ -106,6 +106,13 @@ def test_it_can_be_sent_to_another_process(tmp_path: Path) -> None:
     assert len(pickle.dumps(store)) < 1000
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert (pool.apply(store.frames, (1,)) == videos["vidéo1"][1]).all()
+
+
+def test_thousands_of_source_files_are_noted(tmp_path: Path) -> None:
+    about = {"sources": [f"train{n:04d}.tfrecord" for n in range(4000)]}
+    with RaggedWriter(tmp_path / "a", 5, about=about) as writer:
+        writer.append("x", [], np.zeros((2, 5), np.uint8))
+    assert RaggedFrames(tmp_path / "a").about == about
 
 
 def test_a_store_of_no_videos_and_a_video_without_frames_are_allowed(tmp_path: Path) -> None:

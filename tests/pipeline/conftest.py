@@ -91,6 +91,14 @@ FACTOR = 1
 def work(text):
     return text.upper() * FACTOR
 """,
+    "stages/ingest/__init__.py": DECLARE
+    + """
+@dataclass(frozen=True)
+class IngestParams:
+    rgb: int = option(1)
+
+STAGE = Stage("ingest", "stages.ingest.run:run", IngestParams)
+""",
     "stages/questions/__init__.py": DECLARE
     + """
 @dataclass(frozen=True)

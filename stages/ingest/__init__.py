@@ -1,0 +1,33 @@
+"""ingest: shards of published frame features become one store of frames a partition (:mod:`cache.ragged`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cache.stage import Stage, option
+
+
+@dataclass(frozen=True)
+class IngestParams:
+    """How records are read; the defaults fit YouTube-8M of 2018."""
+
+    max_frames: int = option(300, "frames of a longer video that are kept: its first")
+    rgb: int = option(1024, "width of the visual features")
+    audio: int = option(128, "width of the audio features")
+    num_classes: int = option(0, "labels are below it; 0: what vocabulary.csv says, or 3862 without one")
+    damaged: str = option("error", "a damaged record stops the stage, or is passed over and counted", choices=("error", "skip"))
+    uneven: str = option(
+        "error",
+        "another number of audio than of visual frames stops the stage, or the audio is cut or filled up and that is counted",
+        choices=("error", "pad"),
+    )
+    max_lost: float = option(0.0, "fraction of shards that may hold nothing readable before the stage fails (damaged=skip)", keyed=False)
+
+
+STAGE = Stage(
+    name="ingest",
+    entry="stages.ingest.run:run",
+    params=IngestParams,
+    items=True,
+    tolerance="max_lost",
+)

@@ -1,0 +1,152 @@
+"""The work of ``ingest``: read each shard once, keep it as items, write one frame store a partition.
+
+Writes ``<partition>.h5`` (:mod:`cache.ragged`: rgb and audio side by side, uint8; means of video-level shards as float32) and
+``frames.json``, which says what they hold. Memory holds a few pieces of a shard, and ids and labels of one partition. Shards that were read
+before are not opened again: ten new ones cost reading ten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cache.errors import DataError
+from cache.items import ItemSet
+from cache.ragged import RaggedWriter
+from cache.stage import Context
+from stages.ingest.ahead import ahead
+from stages.ingest.shard import Tally, read_shard, unpacked
+
+#: of the release of 2018, for shards without a vocabulary
+CLASSES = 3862
+#: pieces that wait while others are written
+AHEAD = 2
+COUNTS = ("videos", "rows", "truncated", "unlabelled", "uneven", "empty", "damages")
+
+
+def run(ctx: Context) -> None:
+    """Read the shards that are not yet among the items, then write the stores in the index's order."""
+    assert ctx.items is not None
+    about = json.loads((ctx.inputs["index"] / "dataset.json").read_text(encoding="utf-8"))
+    if "level" not in about:
+        raise DataError(f"layout {about['layout']} is no layout of records", hint="layouts of records: yt8m, yt8m-video")
+    shards = [json.loads(line) for line in (ctx.inputs["index"] / "media.jsonl").read_text(encoding="utf-8").splitlines()]
+    shards = [shard for shard in shards if shard["digest"]]
+    try:
+        _read(ctx, ctx.items, shards, about["level"])
+    finally:
+        ctx.items.flush()
+    classes = ctx.params.num_classes or about.get("num_classes") or CLASSES
+    tallies = {shard["id"]: _summary(ctx.items, shard["digest"]) for shard in shards}
+    _check(ctx, shards, tallies, classes)
+    partitions = {split: [shard for shard in shards if split in shard["splits"]] for split in ("train", "validate", "test")}
+    written = {
+        split: _write(ctx, ctx.items, split, chosen, tallies, {"level": about["level"], "num_classes": classes})
+        for split, chosen in partitions.items()
+        if chosen
+    }
+    facts = {
+        "partitions": written,
+        "level": about["level"],
+        "num_classes": classes,
+        "classes": about.get("classes", []),
+        "rgb": ctx.params.rgb,
+        "audio": ctx.params.audio,
+        "max_frames": ctx.params.max_frames,
+    }
+    (ctx.out / "frames.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _read(ctx: Context, items: ItemSet, shards: list[dict[str, Any]], level: str) -> None:
+    """Append the rows of every shard that has none yet: its pieces, then a summary under the shard's digest."""
+    todo = {shard["digest"]: shard["path"] for shard in shards if shard["digest"] not in items}
+    with ctx.progress("read shards", total=len(shards)) as bar:
+        bar.step(len(shards) - len(todo))
+        if todo and ctx.root is None:
+            raise DataError("there is no data root to read the shards from", hint="kdpipe ingest --data-root DIR")
+        for digest, path in todo.items():
+            assert ctx.root is not None
+            tally, digests = Tally(), []
+            for number, payload in enumerate(ahead(_payloads(ctx, ctx.root / path, digest, level, tally), AHEAD)):
+                items.append(_piece_key(digest, number), payload)
+                digests.append(hashlib.sha256(payload).hexdigest())
+            items.append(digest, "\n".join(digests).encode(), asdict(tally))
+            bar.step()
+
+
+def _payloads(ctx: Context, path: Path, digest: str, level: str, tally: Tally) -> Iterator[bytes]:
+    return (piece.pack() for piece in read_shard(path, digest, level, ctx.params, tally))
+
+
+def _piece_key(digest: str, number: int) -> str:
+    return hashlib.sha256(f"{digest} piece {number}".encode()).hexdigest()
+
+
+def _summary(items: ItemSet, digest: str) -> dict[str, Any]:
+    item = items.get(digest)
+    assert item is not None
+    return {**item.meta, "pieces": len(bytes(item.payload).split()), "digest": item.digest}
+
+
+def _check(ctx: Context, shards: list[dict[str, Any]], tallies: dict[str, dict[str, Any]], classes: int) -> None:
+    """Write the ledger, and refuse labels that are none."""
+    for shard in shards:
+        tally = tallies[shard["id"]]
+        if tally["top"] >= classes:
+            hint = "the vocabulary (or ingest.num_classes) is of another release than the shards"
+            raise DataError(f"{tally['where']}: label {tally['top']}, but there are {classes} classes", hint=hint)
+        state, reason = _outcome(tally)
+        ctx.ledger.add(shard["id"], state, reason, **{name: tally[name] for name in COUNTS if tally[name]})
+        ctx.members.add(shard["id"], shard["digest"], tally["digest"])
+    if not any(tally["videos"] for tally in tallies.values()):
+        raise DataError("no shard holds a video", hint=f"the first: {next(iter(tallies.values()), {}).get('shown')}")
+
+
+def _outcome(tally: dict[str, Any]) -> tuple[str, str]:
+    """State and reason of a shard. Truncated and unlabelled videos are in order: they are counted, and are no reason."""
+    damages = f"{tally['damages']} damage(s), the first at {tally['shown'][0]}" if tally["damages"] else ""
+    if not tally["videos"]:
+        return "undecodable", damages or "it holds no video"
+    reasons = [damages] if damages else []
+    if tally["empty"]:
+        reasons.append(f"{tally['empty']} videos without a frame left out")
+    if tally["uneven"]:
+        reasons.append(f"the audio of {tally['uneven']} videos was cut or filled up")
+    state = "damaged" if damages or tally["empty"] else "padded" if tally["uneven"] else "ok"
+    return state, "; ".join(reasons)
+
+
+def _write(
+    ctx: Context, items: ItemSet, split: str, shards: list[dict[str, Any]], tallies: dict[str, dict[str, Any]], facts: dict[str, Any]
+) -> dict[str, Any]:
+    """Write the store of one partition. Raises DataError if an id occurs twice."""
+    params = ctx.params
+    rows = sum(tallies[shard["id"]]["rows"] for shard in shards)
+    about = {
+        **facts,
+        "partition": split,
+        "rgb": params.rgb,
+        "audio": params.audio,
+        "max_frames": params.max_frames,
+        "sources": [{"path": shard["path"], "sha256": shard["digest"], "damages": tallies[shard["id"]]["damages"]} for shard in shards],
+    }
+    dtype = "uint8" if facts["level"] == "frame" else "float32"
+    seen: dict[str, str] = {}
+    with (
+        RaggedWriter(ctx.out / f"{split}.h5", params.rgb + params.audio, rows=rows, dtype=dtype, about=about) as store,
+        ctx.progress(f"write {split}", total=len(shards)) as bar,
+    ):
+        for shard in shards:
+            keys = [_piece_key(shard["digest"], number) for number in range(tallies[shard["id"]]["pieces"])]
+            for item in items.read(keys):
+                for id, labels, frames in unpacked(item.payload):
+                    if id in seen:
+                        raise DataError(f"video {id!r} is in {seen[id]} and in {shard['path']}", hint="remove one of the two shards")
+                    seen[id] = shard["path"]
+                    store.append(id, labels, frames)
+            bar.step()
+    return {"file": f"{split}.h5", "videos": len(seen), "rows": rows}
