@@ -45,11 +45,22 @@ class Frame(NamedTuple):
     image: npt.NDArray[np.uint8]
 
 
-class Video:
-    """One pass over the first video stream of a file. Use as a context manager; iterate :meth:`frames` once.
+class Place(NamedTuple):
+    """A frame without its picture: its time as in :class:`Frame`, its own stamp in seconds on the file's clock, if it has one,
+    how it is turned upright, and its width and height then."""
 
-    ``threads`` is the number of threads of the decoder; it never changes the frames. Raises MediaError with state
-    ``missing``, ``empty``, ``not_media``, ``no_video``, ``undecodable`` or ``failed`` if the file cannot be opened.
+    time: float
+    stamp: float | None
+    turn: Orientation
+    size: tuple[int, int]
+
+
+class Video:
+    """One pass over the first video stream of a file. Use as a context manager; iterate :meth:`frames` or :meth:`places` once.
+
+    ``threads`` is the number of threads of the decoder; it never changes the frames. ``index`` is the number of the stream among all
+    of the container. Raises MediaError with state ``missing``, ``empty``, ``not_media``, ``no_video``, ``undecodable`` or ``failed`` if
+    the file cannot be opened.
     """
 
     def __init__(self, path: Path | str, *, threads: int = 1) -> None:
@@ -70,6 +81,7 @@ class Video:
             # Slices, not frames: with frame threads, errors surface packets later, at a place that depends on the count.
             self._stream.codec_context.thread_type = "SLICE"
             self._hidden = self._hidden_frames()
+            self.index = int(self._stream.index)
         except BaseException:
             self._container.close()
             raise
@@ -92,6 +104,11 @@ class Video:
         return str(self._container.format.name.partition(",")[0])
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the first frame as shown; (0, 0) before it is decoded."""
+        return self._size
+
+    @property
     def audio(self) -> str:
         """The codec of the first sound stream, or "" if there is none."""
         streams = self._container.streams.audio
@@ -109,16 +126,17 @@ class Video:
 
     def frames(self, wanted: Collection[int] | None = None) -> Iterator[Frame]:
         """Decode everything; yield the frames whose numbers are in ``wanted`` (None: all). Only those are converted."""
-        for picture in self._pictures():
-            number = self.count
-            self.count += 1
-            self._corrupt += bool(picture.is_corrupt)
-            self._time = self._time_of(picture, number)
-            if number == 0:
-                self._headless = self._begins_late(picture)
-                self._size = self._orientation(picture).size(picture.width, picture.height)
+        for picture in self._counted():
+            number = self.count - 1
             if wanted is None or number in wanted:
                 yield Frame(number, self._time, self._image(picture))
+
+    def places(self) -> Iterator[Place]:
+        """Decode everything and convert nothing."""
+        for picture in self._counted():
+            stamp = None if picture.pts is None else float(picture.pts * self._stream.time_base)
+            turn = self._orientation(picture)
+            yield Place(self._time, stamp, turn, turn.size(picture.width, picture.height))
 
     def summary(self) -> Summary:
         """The facts so far; complete after :meth:`frames` is exhausted."""
@@ -152,6 +170,18 @@ class Video:
         """Is ``picture``, the first, not made from a key frame at the beginning? Some containers lose the mark of a key frame."""
         first = self._start
         return first is not None and not first.is_keyframe and not (picture.key_frame and picture.pts == first.pts)
+
+    def _counted(self) -> Iterator[Any]:
+        """Every picture, once what is known of it is noted: ``count``, the time, and of the first the size."""
+        for picture in self._pictures():
+            number = self.count
+            self.count += 1
+            self._corrupt += bool(picture.is_corrupt)
+            self._time = self._time_of(picture, number)
+            if number == 0:
+                self._headless = self._begins_late(picture)
+                self._size = self._orientation(picture).size(picture.width, picture.height)
+            yield picture
 
     def _pictures(self) -> Iterator[Any]:
         try:

@@ -33,6 +33,11 @@ class Orientation:
             image = image[:, ::-1]
         return np.ascontiguousarray(image)
 
+    @property
+    def mirrored(self) -> bool:
+        """Is it more than a turn?"""
+        return self.transpose != (self.reverse_rows != self.reverse_columns)
+
     def size(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) as shown."""
         return (height, width) if self.transpose else (width, height)

@@ -30,6 +30,7 @@ class Summary:
     corrupt:  frames that the decoder gave but marked as concealed or corrupt.
     broken:   why reading the container stopped before its end, or "".
     headless: the stream does not begin with a key frame: pictures are missing at its beginning, or made of grey.
+    pixels:   what made the pixels, "" for PyAV.
     """
 
     count: int
@@ -43,6 +44,7 @@ class Summary:
     corrupt: int = 0
     broken: str = ""
     headless: bool = False
+    pixels: str = ""
 
     def verdict(self) -> tuple[str, str]:
         """Return (ledger state, reason); the reason names everything that is odd, the state the gravest of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cache.stage import Stage, option
+from stages.sample.readers import module_of
 
 
 @dataclass(frozen=True)
@@ -14,11 +15,24 @@ class SampleParams:
     policy: str = option("clips", "how frames are chosen: 'clips' = num_clips clips of consecutive frames", choices=("clips",))
     num_clips: int = option(8, "clips a video (the paper: 8 for MSVD-QA, 16 for MSRVTT-QA)")
     frames_per_clip: int = option(16, "consecutive frames a clip")
-    codec: str = option("png", "how frames are kept: 'png' without loss, 'jpeg' about a tenth of the size", choices=("png", "jpeg"))
-    quality: int = option(95, "quality of jpeg, 1..100; png ignores it")
-    decode: str = option("pyav", "the decoder", choices=("pyav",))
+    codec: str = option(
+        "utvideo",
+        "how frames are kept: 'utvideo' without loss; 'png' without loss, larger and slower; 'jpeg' about a tenth of png",
+        choices=("utvideo", "png", "jpeg"),
+    )
+    quality: int = option(95, "quality of jpeg, 1..100; the others ignore it")
+    decode: str = option(
+        "pyav",
+        "what makes the pixels: PyAV, or torchcodec (extra kdpipe[torchcodec]) on the CPU or the GPU; other levels, the same frames",
+        choices=("pyav", "torchcodec", "torchcodec-cuda"),
+    )
     timeout: float = option(300.0, "seconds of wall clock that one video may take; 0 = no limit")
     max_lost: float = option(0.02, "fraction of videos that may be lost before the stage fails", keyed=False)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The module that reads: an edit of another one is none of its business."""
+        return (module_of(self.decode),)
 
 
 STAGE = Stage(
@@ -27,4 +41,5 @@ STAGE = Stage(
     params=SampleParams,
     items=True,
     tolerance="max_lost",
+    modules="modules",
 )

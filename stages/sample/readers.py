@@ -1,0 +1,28 @@
+"""Who reads frames: ``sample.decode`` -> module and function. Only the module that is used joins the key, and is imported."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+READERS = {
+    "pyav": "stages.media.decode:read_chosen",
+    "torchcodec": "stages.media.seeking:read_chosen",
+    "torchcodec-cuda": "stages.media.seeking:read_chosen_cuda",
+}
+
+
+def module_of(name: str) -> str:
+    """The module of a reader."""
+    return READERS[name].partition(":")[0]
+
+
+def reader(name: str) -> Any:
+    """The function ``(path, choose, keep) -> (Summary, {number: kept})``."""
+    return getattr(importlib.import_module(module_of(name)), READERS[name].partition(":")[2])
+
+
+def check(name: str) -> None:
+    """Raise ConfigError if a reader cannot work on this machine."""
+    if name != "pyav":
+        importlib.import_module(module_of(name)).require("cuda" if name.endswith("cuda") else "cpu")
