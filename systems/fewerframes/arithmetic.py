@@ -93,7 +93,8 @@ class Normalisation:
     def network_input(self, codes: Tensor, present: Tensor) -> Tensor:
         """uint8 ``codes`` (B,M,D) and ``present`` (B,M) bool to float32 (B,M,D): what a network is fed.
 
-        Padded rows are 0.0 before the normalisation, whatever their codes are.
+        Padded rows are 0.0 before the normalisation, whatever their codes are. Codes that are floats (means of video-level
+        records) are dequantised already.
         """
-        frames = dequantise(codes)
+        frames = codes.to(torch.float32, copy=True) if codes.is_floating_point() else dequantise(codes)
         return self(frames.masked_fill_(~present[..., None], 0.0))

@@ -16,7 +16,11 @@ DECAY = 0.999
 
 
 class BatchNorm(nn.Module):
-    """Normalises (N, C) over its rows. ``fused`` decides which variance the moving average takes."""
+    """Normalises (N, C) over its rows. ``fused`` decides which variance the moving average takes.
+
+    ``decay`` is that of the moving averages. They need several times 1/(1 - decay) steps to settle: a training of a few hundred
+    steps wants a smaller one than the published, or its eval mode lags behind its training mode.
+    """
 
     running_mean: Tensor
     running_var: Tensor
@@ -24,6 +28,7 @@ class BatchNorm(nn.Module):
     def __init__(self, channels: int, *, fused: bool) -> None:
         super().__init__()
         self.fused = fused
+        self.decay = DECAY
         self.gamma = nn.Parameter(torch.ones(channels))
         self.beta = nn.Parameter(torch.zeros(channels))
         self.register_buffer("running_mean", torch.zeros(channels))
@@ -42,5 +47,5 @@ class BatchNorm(nn.Module):
         """Move the averages towards the mean and the biased variance of ``rows`` rows."""
         if self.fused:
             variance = variance * (rows / max(rows - 1, 1))
-        self.running_mean.lerp_(mean, 1.0 - DECAY)
-        self.running_var.lerp_(variance.clamp_min(0.0), 1.0 - DECAY)
+        self.running_mean.lerp_(mean, 1.0 - self.decay)
+        self.running_var.lerp_(variance.clamp_min(0.0), 1.0 - self.decay)

@@ -9,7 +9,7 @@ and their scale-free twins.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -82,6 +82,10 @@ class Objective:
             parts[term.name] = term.value(student.representation if term.kind == "rep" else student.probabilities, wanted)
             total = total + term.weight * parts[term.name]
         return total, parts
+
+    def alone(self) -> Objective:
+        """The cross-entropy of this objective without its terms."""
+        return replace(self, terms=(), ce=1.0)
 
     def cross_entropy(self, student: Output, labels: Tensor) -> Tensor:
         """CE in the chosen form; a network without logits (mixture of experts) has the published form only."""

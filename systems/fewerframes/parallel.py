@@ -1,0 +1,78 @@
+"""The parallel regime (paper, section "Parallel"; code line A): teacher and student train in one loop, on the same videos.
+
+The teacher minimises its cross-entropy, the student its objective against what the teacher says at that step. Their losses share no
+parameter and no gradient reaches the teacher through the student's, so one optimiser that clips and updates tensor by tensor does
+what the original's two do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from cache.stage import Context
+from models.training.loop import Result
+from systems.fewerframes.data import Partition, View
+from systems.fewerframes.losses import Objective, Target
+from systems.fewerframes.networks import answer, build
+from systems.fewerframes.targets import Pair
+from systems.fewerframes.train import Prepared, Step, VideoTask, fresh_network, network_loss, train_task, validate, with_decay
+
+PREFIX = "student."
+
+
+@dataclass
+class ParallelTask:
+    """The student's task with a teacher beside it; ``watched`` are the same training videos through the teacher's view."""
+
+    model: Pair
+    student: VideoTask
+    watched: Partition
+
+    def batches(self, epoch: int) -> Sequence[Step]:
+        """The steps of ``epoch``; in those without distillation the teacher rests."""
+        params = self.student.params
+        distil = epoch < params.epochs - self.student.finetune
+        return [Step(step.places, distil) for step in self.student.batches(epoch)]
+
+    def loss(self, step: Step) -> tuple[Tensor, Mapping[str, Tensor], int]:
+        """Both totals together, and the parts of the student's."""
+        if not step.distil:
+            return self.student.loss(step)
+        task, params = self.student, self.student.params
+        seen = self.watched.batch(step.places, task.device)
+        out, _ = answer(self.model.teacher, task.normalisation.network_input(seen.codes, seen.present), seen.present)
+        teacher_total = task.objective.alone().cross_entropy(out, seen.labels)
+        target = Target(out.representation.detach(), out.probabilities.detach())
+        batch = task.train.batch(step.places, task.device)
+        total, parts = network_loss(self.model.student, task.normalisation, batch, task.objective, params, target)
+        return total + teacher_total, {**parts, "teacher_ce": teacher_total}, len(step.places)
+
+    def validate(self) -> Mapping[str, float]:
+        """The student's: it is what comes out."""
+        task = self.student
+        return validate(self.model.student, task.held, task.normalisation, task.params, task.device)
+
+
+def train_parallel(ctx: Context, prepared: Prepared, objective: Objective) -> Result:
+    """Train both; the result is the student's best epoch."""
+    params = ctx.params
+    view = View("all", params.max_frames, "padded", params.max_frames, params.seed, params.modalities)
+    watched = Partition(prepared.train.store, view, prepared.train.videos)
+    student = fresh_network(prepared, params, ctx.device)
+    teacher = with_decay(build(teacher_arguments(prepared.arguments, params)), params.bn_decay).to(ctx.device)
+    task = VideoTask(
+        student, prepared.train, prepared.held, prepared.normalisation, objective, params, ctx.device, finetune=params.finetune_epochs
+    )
+    result = train_task(ctx, ParallelTask(Pair(teacher, student), task, watched))
+    best = {name.removeprefix(PREFIX): value for name, value in result.best.items() if name.startswith(PREFIX)}
+    return dataclasses.replace(result, best=best)
+
+
+def teacher_arguments(arguments: dict[str, Any], params: Any) -> dict[str, Any]:
+    """The student's own architecture; a hierarchical LSTM splits all frames into ``teacher_blocks`` blocks."""
+    return {**arguments, "blocks": params.teacher_blocks} if arguments["network"] == "hlstm" else dict(arguments)

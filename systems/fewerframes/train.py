@@ -1,0 +1,157 @@
+"""Training on a partition: the task that teacher and student give to the shared loop (:mod:`models.training.loop`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from cache.errors import ConfigError
+from cache.stage import Context
+from models.training.determinism import make_deterministic
+from models.training.loop import Recipe, Result, fit
+from systems.fewerframes.arithmetic import Normalisation, load_eigenvalues
+from systems.fewerframes.batch_norm import BatchNorm
+from systems.fewerframes.data import Batch, Partition, held_out, open_partition, view_of
+from systems.fewerframes.losses import Objective, Target, cross_entropy
+from systems.fewerframes.metrics import Metrics
+from systems.fewerframes.mixture import MixtureOutput, self_distillation
+from systems.fewerframes.networks import answer, arguments, build, classifier_penalty
+from systems.fewerframes.optimiser import TFAdam
+from systems.fewerframes.output import Output
+
+#: what the teacher says of videos (places in the training file)
+TargetSource = Callable[[Tensor], Target]
+
+
+class Step(NamedTuple):
+    """The videos of one step: ``places`` in the training partition, and whether the teacher is listened to."""
+
+    places: Tensor
+    distil: bool
+
+
+@dataclass
+class VideoTask:
+    """Videos to train on and videos to select by, a network and its objective. ``targets`` None trains on the labels alone;
+    so do the last ``finetune`` epochs."""
+
+    model: nn.Module
+    train: Partition
+    held: Partition
+    normalisation: Normalisation
+    objective: Objective
+    params: Any
+    device: str
+    targets: TargetSource | None = None
+    finetune: int = 0
+
+    def batches(self, epoch: int) -> Sequence[Step]:
+        """The steps of ``epoch``; the last ``finetune`` epochs are without the teacher."""
+        params = self.params
+        distil = self.targets is not None and epoch < params.epochs - self.finetune
+        return [Step(p, distil) for p in self.train.shuffled(params.batch_size, params.seed, epoch, drop_last=params.drop_last)]
+
+    def loss(self, step: Step) -> tuple[Tensor, Mapping[str, Tensor], int]:
+        """Total loss of the training videos of ``step``, and its parts."""
+        batch = self.train.batch(step.places, self.device)
+        target = self.targets(batch.videos) if step.distil and self.targets is not None else None
+        objective = self.objective if step.distil else self.objective.alone()
+        total, parts = network_loss(self.model, self.normalisation, batch, objective, self.params, target)
+        return total, parts, len(step.places)
+
+    def validate(self) -> Mapping[str, float]:
+        """GAP and cross-entropy over the held-out videos. ``accuracy``, which selects the best epoch, is the GAP."""
+        return validate(self.model, self.held, self.normalisation, self.params, self.device)
+
+
+def network_loss(
+    model: nn.Module, normalisation: Normalisation, batch: Batch, objective: Objective, params: Any, target: Target | None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Objective of one network on a batch plus the penalty of its classifier, and of a mixture also its own terms (spec 5.7)."""
+    out, mixture = answer(model, normalisation.network_input(batch.codes, batch.present), batch.present)
+    total, parts = objective(out, batch.labels, target)
+    if params.l2:
+        total = total + classifier_penalty(model, params.l2)
+    if mixture is not None:
+        total = total + _mixture_terms(out, mixture, batch.labels, params, parts)
+    return total, parts
+
+
+def _mixture_terms(out: Output, mixture: MixtureOutput, labels: Tensor, params: Any, parts: dict[str, Tensor]) -> Tensor:
+    assert out.logits is not None
+    branches = torch.sigmoid(mixture.branches).unbind(1)
+    parts["ce_branches"] = torch.stack([cross_entropy(branch, labels, params.ce_epsilon) for branch in branches]).sum()
+    parts["self_kd"] = self_distillation(out.logits, mixture.branches, params.self_temperature)
+    return parts["ce_branches"] + params.self_weight * parts["self_kd"]
+
+
+@torch.no_grad()
+def validate(model: nn.Module, held: Partition, normalisation: Normalisation, params: Any, device: str) -> dict[str, float]:
+    """GAP and cross-entropy of a network over the videos of a partition."""
+    metrics = Metrics(held.classes)
+    for places in held.in_order(params.batch_size):
+        batch = held.batch(places, device)
+        out, _ = answer(model, normalisation.network_input(batch.codes, batch.present), batch.present)
+        loss = float(cross_entropy(out.probabilities, batch.labels, params.ce_epsilon))
+        metrics.add(out.probabilities.cpu().numpy(), batch.labels.cpu().numpy(), loss=loss)
+    result = metrics.result()
+    return {"accuracy": result.gap, "ce": result.loss, "hit_at_one": result.hit_at_one}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a training needs but the network: the data, the normalisation and the arguments of the network."""
+
+    train: Partition
+    held: Partition
+    normalisation: Normalisation
+    arguments: dict[str, Any]
+
+
+def prepare(ctx: Context, params: Any = None) -> Prepared:
+    """Open the training partition through the view of ``params`` (the stage's own, if not given)."""
+    params = ctx.params if params is None else params
+    store = open_partition(ctx.inputs["ingest"], "train")
+    view = view_of(params)
+    train, held = (Partition(store, view, videos) for videos in held_out(store, params.holdout))
+    return Prepared(train, held, normalisation_of(ctx, train), arguments(params, train.classes, train.feature_sizes))
+
+
+def normalisation_of(ctx: Context, partition: Partition) -> Normalisation:
+    """The configured normalisation; whitening reads its eigenvalues. Raises ConfigError if it has none."""
+    if ctx.params.normalisation != "whitening":
+        return Normalisation(ctx.params.normalisation)
+    path = ctx.files.get("eigenvalues")
+    if path is None:
+        raise ConfigError(
+            "normalisation: whitening needs the eigenvalues of the PCA",
+            hint="--set teacher.eigenvalues=PATH --set student.eigenvalues=PATH, or normalisation: l2",
+        )
+    return Normalisation("whitening", torch.from_numpy(load_eigenvalues(path, partition.feature_sizes[0])))
+
+
+def fresh_network(prepared: Prepared, params: Any, device: str) -> nn.Module:
+    """Seed everything and build the network: equal seeds give equal initial weights."""
+    make_deterministic(params.seed, threads=params.threads)
+    return with_decay(build(prepared.arguments), params.bn_decay).to(device)
+
+
+def with_decay(model: nn.Module, decay: float) -> nn.Module:
+    """Set the decay of all moving statistics."""
+    for module in model.modules():
+        if isinstance(module, BatchNorm):
+            module.decay = decay
+    return model
+
+
+def train_task(ctx: Context, task: Any) -> Result:
+    """Run the shared loop with the recipe of the stage's parameters."""
+    params = ctx.params
+    optimizer = partial(TFAdam, clip=params.clip, samples=params.batch_size, every=params.decay_examples, decay=params.decay)
+    recipe = Recipe(epochs=params.epochs, rate=lambda epoch: params.lr, patience=params.patience, optimizer=optimizer)
+    return fit(task, recipe, ctx.scratch, ctx.progress)
