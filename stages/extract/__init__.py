@@ -12,6 +12,8 @@ from pathlib import Path
 from cache.stage import Stage, option
 from models.backbones.registry import Backbone, find, module_of
 from models.weights import SHIPPED, WEIGHTS
+from stages.extract import runtimes
+from stages.extract.runtimes import PRECISIONS, RUNTIMES
 
 #: kind of features -> the network made for the embedded world
 SMALL = {"appearance": "small2d", "motion": "small3d"}
@@ -31,7 +33,19 @@ class ExtractParams:
     weights_file: str = option("", "path of a weights file: .safetensors, .pth; keyed by its content", keyed=False)
     random_seed: int = option(0, "seed of weights=random")
     image_size: int = option(0, "side of the square that frames are resized to; 0 is the backbone's own")
-    resize: str = option("pil", "PIL bicubic with antialiasing, no crop, aspect ratio not kept", choices=("pil",))
+    resize: str = option(
+        "pil",
+        "bicubic with antialiasing, no crop, aspect ratio not kept: 'pil' as published, 'torch' faster and a level off here and there",
+        choices=("pil", "torch"),
+    )
+    runtime: str = option(
+        "eager",
+        "what computes: PyTorch as it is, 'compile' (PyTorch's compiler; on a CPU it needs a C++ compiler), 'openvino' (CPU, an extra)",
+        choices=tuple(RUNTIMES),
+    )
+    precision: str = option(
+        "float32", "of the network's arithmetic; the others are for devices that are faster with them", choices=PRECISIONS
+    )
     normalise: str = option(
         "paper", "appearance: 'paper' has 0.224 for the blue deviation, 'imagenet' 0.225", choices=("paper", "imagenet")
     )
@@ -54,8 +68,8 @@ class ExtractParams:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The module that the registry imports for it: an edit of another network is none of its business."""
-        return (module_of(self.network),)
+        """The modules that are imported by name for them: an edit of another network or runtime is none of its business."""
+        return (module_of(self.network), runtimes.module_of(self.runtime))
 
     @property
     def data(self) -> tuple[Path, ...]:
@@ -69,7 +83,7 @@ STAGE = Stage(
     entry="stages.extract.run:run",
     params=ExtractParams,
     files=("weights_file",),
-    facets=("device", "precision"),
+    facets=("device",),
     items=True,
     tolerance="max_lost",
     modules="modules",

@@ -1,9 +1,9 @@
-"""Work on several videos at once, results in order."""
+"""Work on several things at once, results in order."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -11,16 +11,13 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def in_order(work: Callable[[Job], Result], jobs: Sequence[Job], threads: int, start: Callable[[], None]) -> Iterator[Result]:
+def in_order(work: Callable[[Job], Result], jobs: Iterable[Job], threads: int, start: Callable[[], None]) -> Generator[Result, None, None]:
     """Yield ``work(job)`` in the order of ``jobs``; ``threads`` of them run at once, at most as many more wait finished.
 
     Decoding, resizing and the network's operations release the interpreter lock, so threads do. ``start`` runs first in every
-    thread. The first error ends the iteration; work that has not begun is dropped.
+    thread. ``jobs`` is consumed as results are taken, in the caller's thread: one of these can feed another. The first error ends
+    the iteration; work that has not begun is dropped.
     """
-    if threads <= 1:
-        start()
-        yield from map(work, jobs)
-        return
     with ThreadPoolExecutor(threads, thread_name_prefix="extract", initializer=start) as pool:
         ahead: deque[Future[Result]] = deque()
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +23,13 @@ class Clips:
     frames: Images
     places: npt.NDArray[np.int64]
 
+    def without_frames(self) -> Clips:
+        """The same, less the pictures: what is needed once they are on their way."""
+        return dataclasses.replace(self, frames=self.frames[:0])
 
-def load_clips(items: ItemSet, media: str, digest: str, size: int) -> Clips:
-    """Read one video's sampled frames, check their digest, decode and resize them."""
+
+def load_clips(items: ItemSet, media: str, digest: str, size: int, method: str = "pil") -> Clips:
+    """Read one video's sampled frames, check their digest, decode and resize them by ``method``."""
     item = items.get(media)
     if item is None or item.digest != digest:
         raise StoreError(
@@ -32,7 +37,7 @@ def load_clips(items: ItemSet, media: str, digest: str, size: int) -> Clips:
             hint="kdpipe fsck --repair names and puts aside what lost them; kdpipe sample then decodes just these videos",
         )
     sampled = decode_payload(item.payload)
-    frames = np.stack([resize(sampled.images(int(number)), size) for number in sampled.numbers])
+    frames = np.stack([resize(sampled.images(int(number)), size, method) for number in sampled.numbers])
     return Clips(digest, frames, np.searchsorted(sampled.numbers, sampled.index))
 
 

@@ -5,9 +5,9 @@ Writes
   <dataset>_motion_feat.h5       resnext_features float32 (N, C, V), ids
   features.json                  what they are: network, weights, sizes, which rows are zeros
 
-Each video goes through the network by itself, in pieces of a fixed size and on one thread (several videos run side by side),
-so its row depends on its frames alone: not on the other videos, their order, the number of cores, or where an earlier run was
-killed. Measured: batch size and thread count both change the last bits of most networks.
+Batches are of one size, cut across videos, each computed on one thread (several run side by side), so a row depends on its frames
+alone: not on the other videos, their order, the number of cores, or where an earlier run was killed. Measured: batch size and
+thread count both change the last bits of most networks; the place in the batch and the neighbours do not.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import threading
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +31,15 @@ from cache.items import Item
 from cache.ledger import Ledger
 from cache.stage import Context
 from models.backbones.registry import Backbone
+from stages.extract.batches import Batches
+from stages.extract.heap import kept_heap
 from stages.extract.in_order import in_order
-from stages.extract.loader import Clips, clip_shape, load_clips
+from stages.extract.lanes import AT_ONCE, Lanes, device_kind
+from stages.extract.loader import clip_shape, load_clips
 from stages.extract.network import load_network, one_thread, set_determinism
-from stages.extract.preprocess import appearance_input, motion_input
 from stages.extract.row import chunk_of, pack_row, unpack_row
 
 DATASETS = {"appearance": "resnet_features", "motion": "resnext_features"}
-#: how much goes through a network at once: fixed, since another size could change the last bits
-FRAMES_AT_ONCE = 16
-CLIPS_AT_ONCE = 4
 FLUSH_VIDEOS = 32
 FLUSH_SECONDS = 2.0
 
@@ -69,12 +67,9 @@ def compute(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> Non
     wanted = {row["frames"]: row["media"] for row in sampled}
     jobs = [(media, frames) for frames, media in wanted.items() if frames not in ctx.items]
     last_flush, pending = time.monotonic(), 0
-    with ctx.progress(f"extract {ctx.params.kind}", total=len(wanted)) as bar:
+    with ctx.progress(f"extract {ctx.params.kind}", total=len(wanted)) as bar, kept_heap():
         bar.step(len(wanted) - len(jobs))
-        if not jobs:
-            return
-        work = worker(ctx, entry, jobs[0][0])
-        for digest, feature in in_order(work, jobs, min(ctx.workers * ctx.threads, os.cpu_count() or 1), one_thread):
+        for digest, feature in features(ctx, entry, jobs) if jobs else ():
             finite = bool(np.isfinite(feature).all())
             ctx.items.append(digest, pack_row(feature) if finite else b"", {"state": "ok" if finite else "non_finite"})
             pending += 1
@@ -85,43 +80,29 @@ def compute(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> Non
     ctx.items.flush()
 
 
-def worker(ctx: Context, entry: Backbone, first: str) -> Callable[[tuple[str, str]], tuple[str, FloatArray]]:
-    """Return the function (media, frames digest) -> (frames digest, features); ``first`` is a media digest to take the shape from."""
+def features(ctx: Context, entry: Backbone, jobs: list[tuple[str, str]]) -> Iterator[tuple[str, FloatArray]]:
+    """Yield (digest of the frames, features) for every (media, digest) of ``jobs``, in their order.
+
+    Threads decode and resize ahead of others that compute; a GPU has two of these, so that one batch is on its way to it while the
+    other is computed.
+    """
     params, size = ctx.params, ctx.params.image_size or entry.image_size
     source = ctx.input_items["sample"]
+    cores = min(ctx.workers * ctx.threads, os.cpu_count() or 1)
+    readers, lanes = (max(1, cores // 4), cores) if ctx.device == "cpu" else (cores, 2)
     net = load_network(
         entry,
         params.weights,
         ctx.files.get("weights_file"),
         image_size=size,
-        frames=clip_shape(source, first)[1],
+        frames=clip_shape(source, jobs[0][0])[1],
         seed=params.random_seed,
         device=ctx.device,
     )
-    turn = nullcontext() if ctx.device == "cpu" else threading.Lock()  # one stream of work for a GPU
-
-    def work(job: tuple[str, str]) -> tuple[str, FloatArray]:
-        clips = load_clips(source, *job, size)
-        with turn:
-            return clips.digest, features_of(clips, net.feature, params, ctx.device)
-
-    return work
-
-
-@torch.inference_mode()
-def features_of(clips: Clips, network: Callable[[torch.Tensor], torch.Tensor], params: Any, device: str) -> FloatArray:
-    """Features of one video: (C, F, V) for appearance, (C, V) for motion.
-
-    For appearance each distinct frame goes through the network once and is then put in its places.
-    """
-    if params.kind == "appearance":
-        parts = _pieces(clips.frames, FRAMES_AT_ONCE)
-        rows = [network(torch.from_numpy(appearance_input(part, params.normalise)).to(device)).cpu().numpy() for part in parts]
-        return np.concatenate(rows)[clips.places]
-    parts = _pieces(clips.places, CLIPS_AT_ONCE)
-    return np.concatenate(
-        [network(torch.from_numpy(motion_input(clips.frames[part], params.motion_input)).to(device)).cpu().numpy() for part in parts]
-    )
+    batches = Batches(params.kind, AT_ONCE[params.kind, device_kind(ctx.device)])
+    loaded = in_order(lambda job: load_clips(source, *job, size, params.resize), jobs, readers, one_thread)
+    with closing(loaded), closing(in_order(Lanes(ctx, net, lanes), batches.cut(loaded), lanes, one_thread)) as rows:
+        yield from batches.join(rows)
 
 
 def assemble(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> None:
@@ -163,6 +144,9 @@ def assemble(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> No
         "clips": shape[0],
         "frames": shape[1] if len(shape) == 3 else None,
         "image_size": ctx.params.image_size or entry.image_size,
+        "resize": ctx.params.resize,
+        "runtime": ctx.params.runtime,
+        "precision": ctx.params.precision,
         "input": ctx.params.normalise if ctx.params.kind == "appearance" else ctx.params.motion_input,
         "videos": len(written),
         "zero_rows": [id for id in written if id not in usable],

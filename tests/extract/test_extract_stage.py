@@ -77,30 +77,36 @@ def test_a_killed_run_goes_on_where_it_was(sampled, context, monkeypatch: pytest
     sampled(ids)
     whole = context("whole")
     run(whole)
-    real, seen = work.features_of, []
+    real, seen = work.Batches.join, []
 
-    def dying(clips, *arguments):
-        if len(seen) == 2:
-            raise KeyboardInterrupt
-        seen.append(clips.digest)
-        return real(clips, *arguments)
+    def dying(self, outputs):
+        for done, row in enumerate(real(self, outputs)):
+            if done == 2:
+                raise KeyboardInterrupt
+            yield row
 
     monkeypatch.setattr(work, "FLUSH_VIDEOS", 1)
-    monkeypatch.setattr(work, "features_of", dying)
+    monkeypatch.setattr(work.Batches, "join", dying)
     with pytest.raises(KeyboardInterrupt):
         run(context("killed", items="shared.items"))
-    seen.clear()
-    monkeypatch.setattr(work, "features_of", lambda clips, *rest: seen.append(clips.digest) or real(clips, *rest))
+    monkeypatch.setattr(work.Batches, "join", real)
+    note_loaded(monkeypatch, seen)
     again = context("again", items="shared.items")
     run(again)
     assert len(seen) == 2
     assert files(again.out) == files(whole.out)
 
 
+def note_loaded(monkeypatch: pytest.MonkeyPatch, seen: list[str]) -> None:
+    """Note in ``seen`` the digest of every video that is loaded from now on."""
+    real = work.load_clips
+    monkeypatch.setattr(work, "load_clips", lambda items, media, digest, *rest: seen.append(digest) or real(items, media, digest, *rest))
+
+
 def test_equal_frames_are_computed_once(sampled, context, monkeypatch: pytest.MonkeyPatch) -> None:
     sampled(["1", "2", "3"], seeds={"1": 7, "2": 7, "3": 8})
-    real, seen = work.features_of, []
-    monkeypatch.setattr(work, "features_of", lambda clips, *rest: seen.append(clips.digest) or real(clips, *rest))
+    seen: list[str] = []
+    note_loaded(monkeypatch, seen)
     ctx = context()
     run(ctx)
     reader = FeatureReader(ctx.out / "msvd-qa_appearance_feat.h5")
@@ -128,8 +134,9 @@ def test_features_that_are_not_finite_are_losses(sampled, context, monkeypatch: 
     sampled()
     ctx = context()
     bad = json.loads((ctx.inputs["sample"] / "frames.jsonl").read_text().splitlines()[1])["frames"]
-    real = work.features_of
-    monkeypatch.setattr(work, "features_of", lambda clips, *rest: real(clips, *rest) * (np.nan if clips.digest == bad else 1))
+    real = work.Batches.join
+    spoil = lambda self, outputs: ((digest, row * (np.nan if digest == bad else 1)) for digest, row in real(self, outputs))  # noqa: E731
+    monkeypatch.setattr(work.Batches, "join", spoil)
     run(ctx)
     assert ctx.ledger.counts() == {"ok": 2, "non_finite": 1}
     assert FeatureReader(ctx.out / "msvd-qa_appearance_feat.h5").ids == ["1", "10"]

@@ -1,0 +1,127 @@
+"""Runtimes and precisions: the same features within what is stated, or a refusal."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from cache.errors import ConfigError, DataError
+from cache.hdf5 import FeatureReader
+from models.backbones.registry import build
+from stages.extract.device_input import input_on
+from stages.extract.preprocess import appearance_input, motion_input, resize
+from stages.extract.run import run
+from stages.extract.runtimes import prepare
+from stages.extract.runtimes.gate import ALLOWED, admit
+
+INSTALLED = {"eager": True, "compile": shutil.which("g++") is not None, "openvino": importlib.util.find_spec("openvino") is not None}
+RUNTIME = [
+    pytest.param(name, marks=pytest.mark.skipif(not there, reason=f"what runtime={name} needs is not installed"))
+    for name, there in INSTALLED.items()
+]
+NETWORKS = [
+    ("resnet18", {}, (16, 3, 64, 64)),
+    ("mobilenet_v3_small", {}, (16, 3, 64, 64)),
+    ("r2p1d18", {}, (4, 3, 8, 32, 32)),
+    ("resnext101", {"depth": 50, "sample_size": 32, "sample_duration": 16}, (4, 3, 16, 32, 32)),
+    ("small3d", {}, (4, 3, 8, 32, 32)),
+]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def network(name: str, options: dict[str, int]):
+    """With statistics and gains that a folding mistake would show."""
+    torch.manual_seed(0)
+    net = build(name, **options)
+    for part in net.modules():
+        if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
+            part.running_mean.uniform_(-0.2, 0.2)
+            part.running_var.uniform_(0.8, 1.3)
+            part.weight.data.uniform_(0.8, 1.2)
+    return net.requires_grad_(False).eval()
+
+
+@pytest.mark.parametrize("runtime", RUNTIME)
+@pytest.mark.parametrize(("name", "options", "shape"), NETWORKS, ids=[n for n, *_ in NETWORKS])
+def test_a_runtime_gives_the_plain_networks_features_whatever_the_company(runtime: str, name: str, options, shape) -> None:
+    net, x = network(name, options), torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    feature = prepare(runtime, net, x, "float32", 1)
+    assert admit(feature, net, x, "float32", name) < 1e-5
+    with torch.inference_mode():
+        rows, turned = feature(x), feature(x.roll(1, 0))
+        alone = torch.zeros_like(x)
+        alone[2] = x[2]
+        assert torch.equal(rows.roll(1, 0), turned)
+        assert torch.equal(rows[2], feature(alone)[2])
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_low_precision_stays_within_what_is_stated_and_is_not_full_precision(precision: str) -> None:
+    net, x = network("resnet18", {}), torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    error = admit(prepare("eager", net, x, precision, 1), net, x, precision, "it")
+    assert 1e-5 < error < ALLOWED[precision]
+
+
+def test_the_gate_refuses_features_that_are_off_or_not_finite() -> None:
+    net, x = network("resnet18", {}), torch.randn(2, 3, 32, 32)
+    admit(lambda y: net.feature(y) * (1 + 5e-5), net, x, "float32", "it")
+    with pytest.raises(DataError, match=r"it is off by 2\.0e-04"):
+        admit(lambda y: net.feature(y) * (1 + 2e-4), net, x, "float32", "it")
+    with pytest.raises(DataError, match="off by nan"):
+        admit(lambda y: net.feature(y) * torch.nan, net, x, "float32", "it")
+
+
+def test_a_runtime_that_is_not_installed_or_not_for_the_device_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network("resnet18", {})
+    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    with pytest.raises(ConfigError, match="needs OpenVINO") as error:
+        prepare("openvino", net, torch.zeros(1, 3, 32, 32), "float32", 1)
+    assert "kdpipe[openvino]" in (error.value.hint or "")
+    with pytest.raises(ConfigError, match="on the CPU, not on meta"):
+        prepare("openvino", net, torch.zeros(1, 3, 32, 32, device="meta"), "float32", 1)
+
+
+@pytest.mark.parametrize("runtime", RUNTIME)
+@pytest.mark.parametrize("kind", ["appearance", "motion"])
+def test_the_stage_computes_the_same_with_every_runtime(sampled, context, kind: str, runtime: str) -> None:
+    sampled()
+    plain, other = context("plain", kind=kind), context("other", kind=kind, runtime=runtime, workers=2)
+    run(plain)
+    run(other)
+    name = f"msvd-qa_{kind}_feat.h5"
+    a, b = FeatureReader(plain.out / name).all(), FeatureReader(other.out / name).all()
+    assert np.abs(a - b).max() <= 1e-4 * np.abs(a).max()
+    assert json.loads((other.out / "features.json").read_text())["runtime"] == runtime
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [("appearance", "paper"), ("appearance", "imagenet"), ("motion", "raw255"), ("motion", "mean_subtract"), ("motion", "kinetics2020")],
+)
+def test_input_made_on_a_device_is_that_made_on_the_host(kind: str, mode: str) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 5, 5, 3) if kind == "appearance" else (2, 4, 5, 5, 3), dtype=np.uint8)
+    want = appearance_input(images, mode) if kind == "appearance" else motion_input(images, mode)
+    got = input_on("cpu:0", kind, mode)(images)  # any name but "cpu" takes the device's way
+    assert np.array_equal(got.numpy(), want)
+    assert got.is_contiguous(memory_format=torch.channels_last if kind == "appearance" else torch.channels_last_3d)
+
+
+@pytest.mark.parametrize(("size", "levels"), [(24, 1), (61, 2)])
+def test_torch_resizes_as_pil_does_to_a_level_when_shrinking_and_two_when_enlarging(size: int, levels: int) -> None:
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[0:48, 0:60]
+    frame = np.clip(np.stack([3 * rows, 4 * columns, 2 * rows + columns], axis=2) + rng.normal(0, 12, (48, 60, 3)), 0, 255).astype(np.uint8)
+    off = np.abs(resize(frame, size, "torch").astype(int) - resize(frame, size, "pil"))
+    assert off.max() <= levels and (off > 0).mean() < 0.02
