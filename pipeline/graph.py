@@ -14,7 +14,7 @@ from pipeline.shared import report_node, shared_nodes
 
 #: What people call a group of nodes: target -> stages.
 ALIASES = {
-    "features": ("extract",),
+    "features": ("extract", "ingest"),
     "demo": ("report",),
     "all": ("report",),
 }

@@ -24,6 +24,8 @@ PANELS = {
     "train_common": ("agreement of the common graphs (training)", True),
     "train_kd_appearance": ("distillation: appearance (training)", True),
     "train_kd_motion": ("distillation: motion (training)", True),
+    "train_rep": ("distillation: representation (training)", True),
+    "train_pred": ("distillation: predictions (training)", True),
 }
 COLOURS = ("#1b6ca8", "#d1495b", "#66a182", "#edae49", "#7b5ea7", "#5c5c5c")
 

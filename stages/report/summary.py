@@ -16,8 +16,9 @@ def summarise(
 ) -> dict[str, Any]:
     """The content of ``report.json``. Fractions, not percent; every mean has the half width of its interval and the values.
 
-    ``metrics`` holds the ``metrics.json`` of each seed, ``costs`` and ``timing`` those of one seed (they depend on the shape of
-    the networks alone).
+    ``metrics`` holds the ``metrics.json`` of each seed; ``unit`` there is what is counted (a question, if it does not say),
+    ``headline`` the name of the main column. ``costs`` and ``timing`` are those of one seed (they depend on
+    the shape of the networks alone).
     """
     first = metrics[0]
     models = []
@@ -38,6 +39,8 @@ def summarise(
     return {
         "task": first["task"],
         "metric": first["metric"],
+        "headline": first.get("headline", "all"),
+        "unit": first.get("unit", "question"),
         "dataset": first["dataset"],
         "split": first["split"],
         "types": [kind for kind in first["types"] if any(kind in m["by_type"] for m in first["models"])],
@@ -54,7 +57,7 @@ def summarise(
         "language": coverage,
         "features": first["features"],
         "timing": None if timing is None else {key: value for key, value in timing.items() if key != "models"},
-        "question_tokens": costs["question_tokens"],
+        "question_tokens": costs.get("question_tokens"),
         "flags": flags(first, coverage, len(metrics)),
     }
 
@@ -74,8 +77,8 @@ def flags(first: Metrics, coverage: dict[str, Any] | None, seeds: int) -> list[s
             )
     lost = first["coverage"]["lost"]
     if lost:
-        total = first["coverage"]["questions"]
-        found.append(f"{lost} of {total} {first['split']} questions have no video (lost): left out of the table, wrong in 'strict'")
+        total, unit = first["coverage"]["questions"], first.get("unit", "question")
+        found.append(f"{lost} of {total} {first['split']} {unit}s have no video (lost): left out of the table, wrong in 'strict'")
     for split, counts in first["models"][0].get("questions", {}).items():
         if counts["lost"]:
             found.append(f"{counts['lost']} of {counts['questions']} {split} questions have no video (lost): left out")

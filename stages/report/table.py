@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -28,7 +28,8 @@ def render(summary: dict[str, Any]) -> str:
 
 def _accuracies(summary: dict[str, Any]) -> list[str]:
     types, counts = summary["types"], summary["questions_by_type"]
-    rows = [["", "all", *types], ["questions", str(summary["coverage"]["answered"]), *(str(counts.get(kind, 0)) for kind in types)]]
+    shown = [str(counts.get(kind, 0)) if counts else "" for kind in types]
+    rows = [["", summary["headline"], *types], [f"{summary['unit']}s", str(summary["coverage"]["answered"]), *shown]]
     body = [
         [row["label"], percent(row["accuracy"]), *(percent(row["by_type"].get(kind)) for kind in types)]
         for row in [*summary["models"], *map(_without_intervals, summary["baselines"])]
@@ -54,28 +55,33 @@ def _differences(summary: dict[str, Any], level: str) -> list[str]:
 
 
 def _cost(summary: dict[str, Any]) -> list[str]:
-    timing = summary["timing"]
-    head = ["", "parameters", "MFLOPs/question", "of these video"]
-    rows = [head + (["ms/question", "ms in batch"] if timing else [])]
-    for row in summary["models"]:
-        cells = [row["label"], f"{row['parameters']:,}", f"{row['flops'] / 1e6:,.1f}", f"{row['flops_of_video'] / 1e6:,.1f}"]
-        if timing:
-            cells += [f"{row['ms_alone']:.2f}", f"{row['ms_in_batch']:.2f}"]
-        rows.append(cells)
-    lines = grid(rows, rule_after=(0,))
-    note = f"one multiply-add = 2 FLOPs; a question of {summary['question_tokens']} tokens"
+    timing, unit, models = summary["timing"], summary["unit"], summary["models"]
+    columns: list[tuple[str, Callable[[dict[str, Any]], str]]] = [
+        ("parameters", lambda row: f"{row['parameters']:,}"),
+        (f"MFLOPs/{unit}", lambda row: f"{row['flops'] / 1e6:,.1f}"),
+    ]
+    if all("flops_of_video" in row for row in models):
+        columns.append(("of these video", lambda row: f"{row['flops_of_video'] / 1e6:,.1f}"))
+    if timing:
+        columns += [(f"ms/{unit}", lambda row: f"{row['ms_alone']:.2f}"), ("ms in batch", lambda row: f"{row['ms_in_batch']:.2f}")]
+    rows = [["", *(head for head, _ in columns)], *([row["label"], *(cell(row) for _, cell in columns)] for row in models)]
+    note = "one multiply-add = 2 FLOPs"
+    if summary["question_tokens"]:
+        note += f"; a question of {summary['question_tokens']} tokens"
     if timing:
         how = f"{timing['device']}, {timing['threads']} thread, median of {timing['repeats']}, batch {timing['batch_size']}"
         note += f"; times were measured once, on the machine that made this ({how})"
-    return [*lines, note]
+    return [*grid(rows, rule_after=(0,)), note]
 
 
 def _coverage(summary: dict[str, Any]) -> list[str]:
     coverage, language = summary["coverage"], summary["language"]
-    lines = [f"{summary['split']} questions: {coverage['answered']} of {coverage['questions']} have a video"]
+    lines = []
+    if summary["unit"] != "video":
+        lines.append(f"{summary['split']} {summary['unit']}s: {coverage['answered']} of {coverage['questions']} have a video")
     if coverage["lost"]:
         strict = ", ".join(f"{row['label']} {percent(row['strict'])}" for row in summary["models"])
-        lines.append(f"strict (a lost question is wrong): {strict}")
+        lines.append(f"strict (a lost {summary['unit']} is wrong): {strict}")
     if language:
         glove = language["glove"]
         lines.append(

@@ -53,6 +53,8 @@ def run(ctx: Context) -> None:
     metrics = {
         "task": "video classification with fewer frames",
         "metric": "GAP@20",
+        "headline": "GAP@20",
+        "unit": "video",
         "dataset": json.loads((ctx.inputs["index"] / "dataset.json").read_text(encoding="utf-8"))["name"],
         "split": params.partition,
         "types": list(TYPES),
@@ -63,7 +65,7 @@ def run(ctx: Context) -> None:
         "features": [],
     }
     _write(ctx.out / "metrics.json", metrics)
-    _write(ctx.out / "cost.json", {"question_tokens": 0, "models": costs})
+    _write(ctx.out / "cost.json", {"models": costs})
     (ctx.out / "curves.jsonl").write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in curves), encoding="utf-8")
 
 
@@ -144,8 +146,7 @@ def _network_record(about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cost(network: Network) -> dict[str, int]:
-    found = cost.flops(network)
-    return {"parameters": cost.parameters(network.model), "flops": found, "flops_of_video": found, "frames": network.view.count}
+    return {"parameters": cost.parameters(network.model), "flops": cost.flops(network), "frames": network.view.count}
 
 
 def _submit(ctx: Context, partition: str, name: str, batches: Iterator[tuple[list[str], np.ndarray]]) -> None:
