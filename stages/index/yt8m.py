@@ -1,5 +1,7 @@
 """YouTube-8M: ``{train,validate,test}*.tfrecord``, in one folder or in the customary tree, and ``vocabulary.csv``.
 
+Beside them may lie ``eigenvals.npy`` of the published whitening, which a system needs to reverse it.
+
 What is indexed are the shards, a few thousand files of a few hundred videos each. Their names are official: four digits since 2018
 (``train0093``), two characters in 2017 (``trainAB``); only the beginning counts. Frame level and video level have the same names and
 are told apart by a folder called ``frame`` or ``video``.
@@ -22,24 +24,25 @@ from stages.index.dataset import Dataset, Layout, Video
 PARTITIONS = ("train", "validate", "test")
 NAME = re.compile(r"(?P<partition>train|validate|test)[^/]*\.tfrecord")
 VOCABULARY = "vocabulary.csv"
+EIGENVALUES = "eigenvals.npy"
 LEVELS = ("frame", "video")
 HINT = "docs/DATASETS.md shows what is expected"
 
 
 def sources(root: Path, level: str = "frame") -> Iterator[str]:
-    """The vocabulary and every shard of ``level`` under ``root``; hidden folders are left out, links to folders not followed."""
+    """The vocabulary, the eigenvalues and every shard of ``level`` under ``root``; hidden folders and links to folders are left out."""
     other = LEVELS[1 - LEVELS.index(level)]
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if name[0] != "." and name != other)
         for name in sorted(files):
-            if name == VOCABULARY or NAME.fullmatch(name):
+            if name in (VOCABULARY, EIGENVALUES) or NAME.fullmatch(name):
                 yield (Path(folder) / name).relative_to(root).as_posix()
 
 
 def read(root: Path, level: str = "frame") -> Dataset:
     """List the shards by partition. Raises DataError if there is none, two share a name, or the vocabulary is bad."""
     paths = list(sources(root, level))
-    shards = [path for path in paths if not path.endswith(".csv")]
+    shards = [path for path in paths if path.endswith(".tfrecord")]
     if not shards:
         what = f"no {level}-level shard (train*.tfrecord, validate*.tfrecord, test*.tfrecord) under {root}"
         raise DataError(what, hint=f"layouts: yt8m for frame level, yt8m-video for video level; {HINT}")
@@ -51,7 +54,7 @@ def read(root: Path, level: str = "frame") -> Dataset:
         videos[id] = Video(id, path, (_partition(path),))
     ordered = sorted(videos.values(), key=lambda video: (PARTITIONS.index(video.splits[0]), video.id))
     splits = tuple(name for name in PARTITIONS if any(name in video.splits for video in ordered))
-    return Dataset(ordered, splits=splits, about={"level": level, **_classes(root, [path for path in paths if path.endswith(".csv")])})
+    return Dataset(ordered, splits=splits, about={"level": level, **_beside(root, paths)})
 
 
 def _partition(path: str) -> str:
@@ -60,14 +63,35 @@ def _partition(path: str) -> str:
     return match["partition"]
 
 
-def _classes(root: Path, vocabularies: list[str]) -> dict[str, Any]:
-    """``num_classes`` and ``classes`` (a name each), or nothing without a vocabulary."""
-    if not vocabularies:
-        return {}
-    if len(vocabularies) > 1:
-        raise DataError(f"several vocabularies: {', '.join(vocabularies)}", hint="point DATA_ROOT at one release: <root>/2, say")
-    names = read_vocabulary(root, vocabularies[0])
-    return {"num_classes": max(names) + 1, "classes": [names.get(n, "") for n in range(max(names) + 1)]}
+def _beside(root: Path, paths: list[str]) -> dict[str, Any]:
+    """``num_classes``, ``classes`` (a name each) and ``eigenvalues``, as far as their files are there."""
+    about: dict[str, Any] = {}
+    if vocabulary := _only(paths, VOCABULARY):
+        names = read_vocabulary(root, vocabulary)
+        about |= {"num_classes": max(names) + 1, "classes": [names.get(n, "") for n in range(max(names) + 1)]}
+    if eigenvalues := _only(paths, EIGENVALUES):
+        about["eigenvalues"] = read_eigenvalues(root, eigenvalues)
+    return about
+
+
+def _only(paths: list[str], name: str) -> str:
+    found = [path for path in paths if path.rpartition("/")[2] == name]
+    if len(found) > 1:
+        raise DataError(f"several files {name}: {', '.join(found)}", hint="point DATA_ROOT at one release: <root>/2, say")
+    return found[0] if found else ""
+
+
+def read_eigenvalues(root: Path, file: str) -> list[float]:
+    """The eigenvalues of the whitening, descending. Raises DataError if the file holds anything else."""
+    import numpy as np
+
+    try:
+        values = np.load(root / file, allow_pickle=False).astype(np.float32).ravel()
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{file}: {error}", hint="expected the float array of the public archive yt8m_pca") from error
+    if not len(values) or not np.isfinite(values).all() or (values < 0).any() or (np.diff(values) > 0).any():
+        raise DataError(f"{file}: eigenvalues are finite, not negative, and descend", hint="expected the array of the archive yt8m_pca")
+    return [float(value) for value in values]
 
 
 def read_vocabulary(root: Path, file: str) -> dict[int, str]:

@@ -1,8 +1,8 @@
 """The work of ``ingest``: read each shard once, keep it as items, write one frame store a partition.
 
-Writes ``<partition>.h5`` (:mod:`cache.ragged`: rgb and audio side by side, uint8; means of video-level shards as float32) and
-``frames.json``, which says what they hold. Memory holds a few pieces of a shard, and ids and labels of one partition. Shards that were read
-before are not opened again: ten new ones cost reading ten.
+Writes ``<partition>.h5`` (:mod:`cache.ragged`: rgb and audio side by side, uint8; means of video-level shards as float32), ``frames.json``,
+which says what they hold, and ``eigenvals.npy`` (F, 1) if the dataset has them. Memory holds a few pieces of a shard, and ids and labels of
+one partition. Shards that were read before are not opened again: ten new ones cost reading ten.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from cache.errors import DataError
 from cache.items import ItemSet
@@ -58,6 +60,8 @@ def run(ctx: Context) -> None:
         "audio": ctx.params.audio,
         "max_frames": ctx.params.max_frames,
     }
+    if "eigenvalues" in about:
+        np.save(ctx.out / "eigenvals.npy", np.array(about["eigenvalues"], np.float32)[:, None], allow_pickle=False)
     (ctx.out / "frames.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cache.errors import DataError
@@ -77,7 +78,7 @@ def test_two_releases_at_once_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"have the same name\n.*one release"):
         read(root)
     put(tmp_path / "x", "a/vocabulary.csv", "b/vocabulary.csv", "train0000.tfrecord")
-    with pytest.raises(DataError, match="several vocabularies"):
+    with pytest.raises(DataError, match=r"several files vocabulary\.csv"):
         read(tmp_path / "x")
 
 
@@ -85,6 +86,26 @@ def test_an_empty_root_says_what_was_looked_for(tmp_path: Path) -> None:
     put(tmp_path, "2/video/train/train0000.tfrecord")
     with pytest.raises(DataError, match=r"no frame-level shard .*\n.*yt8m-video for video level"):
         read(tmp_path)
+
+
+def test_eigenvalues_beside_the_shards_are_noted(tree: Path) -> None:
+    (tree / "yt8m_pca").mkdir()
+    np.save(tree / "yt8m_pca" / "eigenvals.npy", np.array([[4.0], [1.5], [0.0]], np.float32))
+    assert "yt8m_pca/eigenvals.npy" in list(sources(IndexParams(layout="yt8m"), tree))
+    assert read(tree).about["eigenvalues"] == [4.0, 1.5, 0.0]
+
+
+@pytest.mark.parametrize("values", [[], [1.0, 2.0], [1.0, -1.0], [float("nan")]])
+def test_eigenvalues_that_are_none_are_refused(values: list[float], tree: Path) -> None:
+    np.save(tree / "eigenvals.npy", np.array(values))
+    with pytest.raises(DataError, match=r"eigenvals\.npy: "):
+        read(tree)
+
+
+def test_a_file_of_eigenvalues_that_is_no_array_is_refused(tree: Path) -> None:
+    (tree / "eigenvals.npy").write_text("not an array")
+    with pytest.raises(DataError, match=r"eigenvals\.npy: .*\n.*public archive"):
+        read(tree)
 
 
 @pytest.mark.parametrize(

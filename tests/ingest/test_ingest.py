@@ -65,6 +65,13 @@ def test_means_of_video_level_shards_are_rows_of_floats(tmp_path: Path, ingest: 
     assert np.array_equal(store.frames(0), np.concatenate([means.rgb, means.audio], axis=1))
 
 
+def test_eigenvalues_are_handed_on_as_the_public_archive_has_them(tmp_path: Path, ingest: Ingest) -> None:
+    shard(tmp_path / "root" / "train0000.tfrecord", video("a"))
+    ctx = ingest(tmp_path / "root", about={"eigenvalues": [2.0, 0.5]})
+    assert np.load(ctx.out / "eigenvals.npy").tolist() == [[2.0], [0.5]]
+    assert not (ingest(tmp_path / "root").out / "eigenvals.npy").exists()
+
+
 def test_ten_new_shards_cost_reading_ten(tmp_path: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "root"
     for n in range(3):
