@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from cache.errors import ConfigError, DataError, nearest
+from systems.fewerframes.packed import Packed, pack
 
 LOW, HIGH = -2.0, 2.0
 #: what dequantisation adds to every value beyond the inverse of the published quantiser: half a step (spec 4.1)
@@ -96,5 +97,13 @@ class Normalisation:
         Padded rows are 0.0 before the normalisation, whatever their codes are. Codes that are floats (means of video-level
         records) are dequantised already.
         """
-        frames = codes.to(torch.float32, copy=True) if codes.is_floating_point() else dequantise(codes)
-        return self(frames.masked_fill_(~present[..., None], 0.0))
+        return self(self._frames(codes).masked_fill_(~present[..., None], 0.0))
+
+    def packed_input(self, codes: Tensor, present: Tensor) -> Packed:
+        """The same without the padded rows; padding is what a row of 0.0 becomes."""
+        packed = pack(codes, present, torch.zeros(codes.shape[-1], device=codes.device))
+        return packed._replace(rows=self(self._frames(packed.rows)), padding=self(packed.padding))
+
+    @staticmethod
+    def _frames(codes: Tensor) -> Tensor:
+        return codes.to(torch.float32, copy=True) if codes.is_floating_point() else dequantise(codes)

@@ -42,6 +42,21 @@ class BatchNorm(nn.Module):
         self.update(mean.detach(), inverse.detach().pow(-2) - EPSILON, x.shape[0])
         return out
 
+    def forward_repeated(self, x: Tensor, row: Tensor, times: int) -> Tensor:
+        """As :meth:`forward` of ``x`` (N, C) with ``row`` (C,) appended ``times`` times, of which the first N rows are returned."""
+        if not self.training or not times:
+            return self(x)
+        total = len(x) + times
+        if len(x):
+            variance, mean = torch.var_mean(x, 0, correction=0)
+        else:
+            mean = variance = torch.zeros_like(row)
+        whole = (len(x) * mean + times * row) / total
+        spread = (len(x) * (variance + (mean - whole).square()) + times * (row - whole).square()) / total
+        self.update(whole.detach(), spread.detach(), total)
+        scale = self.gamma * torch.rsqrt(spread + EPSILON)
+        return torch.addcmul(self.beta - whole * scale, x, scale)
+
     @torch.no_grad()
     def update(self, mean: Tensor, variance: Tensor, rows: int) -> None:
         """Move the averages towards the mean and the biased variance of ``rows`` rows."""

@@ -20,7 +20,7 @@ from cache.errors import DataError
 from models.training.loop import Result
 from systems.fewerframes.arithmetic import Normalisation
 from systems.fewerframes.data import Batch, View
-from systems.fewerframes.networks import answer, build
+from systems.fewerframes.networks import build, respond
 from systems.fewerframes.output import Output
 
 
@@ -36,7 +36,7 @@ class Network:
     @torch.no_grad()
     def predict(self, batch: Batch) -> Output:
         """Output of a batch that was read through this network's view."""
-        return answer(self.model, self.normalisation.network_input(batch.codes, batch.present), batch.present)[0]
+        return respond(self.model, self.normalisation, batch)[0]
 
 
 def write_network(

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from systems.fewerframes.arithmetic import Normalisation
 from systems.fewerframes.classifiers import penalty
+from systems.fewerframes.data import Batch
 from systems.fewerframes.hlstm import HLSTM
 from systems.fewerframes.mixture import MixNeXtVLAD, MixtureOutput
 from systems.fewerframes.netvlad import NetVLAD
@@ -39,9 +41,14 @@ def build(about: Mapping[str, Any]) -> nn.Module:
     return BUILDERS[about["network"]](**rest)
 
 
-def answer(model: nn.Module, x: Tensor, present: Tensor) -> tuple[Output, MixtureOutput | None]:
-    """Run a network: its output, and of a mixture also the branches."""
-    out = model(x, present)
+def respond(model: nn.Module, normalisation: Normalisation, batch: Batch) -> tuple[Output, MixtureOutput | None]:
+    """Normalise a batch and run a network on it: its output, and of a mixture also the branches.
+
+    NeXtVLAD is fed without the padding, which changes nothing but the time.
+    """
+    if isinstance(model, NeXtVLAD):
+        return model.forward_packed(normalisation.packed_input(batch.codes, batch.present)), None
+    out = model(normalisation.network_input(batch.codes, batch.present), batch.present)
     return (out.mixed, out) if isinstance(out, MixtureOutput) else (out, None)
 
 

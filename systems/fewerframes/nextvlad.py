@@ -17,8 +17,11 @@ from systems.fewerframes.classifiers import attach, classify
 from systems.fewerframes.dense import Dense
 from systems.fewerframes.initial import variance_scaling
 from systems.fewerframes.output import Output
+from systems.fewerframes.packed import Packed, pooled
 
 SQUARED_NORM_FLOOR = 1e-12
+#: frames of a batch from which on the two matrices before the cluster scores are multiplied first
+MERGE_FROM = 4096
 
 
 class Assignment(NamedTuple):
@@ -67,9 +70,33 @@ class NeXtVLADEncoder(nn.Module):
         expanded, attention, clusters = self.assign(x, present)
         weights = clusters * attention.reshape(batch, -1, 1)
         sums = torch.bmm(expanded.reshape(batch, -1, self.size).transpose(1, 2), weights)
-        residuals = sums - weights.sum(1, keepdim=True) * self.cluster_weights2
+        return self._describe(sums, weights.sum(1, keepdim=True))
+
+    def forward_packed(self, frames: Packed) -> Tensor:
+        """The same from packed frames: the padding costs one row, and cluster scores are taken from the frames directly.
+
+        x W0 Wc is (x W0) Wc with the two matrices multiplied first: half the work per frame once there are more than a few
+        thousand of them. Equal to :meth:`forward` but for rounding.
+        """
+        rows, counts, padding, padded = frames
+        expanded = self.fully_connected(rows)
+        attention = torch.sigmoid(self.fully_connected_1(expanded))
+        if len(rows) * self.training >= MERGE_FROM:
+            merged = self.fully_connected.weights @ self.cluster_weights
+            scores = torch.addmm(self.fully_connected.biases @ self.cluster_weights, rows, merged)
+        else:
+            scores = expanded @ self.cluster_weights
+        scores = self.cluster_bn.forward_repeated(scores, self.fully_connected(padding[None])[0] @ self.cluster_weights, padded)
+        weights = torch.softmax(scores.view(-1, self.clusters), dim=-1) * attention.view(-1, 1)
+        sums = pooled(expanded.view(-1, self.size), weights, counts, self.groups)
+        ones = weights.new_ones(len(weights), 1)
+        return self._describe(sums, pooled(ones, weights, counts, self.groups))
+
+    def _describe(self, sums: Tensor, totals: Tensor) -> Tensor:
+        """(B,F,K) sums and (B,1,K) totals of the weights, to the normalised vector."""
+        residuals = sums - totals * self.cluster_weights2
         lengths = residuals.square().sum(1, keepdim=True).clamp_min(SQUARED_NORM_FLOOR)
-        return self.vlad_bn((residuals * lengths.rsqrt()).reshape(batch, -1))
+        return self.vlad_bn((residuals * lengths.rsqrt()).reshape(len(sums), -1))
 
 
 class NeXtVLAD(nn.Module):
@@ -120,7 +147,16 @@ class NeXtVLAD(nn.Module):
 
     def forward(self, x: Tensor, present: Tensor) -> Output:
         """Classify frames ``x`` (B,M,D), normalised; ``present`` (B,M) bool is false for padded frames."""
-        vlad = F.dropout(self.encode(x, present), self.drop_rate, self.training)
+        return self._classify(self.encode(x, present))
+
+    def forward_packed(self, frames: Packed) -> Output:
+        """The same from packed frames."""
+        rows, paddings = (part.split(self.feature_sizes, dim=-1) for part in (frames.rows, frames.padding))
+        parts = [frames._replace(rows=row, padding=padding) for row, padding in zip(rows, paddings)]
+        return self._classify(torch.cat([encoder.forward_packed(part) for encoder, part in zip(self.encoders, parts)], dim=1))
+
+    def _classify(self, encoded: Tensor) -> Output:
+        vlad = F.dropout(encoded, self.drop_rate, self.training)
         hidden = self.hidden1_bn(vlad @ self.hidden1_weights)
         gate = torch.relu(self.gating_bn(hidden @ self.gating_weights_1))
         representation = hidden * torch.sigmoid(gate @ self.gating_weights_2)

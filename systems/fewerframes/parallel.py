@@ -18,7 +18,7 @@ from cache.stage import Context
 from models.training.loop import Result
 from systems.fewerframes.data import Partition, View
 from systems.fewerframes.losses import Objective, Target
-from systems.fewerframes.networks import answer, build
+from systems.fewerframes.networks import build, respond
 from systems.fewerframes.targets import Pair
 from systems.fewerframes.train import Prepared, Step, VideoTask, fresh_network, network_loss, train_task, validate, with_decay
 
@@ -45,7 +45,7 @@ class ParallelTask:
             return self.student.loss(step)
         task, params = self.student, self.student.params
         seen = self.watched.batch(step.places, task.device)
-        out, _ = answer(self.model.teacher, task.normalisation.network_input(seen.codes, seen.present), seen.present)
+        out, _ = respond(self.model.teacher, task.normalisation, seen)
         teacher_total = task.objective.alone().cross_entropy(out, seen.labels)
         target = Target(out.representation.detach(), out.probabilities.detach())
         batch = task.train.batch(step.places, task.device)

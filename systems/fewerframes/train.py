@@ -20,7 +20,7 @@ from systems.fewerframes.data import Batch, Partition, held_out, open_partition,
 from systems.fewerframes.losses import Objective, Target, cross_entropy
 from systems.fewerframes.metrics import Metrics
 from systems.fewerframes.mixture import MixtureOutput, self_distillation
-from systems.fewerframes.networks import answer, arguments, build, classifier_penalty
+from systems.fewerframes.networks import arguments, build, classifier_penalty, respond
 from systems.fewerframes.optimiser import TFAdam
 from systems.fewerframes.output import Output
 
@@ -73,7 +73,7 @@ def network_loss(
     model: nn.Module, normalisation: Normalisation, batch: Batch, objective: Objective, params: Any, target: Target | None
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Objective of one network on a batch plus the penalty of its classifier, and of a mixture also its own terms (spec 5.7)."""
-    out, mixture = answer(model, normalisation.network_input(batch.codes, batch.present), batch.present)
+    out, mixture = respond(model, normalisation, batch)
     total, parts = objective(out, batch.labels, target)
     if params.l2:
         total = total + classifier_penalty(model, params.l2)
@@ -96,7 +96,7 @@ def validate(model: nn.Module, held: Partition, normalisation: Normalisation, pa
     metrics = Metrics(held.classes)
     for places in held.in_order(params.batch_size):
         batch = held.batch(places, device)
-        out, _ = answer(model, normalisation.network_input(batch.codes, batch.present), batch.present)
+        out, _ = respond(model, normalisation, batch)
         loss = float(cross_entropy(out.probabilities, batch.labels, params.ce_epsilon))
         metrics.add(out.probabilities.cpu().numpy(), batch.labels.cpu().numpy(), loss=loss)
     result = metrics.result()
