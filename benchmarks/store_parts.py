@@ -214,7 +214,7 @@ def _assembled(items: ItemSet, file: Path, name: str, ids: list[str], keys: dict
     members = Members()
     with FeatureWriter(file, name, ids, shape) as out:
         for id, item in zip(ids, items.read(keys[id] for id in ids), strict=True):
-            out.append_chunk(chunk_of(item.payload, shape))
+            out.append_chunk(chunk_of(item.payload, tuple(shape)))
             members.add(id, item.key, item.digest)
     fs.fsync_file(file)
 

@@ -21,6 +21,8 @@ from cache.fletcher32 import SIZE, fletcher32
 
 FloatArray = npt.NDArray[np.float32]
 
+#: Small rows are held back until they are so much together.
+HELD_BYTES = 1 << 20
 #: After how many bytes the disk is told to begin.
 WRITEBACK_BYTES = 64 << 20
 
@@ -53,6 +55,7 @@ class FeatureWriter:
         self._corner = (0,) * len(self._shape)
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._begun = 0
+        self._held: list[tuple[tuple[int, ...], bytes | memoryview]] = []
 
     def append(self, row: FloatArray) -> None:
         """Write the next row. Raises ValueError if it has another shape."""
@@ -68,8 +71,19 @@ class FeatureWriter:
         """
         if len(chunk) != self._chunk_bytes:
             raise ValueError(f"a chunk of {len(chunk)} bytes, expected {self._chunk_bytes}")
-        self._rows.id.write_direct_chunk((self._next, *self._corner), chunk)
+        if self._next >= len(self._ids):
+            raise StoreError(f"{len(self._ids)} rows promised, and one more comes")
+        self._held.append(((self._next, *self._corner), chunk))
         self._next += 1
+        if len(self._held) * self._chunk_bytes >= HELD_BYTES:
+            self._write()
+
+    def _write(self) -> None:
+        """Write what was held back: small rows in one go, for the sake of a thread that reads ahead."""
+        write = self._rows.id.write_direct_chunk
+        for place, chunk in self._held:
+            write(place, chunk)
+        self._held.clear()
         self._start_writeback()
 
     def _start_writeback(self) -> None:
@@ -83,6 +97,7 @@ class FeatureWriter:
         """Write ``ids`` and close the file."""
         import h5py
 
+        self._write()
         if all(is_integer(id) for id in self._ids):
             self._file.create_dataset("ids", data=np.array([int(id) for id in self._ids], "<i8"), track_times=False)
         else:

@@ -12,13 +12,16 @@ import os
 import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cache import fs
 from cache.errors import StoreError
-from cache.shard import Place, checked, encode_row, read_meta, read_row, read_run, scan
+from cache.shard import Place, checked, checksum, encode_row, read_meta, read_run, scan
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 FLUSH_BYTES = 64 << 20
 #: A shard that has grown so far is left alone, and a new one begun.
@@ -96,7 +99,10 @@ class ItemSet:
         if key in self._pending_keys:
             self.flush()
         place = self._where.get(key)
-        return None if place is None else _item(place)
+        if place is None:
+            return None
+        (item,) = _items([place])
+        return replace(item, payload=bytes(item.payload))
 
     def peek(self, key: str) -> dict[str, Any] | None:
         """The meta of ``key``'s row, or None; the payload is not read, so the checksum of the row is **not** checked.
@@ -119,23 +125,23 @@ class ItemSet:
 
         About :data:`AHEAD_BYTES` wait in memory. Raises KeyError for a row that is not there, StoreError for a damaged one.
         """
-        from concurrent.futures import Future, ThreadPoolExecutor  # not for the verbs that only look
+        from concurrent.futures import ThreadPoolExecutor  # not for the verbs that only look
 
         if self._pending:
             self.flush()
         runs = _runs(self._where[key] for key in keys)
         with ThreadPoolExecutor(1, thread_name_prefix="items") as pool:
-            ahead: deque[Future[list[Item]]] = deque()
+            ahead: deque[_Run] = deque()
             try:
                 for run in runs:
-                    ahead.append(pool.submit(_items, run))
+                    ahead.append(_Run(run, pool.submit(_items, run)))
                     if len(ahead) > AHEAD_BYTES // RUN_BYTES:
-                        yield from ahead.popleft().result()
+                        yield from _next(ahead)
                 while ahead:
-                    yield from ahead.popleft().result()
+                    yield from _next(ahead)
             finally:
-                for future in ahead:
-                    future.cancel()
+                for waiting in ahead:
+                    waiting.future.cancel()
 
     def append(self, key: str, payload: bytes, meta: dict[str, Any] | None = None) -> None:
         """Add a row. ``key`` is 64 hex digits. Visible to others after :meth:`flush` (done by itself every 64 MiB)."""
@@ -179,9 +185,19 @@ class ItemSet:
         self._pending_bytes = 0
 
 
-def _item(place: Place, row: memoryview | None = None) -> Item:
+def _items(places: Sequence[Place]) -> list[Item]:
+    """The rows at ``places``, which lie one behind the other.
+
+    All checksums are taken in one go: between them there is next to nothing for which two threads have to wait for one another.
+    """
+    rows = read_run(places)
+    found = [checksum(row) for row in rows]
+    return [_item(place, row, digest) for place, row, digest in zip(places, rows, found, strict=True)]
+
+
+def _item(place: Place, row: memoryview, found: bytes) -> Item:
     try:
-        text, payload = read_row(place) if row is None else checked(place, row)
+        text, payload = checked(place, row, found)
     except ValueError as error:
         raise StoreError(
             f"item {place.key[:12]} in {place.shard} is damaged ({error})",
@@ -189,12 +205,28 @@ def _item(place: Place, row: memoryview | None = None) -> Item:
         ) from error
     meta = json.loads(text)
     digest = meta.pop(DIGEST, "") or hashlib.sha256(payload).hexdigest()  # older rows do not tell
-    return Item(place.key, meta, bytes(payload) if row is None else payload, digest)
+    return Item(place.key, meta, payload, digest)
 
 
-def _items(places: Sequence[Place]) -> list[Item]:
-    data, start = read_run(places), places[0].offset
-    return [_item(place, data[place.offset - start : place.end - start]) for place in places]
+@dataclass
+class _Run:
+    """Rows that lie one behind the other; ``items`` if the caller has read them, else ``future`` will have them."""
+
+    places: list[Place]
+    future: Future[list[Item]]
+    items: list[Item] = field(default_factory=list)
+
+
+def _next(ahead: deque[_Run]) -> list[Item]:
+    """Take the rows of the first run. While they are not there, the caller reads what the thread has not begun, instead of waiting."""
+    first = ahead[0]
+    for run in ahead:
+        if first.items or first.future.done():
+            break
+        if run.future.cancel() and not run.items:
+            run.items = _items(run.places)
+    ahead.popleft()
+    return first.items or first.future.result()
 
 
 def _runs(places: Iterable[Place]) -> Iterator[list[Place]]:

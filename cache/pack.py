@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,19 +36,35 @@ def pack(arrays: Mapping[str, Array | bytes]) -> bytes:
     return len(head).to_bytes(8, "little") + head + b"".join(parts)
 
 
+class Entry(NamedTuple):
+    """One array of a payload: ``offset`` and ``length`` in bytes of the body, which begins behind the header."""
+
+    dtype: npt.DTypeLike
+    shape: tuple[int, ...]
+    offset: int
+    length: int
+
+
 def unpack(payload: bytes | memoryview) -> dict[str, Array]:
     """Return name -> read-only array, views into ``payload``. Raises ValueError on a malformed payload."""
+    entries, body = layout(payload)
+    return {name: np.frombuffer(body[offset : offset + length], dtype).reshape(shape) for name, (dtype, shape, offset, length) in entries}
+
+
+def layout(payload: bytes | memoryview) -> tuple[tuple[tuple[str, Entry], ...], memoryview]:
+    """Return what lies where in ``payload``, by name, and its body. Raises ValueError as :func:`unpack`."""
     view = memoryview(payload)
-    if len(view) < 8:
+    size = 8 + int.from_bytes(view[:8], "little")
+    if len(view) < 8 or size > len(view):
         raise ValueError("payload is shorter than its header")
-    size = int.from_bytes(view[:8], "little")
-    if 8 + size > len(view):
-        raise ValueError("payload is shorter than its header")
-    header = json.loads(bytes(view[8 : 8 + size]))
-    body = view[8 + size :]
-    arrays: dict[str, Array] = {}
-    for name, (dtype, shape, offset, length) in header.items():
-        if offset + length > len(body):
-            raise ValueError(f"array {name!r} reaches past the end of the payload")
-        arrays[name] = np.frombuffer(body[offset : offset + length], np.dtype(dtype)).reshape(shape)
-    return arrays
+    entries, end = _header(bytes(view[8:size]))
+    if end > len(view) - size:
+        raise ValueError("an array reaches past the end of the payload")
+    return entries, view[size:]
+
+
+@lru_cache(64)
+def _header(text: bytes) -> tuple[tuple[tuple[str, Entry], ...], int]:
+    """The entries of a header, and where the last array ends; remembered, since payloads of one kind mostly have one header."""
+    entries = [(name, Entry(np.dtype(dtype), tuple(shape), *place)) for name, (dtype, shape, *place) in json.loads(text).items()]
+    return tuple(entries), max((entry.offset + entry.length for _, entry in entries), default=0)

@@ -64,20 +64,28 @@ def encode_row(key: str, meta: bytes, payload: bytes | memoryview) -> bytes:
 def read_row(place: Place) -> tuple[bytes, memoryview]:
     """(meta, payload) of the row at ``place``. Raises ValueError if it is cut short or its checksum does not match."""
     with opened(place.shard) as descriptor:
-        return checked(place, memoryview(_read(descriptor, place.end - place.offset, place.offset)))
+        row = memoryview(_read(descriptor, place.end - place.offset, place.offset))
+    return checked(place, row, checksum(row))
 
 
-def read_run(places: Sequence[Place]) -> memoryview:
+def read_run(places: Sequence[Place]) -> list[memoryview]:
     """The bytes of rows that lie one behind the other in a shard, in one read; for :func:`checked`, row by row."""
+    start = places[0].offset
     with opened(places[0].shard) as descriptor:
-        return memoryview(_read(descriptor, places[-1].end - places[0].offset, places[0].offset))
+        data = memoryview(_read(descriptor, places[-1].end - start, start))
+    return [data[place.offset - start : place.end - start] for place in places]
 
 
-def checked(place: Place, row: memoryview) -> tuple[bytes, memoryview]:
-    """(meta, payload) of a row's bytes; the payload is a view of them. Raises ValueError as :func:`read_row`."""
+def checksum(row: memoryview) -> bytes:
+    """The sha256 of a row's bytes that should stand in its tail."""
+    return hashlib.sha256(row[:-TAIL]).digest()
+
+
+def checked(place: Place, row: memoryview, found: bytes) -> tuple[bytes, memoryview]:
+    """(meta, payload) of a row's bytes, of which ``found`` is the checksum; the payload is a view. ValueError as in :func:`read_row`."""
     if len(row) != place.end - place.offset:
         raise ValueError("it is cut short")
-    if hashlib.sha256(row[:-TAIL]).digest() != row[-TAIL:]:
+    if found != row[-TAIL:]:
         raise ValueError("its checksum does not match")
     meta = place.head_size + place.meta_size
     return bytes(row[place.head_size : meta]), row[meta:-TAIL]

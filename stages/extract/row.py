@@ -6,13 +6,11 @@ it is put together once, when the features are made, and only copied when they a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
-from cache.fletcher32 import SIZE, fletcher32
-from cache.pack import pack, unpack
+from cache.fletcher32 import fletcher32
+from cache.pack import layout, pack, unpack
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -28,16 +26,16 @@ def unpack_row(payload: bytes | memoryview) -> FloatArray:
     return unpack(payload)["feature"].astype(np.float32, copy=False)
 
 
-def chunk_of(payload: bytes | memoryview, shape: Sequence[int]) -> bytes | memoryview:
+def chunk_of(payload: bytes | memoryview, shape: tuple[int, ...]) -> bytes | memoryview:
     """The HDF5 chunk of a row: its features, then their checksum; taken here if the row is too old to have one.
 
     Raises ValueError if the features are not of that shape.
     """
-    arrays = unpack(payload)
-    feature = arrays["feature"]
-    if feature.shape != tuple(shape):
-        raise ValueError(f"a row of shape {feature.shape}, expected {tuple(shape)}")
-    if arrays.keys() == {"feature", "fletcher32"}:
-        return memoryview(payload)[-(feature.nbytes + SIZE) :]
-    data = feature.astype("<f4").tobytes()
+    entries, body = layout(payload)
+    found = dict(entries)
+    if found["feature"].shape != shape:
+        raise ValueError(f"a row of shape {found['feature'].shape}, expected {shape}")
+    if found.keys() == {"feature", "fletcher32"}:
+        return body
+    data = unpack_row(payload).astype("<f4", copy=False).tobytes()
     return data + fletcher32(data)

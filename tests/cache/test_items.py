@@ -1,10 +1,13 @@
 """Item sets: append-only shards with a checksum per row."""
 
 import hashlib
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from cache import items
 from cache.errors import StoreError
 from cache.items import ItemSet
 
@@ -116,6 +119,25 @@ def test_many_rows_are_read_in_the_order_asked_for_and_checked(tmp_path: Path) -
         assert row.digest == hashlib.sha256(row.payload).hexdigest()
     with pytest.raises(KeyError):
         list(more.read([key(99)]))
+
+
+@pytest.mark.parametrize("late", ["thread", "caller"])
+def test_rows_keep_their_order_whoever_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: str) -> None:
+    rows = filled(tmp_path, 40)
+    monkeypatch.setattr("cache.items.RUN_BYTES", 150)
+    monkeypatch.setattr("cache.items.AHEAD_BYTES", 1500)
+    real, readers = items._items, set()
+
+    def slow(places):
+        readers.add(threading.current_thread() is threading.main_thread())
+        if (threading.current_thread() is threading.main_thread()) == (late == "caller"):
+            time.sleep(0.01)
+        return real(places)
+
+    monkeypatch.setattr(items, "_items", slow)
+    order = [(7 * n) % 40 for n in range(40)]
+    assert [row.key for row in rows.read(key(n) for n in order)] == [key(n) for n in order]
+    assert (late == "thread") in readers  # a slow thread is helped by the caller, a slow caller is served by the thread
 
 
 def test_a_damaged_row_among_many_is_refused(tmp_path: Path) -> None:

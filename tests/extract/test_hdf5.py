@@ -12,7 +12,8 @@ import pytest
 
 from cache import hdf5
 from cache.errors import ConfigError, DataError, StoreError
-from cache.hdf5 import FeatureReader, FeatureWriter
+from cache.fletcher32 import fletcher32
+from cache.hdf5 import FeatureReader, FeatureWriter, damaged_rows
 
 ROWS = np.random.default_rng(0).standard_normal((5, 2, 3, 4)).astype(np.float32)
 IDS = ["2", "10", "7", "1", "30"]
@@ -50,10 +51,70 @@ def test_equal_rows_give_equal_bytes_at_any_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [1, 15, 16, 33])
 def test_many_small_rows_are_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(hdf5, "HELD_BYTES", 16 * (6 * 4 + 4))
     monkeypatch.setattr(hdf5, "WRITEBACK_BYTES", 100)
     rows = np.random.default_rng(1).standard_normal((count, 2, 3)).astype(np.float32)
     with FeatureReader(write(tmp_path / "f.h5", [str(n) for n in range(count)], rows)) as reader:
         assert np.array_equal(reader.all(), rows)
+
+
+def chunks(rows: np.ndarray) -> list[bytes]:
+    return [row.tobytes() + fletcher32(row.tobytes()) for row in rows]
+
+
+def test_rows_and_chunks_mix_and_keep_their_order(tmp_path: Path) -> None:
+    with FeatureWriter(tmp_path / "mixed.h5", "resnet_features", IDS, ROWS.shape[1:]) as file:
+        for n, (row, chunk) in enumerate(zip(ROWS, chunks(ROWS), strict=True)):
+            if n % 2:
+                file.append(row)
+            else:
+                file.append_chunk(memoryview(b"x" + chunk)[1:])
+    assert (tmp_path / "mixed.h5").read_bytes() == write(tmp_path / "rows.h5").read_bytes()
+
+
+def test_rows_of_zeros_and_of_another_order_in_memory_are_written_as_they_are(tmp_path: Path) -> None:
+    rows = np.stack([np.zeros((3, 4), np.float32), np.asfortranarray(ROWS[0, 0]), ROWS[1, 1].astype(">f4")])
+    path = tmp_path / "f.h5"
+    with FeatureWriter(path, "x", ["1", "2", "3"], (3, 4)) as file:
+        for row in (rows[0], np.asfortranarray(rows[1]), rows[2].astype(">f4")):
+            file.append(row)
+    assert np.array_equal(FeatureReader(path).all(), rows)
+
+
+@pytest.mark.parametrize("where", ["feature", "checksum"])
+def test_a_chunk_whose_checksum_does_not_fit_is_refused_by_every_reader(tmp_path: Path, where: str) -> None:
+    written = [bytearray(chunk) for chunk in chunks(ROWS)]
+    written[1][5 if where == "feature" else -2] ^= 8
+    path = tmp_path / "f.h5"
+    with FeatureWriter(path, "x", IDS, ROWS.shape[1:]) as file:
+        for chunk in written:
+            file.append_chunk(bytes(chunk))
+    assert damaged_rows(path) == ["10"]
+    with pytest.raises(StoreError, match="row of video 10 is damaged"):
+        FeatureReader(path).row(10)
+    with h5py.File(path) as file, pytest.raises(OSError):
+        file["x"][1]
+
+
+def test_every_flipped_bit_of_a_row_and_its_checksum_is_found(tmp_path: Path) -> None:
+    rows = ROWS[:3, 0, 0]
+    path = write(tmp_path / "f.h5", ["0", "1", "2"], rows)
+    data = path.read_bytes()
+    (chunk,) = chunks(rows[1:2])
+    at = data.index(chunk)
+    for bit in range(8 * len(chunk)):
+        bad = bytearray(data)
+        bad[at + bit // 8] ^= 1 << bit % 8
+        path.write_bytes(bad)
+        assert damaged_rows(path) == ["1"]
+
+
+def test_a_chunk_of_another_length_and_a_row_too_many_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="bytes, expected"), FeatureWriter(tmp_path / "f.h5", "x", IDS, (2, 3, 4)) as file:
+        file.append_chunk(ROWS[0].tobytes())
+    with pytest.raises(StoreError, match="1 rows promised"), FeatureWriter(tmp_path / "f.h5", "x", ["1"], (2, 3, 4)) as file:
+        file.append(ROWS[0])
+        file.append(ROWS[1])
 
 
 def test_a_row_of_another_shape_is_refused(tmp_path: Path) -> None:
