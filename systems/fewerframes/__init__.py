@@ -49,7 +49,7 @@ class TrainParams:
     normalisation: str = option(
         "whitening", "'whitening' reverses that of the features, 'l2' per frame", choices=("whitening", "l2", "none")
     )
-    eigenvalues: str = option("", "eigenvals.npy of the public yt8m_pca archive; whitening needs it")
+    eigenvalues: str = option("", "eigenvals.npy of the public yt8m_pca archive, for whitening; empty: the one that came with the features")
     max_frames: int = option(300, "rows of the padded grid; longer videos are cut")
     lr: float = option(2e-4, "first learning rate")
     decay: float = option(0.8, "the learning rate is multiplied by this ...")

@@ -123,13 +123,17 @@ def prepare(ctx: Context, params: Any = None) -> Prepared:
 
 
 def normalisation_of(ctx: Context, partition: Partition) -> Normalisation:
-    """The configured normalisation; whitening reads its eigenvalues. Raises ConfigError if it has none."""
+    """The configured normalisation. Whitening takes its eigenvalues from the file that is set, or from beside the features.
+
+    Raises ConfigError if there are none.
+    """
     if ctx.params.normalisation != "whitening":
         return Normalisation(ctx.params.normalisation)
-    path = ctx.files.get("eigenvalues")
+    beside = ctx.inputs["ingest"] / "eigenvals.npy"
+    path = ctx.files.get("eigenvalues") or (beside if beside.is_file() else None)
     if path is None:
         raise ConfigError(
-            "normalisation: whitening needs the eigenvalues of the PCA",
+            "normalisation: whitening needs the eigenvalues of the PCA, and the features came without them",
             hint="--set teacher.eigenvalues=PATH --set student.eigenvalues=PATH, or normalisation: l2",
         )
     return Normalisation("whitening", torch.from_numpy(load_eigenvalues(path, partition.feature_sizes[0])))

@@ -11,6 +11,8 @@ from systems.fewerframes.batch_norm import BatchNorm
 from systems.fewerframes.packed import pack, pooled
 
 COUNTS = [(7, 3, 1, 5), (7, 7, 7, 7), (4, 4, 4, 4), (7, 0, 0, 2)]
+ROUNDING = 1e-6
+"""A shift before a batch norm has no effect: its gradient is 0 but for rounding."""
 
 
 def network() -> nextvlad.NeXtVLAD:
@@ -39,8 +41,8 @@ def test_training_without_padding_gives_the_same_outputs_gradients_and_statistic
     for result in (out, same):
         (result.probabilities * torch.arange(5.0)).sum().backward()
     for (label, a), b in zip(padded.named_parameters(), packed.parameters()):
-        scale = max(float(a.grad.abs().max()), 1e-3)
-        assert torch.allclose(a.grad, b.grad, atol=1e-4 * scale), label
+        scale = float(a.grad.abs().max())
+        assert torch.allclose(a.grad, b.grad, atol=1e-4 * scale + ROUNDING), label
     for (label, a), b in zip(padded.named_buffers(), packed.buffers()):
         assert torch.allclose(a, b, atol=1e-6), label
 

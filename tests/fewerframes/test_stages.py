@@ -203,6 +203,12 @@ def test_a_network_trained_with_whitening_keeps_its_eigenvalues(bench: Bench) ->
     assert kept is not None and kept.tolist() == np.linspace(9, 0.5, 32, dtype=np.float32)[:16].tolist()
 
 
+def test_eigenvalues_that_came_with_the_features_are_used(bench: Bench) -> None:
+    np.save(bench.ingest / "eigenvals.npy", np.linspace(4, 1, 16, dtype=np.float32)[:, None])
+    kept = read_network(bench.teacher(normalisation="whitening", epochs=1)).normalisation.eigenvalues
+    assert kept is not None and float(kept[0]) == 4.0
+
+
 def test_a_share_that_holds_nothing_out_is_refused(bench: Bench) -> None:
     with pytest.raises(DataError, match="holdout"):
         bench.teacher(holdout=0.0)
