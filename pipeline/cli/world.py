@@ -12,7 +12,7 @@ from pipeline.progress import Bars, mode
 
 @click.command()
 @click.option(
-    "--layout", default="msvd-qa", show_default=True, type=click.Choice(["msvd-qa", "msrvtt-qa"]), help="Official layout to write."
+    "--layout", default="msvd-qa", show_default=True, type=click.Choice(["msvd-qa", "msrvtt-qa", "yt8m"]), help="Official layout to write."
 )
 @click.option(
     "--size", default="small", show_default=True, type=click.Choice(["tiny", "small", "medium", "large"]), help="How many videos."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +19,8 @@ from stages.world.questions import Question, ask
 from stages.world.render import draw, stage_film
 from stages.world.sound import soundtrack
 
+#: Layouts of frame features, and their modules: imported only for them, so that an edit there makes no other world anew.
+RECORDS = {"yt8m": "stages.world.youtube8m"}
 #: size -> number of videos
 SIZES: dict[str, int] = {"tiny": 16, "small": 120, "medium": 600, "large": 1000}
 
@@ -31,8 +34,17 @@ def generate(out: Path, layout: str, size: str, seed: int, workers: int = 1, pro
     layouts.check_layout(layout)
     if size not in SIZES:
         raise ConfigError(f"the embedded world has no size {size!r}", hint=nearest(size, SIZES))
-    if (out / "train_qa.json").exists():
+    if (out / "train_qa.json").exists() or (out / "vocabulary.csv").exists():
         raise ConfigError(f"{out} already holds a data set", hint="give --out a new directory")
+    if layout in RECORDS:
+        out.mkdir(parents=True, exist_ok=True)
+        importlib.import_module(RECORDS[layout]).write_world(out, size, seed, workers, progress)
+    else:
+        _write_videos(out, layout, size, seed, workers, progress)
+
+
+def _write_videos(out: Path, layout: str, size: str, seed: int, workers: int, progress: Callable[..., Any] | None) -> None:
+    """The layouts of video files and questions."""
     plans = [make_plan(seed, i) for i in range(SIZES[size])]
     rows = layouts.entries(layout, plans, seed)
     for folder in sorted({Path(row.path).parent for row in rows} | {Path("truth")}):

@@ -12,7 +12,7 @@ from cache.errors import ConfigError, nearest
 from stages.world.plan import SCENES, Plan
 from stages.world.questions import Question
 
-LAYOUTS = ("msvd-qa", "msrvtt-qa")
+LAYOUTS = ("msvd-qa", "msrvtt-qa", "yt8m")
 SPLITS = ("train", "val", "test")
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 

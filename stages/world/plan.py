@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,7 @@ ONE_HAND = frozenset({"umbrella", "cup", "ball", "balloon", "flower", "bag", "fl
 #: things and animals that stand or move about
 AROUND = ("chair", "table", "box", "ball", "dog", "cat", "plant", "lamp", "bicycle", "barrel")
 MOVERS = frozenset({"dog", "cat"})
+NO_LIKING: Mapping[str, float] = {}
 CAMERAS = ("still", "pan", "zoom", "shake", "follow")
 
 
@@ -127,13 +129,16 @@ def pick(rng: np.random.Generator, names: tuple[str, ...] | list[str], weights: 
     return names[int(rng.choice(len(names), p=p))]
 
 
-def make_plan(seed: int, index: int) -> Plan:
-    """The plan of video ``index``: a function of (seed, index) alone."""
+def make_plan(seed: int, index: int, liking: Mapping[str, float] = NO_LIKING, most: int = 4) -> Plan:
+    """The plan of video ``index``: a function of (seed, index) alone, and of what is asked for.
+
+    ``liking``: action -> how much more often than usual it is done; ``most``: people at most.
+    """
     rng = np.random.default_rng([seed, index])
     frames = int(rng.integers(36, 67))
     scene = pick(rng, SCENES, SCENE_WEIGHTS)
     night = bool(rng.random() < 0.4)
-    count = int(rng.choice(4, p=[0.46, 0.32, 0.15, 0.07])) + 1
+    count = min(most, int(rng.choice(4, p=[0.46, 0.32, 0.15, 0.07])) + 1)
     height = {1: 82.0, 2: 77.0, 3: 71.0, 4: 66.0}[count] * rng.uniform(0.95, 1.06)
     slots = (np.arange(count) + 0.5) * (WIDTH - 16) / count + 8 + rng.uniform(-7, 7, count)
     rng.shuffle(slots)
@@ -141,12 +146,12 @@ def make_plan(seed: int, index: int) -> Plan:
     actors: list[Actor] = []
     shirts = [COLOURS[i] for i in rng.choice(len(COLOURS), count, replace=False, p=np.array(COLOUR_WEIGHTS) / sum(COLOUR_WEIGHTS))]
     for slot, shirt in zip(slots, shirts):
-        actors.append(_actor(rng, float(slot), height, frames / RATE, shirt, count, crowd))
+        actors.append(_actor(rng, float(slot), height, frames / RATE, shirt, crowd, liking))
     actors.sort(key=lambda a: a.y)
     return Plan(index, frames, scene, night, int(rng.integers(1 << 31)), actors, _things(rng, actors, height), _camera(rng, actors))
 
 
-def _actor(rng: np.random.Generator, x: float, scale: float, seconds: float, shirt: str, count: int, crowd: str) -> Actor:
+def _actor(rng: np.random.Generator, x: float, scale: float, seconds: float, shirt: str, crowd: str, liking: Mapping[str, float]) -> Actor:
     kind = pick(rng, KINDS, KIND_WEIGHTS)
     y = float(rng.uniform(97, 112))
     bottom = pick(rng, [c for c in COLOURS if c != shirt], [w for c, w in zip(COLOURS, COLOUR_WEIGHTS) if c != shirt])
@@ -160,7 +165,7 @@ def _actor(rng: np.random.Generator, x: float, scale: float, seconds: float, shi
         prop_colour=pick(rng, COLOURS, COLOUR_WEIGHTS),
         phase=round(float(rng.uniform(0, 1)), 3),
     )
-    _schedule(rng, actor, seconds, crowd)
+    _schedule(rng, actor, seconds, crowd, liking)
     if actor.prop:
         actor.holds = actor.prop if actor.prop in HELD and actor.prop != "ball" else ""
     if not actor.holds:
@@ -168,7 +173,7 @@ def _actor(rng: np.random.Generator, x: float, scale: float, seconds: float, shi
     return actor
 
 
-def _schedule(rng: np.random.Generator, actor: Actor, seconds: float, crowd: str) -> None:
+def _schedule(rng: np.random.Generator, actor: Actor, seconds: float, crowd: str, liking: Mapping[str, float]) -> None:
     """Fill the actor's time with one to three different actions."""
     if rng.random() < 0.08 and not crowd:
         actor.segments = [_segment(rng, actor, "idle", 0.0, seconds, actor.x)]
@@ -179,7 +184,7 @@ def _schedule(rng: np.random.Generator, actor: Actor, seconds: float, crowd: str
     if crowd and rng.random() < 0.75:
         number, names = 1, [crowd]
     while len(names) < number:
-        names = _sequence(rng, number, actor)
+        names = _sequence(rng, number, actor, liking)
     if actor.holds and crowd and ACTIONS[crowd].arms > free_arms(actor.holds):
         actor.holds = ""
     cuts = np.sort(rng.uniform(-0.16, 0.16, number - 1) + np.arange(1, number)) / number * seconds
@@ -195,12 +200,12 @@ def free_arms(held: str) -> int:
     return 2 if not held else 1 if held in ONE_HAND else 0
 
 
-def _sequence(rng: np.random.Generator, number: int, actor: Actor) -> list[str]:
+def _sequence(rng: np.random.Generator, number: int, actor: Actor, liking: Mapping[str, float]) -> list[str]:
     """Different actions that fit together: at most one that needs a thing, each in a place where it may stand."""
     names: list[str] = []
     for position in range(number):
         choice = [n for n in ACTIONS if n not in names and _fits(n, names, position, number, actor.holds)]
-        names.append(pick(rng, choice, [ACTIONS[n].weight for n in choice]))
+        names.append(pick(rng, choice, [ACTIONS[n].weight * liking.get(n, 1.0) for n in choice]))
     return names
 
 

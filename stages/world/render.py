@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -100,13 +101,18 @@ def _night_view(image: Image.Image, light: tuple[float, float, float]) -> Image.
     return image.point(table)
 
 
-def draw(film: Film) -> Iterator[npt.NDArray[np.uint8]]:
-    """The pictures (HEIGHT, WIDTH, 3) uint8, in order."""
+@lru_cache(maxsize=4)
+def _backdrop(scene: str, texture: int, night: bool, light: tuple[float, float, float]) -> Image.Image:
+    """The panorama in its light; shots of one place share it, and nobody draws on it."""
+    pano = panorama(scene, texture, night)
+    return _night_view(pano, light) if night else pano
+
+
+def draw(film: Film, pictures: Iterable[int] | None = None) -> Iterator[npt.NDArray[np.uint8]]:
+    """The pictures (HEIGHT, WIDTH, 3) uint8, in order: all of them, or those numbered."""
     plan, shots = film.plan, film.shots
     light = _light(plan)
-    pano = panorama(plan.scene, plan.texture, plan.night)
-    if plan.night:
-        pano = _night_view(pano, light)
+    pano = _backdrop(plan.scene, plan.texture, plan.night, light)
     half = np.stack([WIDTH / 2 / shots.zoom, HEIGHT / 2 / shots.zoom], -1)
     low = (shots.centre - half + [MARGIN_X, MARGIN_Y]) * SS
     high = (shots.centre + half + [MARGIN_X, MARGIN_Y]) * SS
@@ -114,7 +120,7 @@ def draw(film: Film) -> Iterator[npt.NDArray[np.uint8]]:
     inks = [(*(round(c * f) for c, f in zip(p.colour[:3], light)), p.colour[3]) for p in film.parts]
     order = np.argsort(np.stack([p.key for p in film.parts]), axis=0, kind="stable")
     visible = _visible(film.parts, points)
-    for t in range(plan.frames):
+    for t in range(plan.frames) if pictures is None else pictures:
         image = pano.resize((WIDTH * SS, HEIGHT * SS), Image.Resampling.NEAREST, box=(*low[t], *high[t]))
         pen = ImageDraw.Draw(image, "RGBA")
         for i in order[:, t]:
