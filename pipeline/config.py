@@ -107,11 +107,13 @@ class Config:
         *,
         root: Path | None = None,
         imports: Mapping[str, Mapping[str, Any]] | None = None,
+        weights: Mapping[str, Path] | None = None,
     ) -> None:
         self.dataset = dataset
         self.system = system
         self.root = root
         self._imports = imports or {}
+        self._weights = weights or {}
         self._values: dict[str, Value] = {}
         self._asked: set[str] = set()
         self._used: set[str] = set()
@@ -152,6 +154,11 @@ class Config:
         if wanted not in ("use", "ignore"):
             raise ConfigError(f"imports: {wanted!r} must be 'use' (features that were imported) or 'ignore' (compute them)")
         return self._imports if wanted == "use" else {}
+
+    def imported_weights(self, backbone: str, name: str) -> str:
+        """The file of imported weights that ``name`` of ``backbone`` means, by the published name or by its own; "" if there is none."""
+        found = [self._weights[stem] for stem in (f"{backbone}.{name}", name) if stem in self._weights]
+        return str(found[0]) if found else ""
 
     @property
     def seeds(self) -> list[int]:

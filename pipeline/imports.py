@@ -1,7 +1,9 @@
-"""Which features of a dataset were imported: ``imports/<dataset>.json`` in the store, one sealed file a dataset.
+"""What was brought into the store from elsewhere: features of a dataset, ``imports/<dataset>.json``, one sealed file a dataset, and
+weights, ``weights/<name>.safetensors``.
 
 It belongs to the store and not to the configuration: another store, or another person, may compute the same features. The
-configuration reads it (``--set imports=ignore`` leaves it out), and the graph then has nodes of :mod:`stages.imported`.
+configuration reads it (``--set imports=ignore`` leaves features out), and the graph then has nodes of :mod:`stages.imported`, and weights
+by their name alone.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Any
 from cache.errors import StoreError
 from cache.names import escape
 from cache.record import Record
-from cache.store import Store, open_sealed, seal
+from cache.store import Store, listed, open_sealed, seal
 
 #: An import is the fields of ``stages.imported.ImportedParams`` by name.
 Import = Mapping[str, Any]
@@ -21,6 +23,8 @@ Import = Mapping[str, Any]
 #: The function that makes imported results: what their keys name.
 ENTRY = "stages.imported.run:run"
 KINDS = ("appearance", "motion")
+#: Values of ``weights`` that mean something else than weights of that name: the shipped ones, those of ``weights_file``, none.
+NO_NAMES = ("world", "file", "random")
 
 
 def path_of(store: Store, dataset: str) -> Path:
@@ -32,6 +36,16 @@ def current(store: Store, dataset: str) -> dict[str, Import]:
     """Kind of features -> the import that stands. Raises StoreError if the file is damaged: computing unasked may take days."""
     found: dict[str, Import] = _read(store, dataset)["current"]
     return found
+
+
+def weights(store: Store) -> dict[str, Path]:
+    """Name -> file of all weights that were imported."""
+    return {path.stem: path for path in sorted(listed(weights_room(store))) if path.suffix == ".safetensors"}
+
+
+def weights_room(store: Store) -> Path:
+    """Where imported weights are kept."""
+    return store.root / "weights"
 
 
 def put(store: Store, dataset: str, imports: Mapping[str, Import]) -> None:

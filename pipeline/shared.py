@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from cache.errors import ConfigError
 from cache.stage import Node
 from pipeline.config import Config
+from pipeline.imports import NO_NAMES
 from stages import extract, index, ingest, questions, report, sample, world
 
 
@@ -36,10 +37,18 @@ def _features(config: Config, kind: str) -> Node:
     """Features computed from frames, or imported."""
     params = config.params(f"extract.{kind}", extract.ExtractParams, kind=kind)
     if kind not in config.imports:
-        return Node(f"extract.{kind}", extract.STAGE, params, {"index": "index", "sample": "sample"})
+        return Node(f"extract.{kind}", extract.STAGE, _with_imported_weights(config, params), {"index": "index", "sample": "sample"})
     from stages import imported
 
     return Node(f"extract.{kind}", imported.STAGE, imported.ImportedParams(**config.imports[kind]), {"index": "index"})
+
+
+def _with_imported_weights(config: Config, params: extract.ExtractParams) -> extract.ExtractParams:
+    """Let ``weights_file`` be the imported file of that name where no file is named and none is shipped."""
+    if getattr(params, "weights_file", None) != "" or params.weights in NO_NAMES:
+        return params
+    file = config.imported_weights(params.backbone or extract.SMALL[params.kind], params.weights)
+    return dataclasses.replace(params, weights_file=file)
 
 
 def report_node(config: Config, own: Mapping[str, Node]) -> Node:

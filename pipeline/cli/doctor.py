@@ -20,6 +20,7 @@ from pipeline.cli.session import Session, session_options
 from pipeline.environment import Check, environment
 from pipeline.mediascan import Tally, scan
 from pipeline.progress import Bars
+from pipeline.ready import missing_weights
 from pipeline.text import line_text, size_text
 
 #: Kinds of codec, size ... that a line shows.
@@ -66,23 +67,21 @@ def _weights(session: Session) -> Iterator[Check]:
             yield Check(name, "note", f"{network.name}: random")
             continue
         try:
-            known = None if wanted == "file" else table.find(network.name, wanted)
-            yield _weights_file(name, node.name, known, file, session)
+            missing = missing_weights(node)
+            if missing is not None:
+                yield Check(name, "bad", *missing)
+                continue
+            full = f"{network.name}.{wanted}"
+            own = wanted == "file" or (full not in table.WEIGHTS and Path(file).stem in (wanted, full))  # imported under a name of its own
+            yield _weights_file(name, None if own else table.find(network.name, wanted), file, session)
         except KdpipeError as error:
             yield Check(name, "bad", error.message, error.hint)
 
 
-def _weights_file(name: str, node: str, known: Any, file: str, session: Session) -> Check:
+def _weights_file(name: str, known: Any, file: str, session: Session) -> Check:
     from models import weights as table
 
-    if known is not None and known.shipped:
-        path = table.SHIPPED / known.file
-    elif file:
-        path = Path(file).expanduser()
-    else:
-        what = f"{known.name} is not shipped" if known is not None else "weights=file names no file"
-        source = f"fetch {known.file} from {known.source}, then " if known is not None else ""
-        return Check(name, "bad", what, f"{source}--set {node}.weights_file=PATH")
+    path = table.SHIPPED / known.file if known is not None and known.shipped else Path(file).expanduser()
     if not path.is_file():
         return Check(name, "bad", f"{path} is not there", "kdpipe weights ls shows where each file comes from")
     if known is not None:

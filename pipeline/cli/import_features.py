@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shlex
 import time
@@ -18,8 +17,6 @@ from cache.record import Record
 from pipeline import imports
 from pipeline.cli.run import bring_up_to_date
 from pipeline.cli.session import Session, session_options
-from pipeline.config import Config
-from pipeline.graph import build
 from pipeline.imports import KINDS, Import
 from pipeline.judge import Judge
 from pipeline.progress import Bars
@@ -112,11 +109,9 @@ def _import(session: Session, files: tuple[Path, ...], kind: str, array: str, re
 
 def _with(session: Session, wanted: Mapping[str, Import]) -> Session:
     """The same session, over a graph with these imports."""
-    config = session.graph.config
-    if config.general("imports") == "ignore":
+    if session.graph.config.general("imports") == "ignore":
         raise ConfigError("imports: ignore is set: what is imported would not be used", hint="leave it out")
-    planned = Config(config.dataset, config.system, session.settings, root=config.root, imports=wanted)
-    return dataclasses.replace(session, graph=build(planned))
+    return session.over(wanted)
 
 
 def _index(session: Session) -> Path:

@@ -11,6 +11,7 @@ import click
 from pipeline.cli.session import Session, select, session_options
 from pipeline.estimate import Estimate, Estimates, total
 from pipeline.judge import FRESH, WAITS, Judge, State
+from pipeline.ready import require_files
 from pipeline.text import line_text, time_text
 
 
@@ -22,7 +23,10 @@ def plan(session: Session, targets: tuple[str, ...], as_make: bool) -> None:
     """Show what TARGETS (default: everything) would run."""
     names = [node.name for node in session.graph.closure(select(session, targets))]
     if as_make:
-        click.echo(makefile(session, _not_fresh(session.judge(), names)), nl=False)
+        judge = session.judge()
+        states = _not_fresh(judge, names)
+        require_files(judge, names)
+        click.echo(makefile(session, states), nl=False)
     else:
         print_plan(session, names)
 

@@ -7,6 +7,7 @@ import click
 from pipeline.cli.plan import print_plan
 from pipeline.cli.session import Session, select, session_options
 from pipeline.judge import FRESH, Judge
+from pipeline.ready import require_files
 from pipeline.runner import Busy, run_node
 
 
@@ -28,6 +29,7 @@ def run_nodes(session: Session, names: list[str]) -> None:
         print_plan(session, names)
         return
     judge = session.judge(read_files=True)
+    require_files(judge, names)
     computed, pending = 0, list(names)
     while pending:
         put_off: list[str] = []

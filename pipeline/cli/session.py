@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from cache.store import Store
 from pipeline import imports, paths
 from pipeline.config import Config, read_yaml
 from pipeline.graph import Graph, build
+from pipeline.imports import Import
 from pipeline.judge import Judge
 from pipeline.progress import mode
 from pipeline.runner import Options, Upstream
@@ -42,6 +44,13 @@ class Session:
     def judge(self, *, read_files: bool = False) -> Judge:
         """A judge of this session's graph."""
         return Judge(self.store, self.graph, device=self.device, read_files=read_files, allow_stale=self.allow_stale)
+
+    def over(self, brought: Mapping[str, Import]) -> Session:
+        """The same session with these imported features, and the weights that are in the store by now."""
+        config = self.graph.config
+        weights = imports.weights(self.store)
+        again = Config(config.dataset, config.system, self.settings, root=config.root, imports=brought, weights=weights)
+        return dataclasses.replace(self, graph=build(again))
 
     def arguments(self) -> str:
         """The options that say *what* to run, as shell words for another kdpipe process."""
@@ -103,7 +112,8 @@ def session_options(function: Callable[..., Any]) -> Callable[..., Any]:
             chosen += [f"first_seed={seed}", "seeds=1"]
         store = Store(paths.store_root())
         dataset = dataset or default("dataset")
-        config = Config(dataset, system or default("system"), chosen, root=data_root, imports=imports.current(store, dataset))
+        brought, weights = imports.current(store, dataset), imports.weights(store)
+        config = Config(dataset, system or default("system"), chosen, root=data_root, imports=brought, weights=weights)
         session = Session(
             graph=build(config),
             store=store,

@@ -13,7 +13,7 @@ import click
 
 from cache.errors import ConfigError, DataError
 from cache.store import Store
-from pipeline import paths
+from pipeline import imports, paths
 from pipeline.cli.session import Session, session_options
 from pipeline.text import line_text, size_text
 
@@ -119,17 +119,12 @@ def _imported(store: Store) -> Iterator[tuple[str, Path, str, str]]:
     """The same of every imported file; one that is damaged is listed under its own name."""
     from models.backbones.imported import provenance
 
-    for path in sorted(_room(store).glob("*.safetensors")):
+    for path in imports.weights(store).values():
         try:
             origin = provenance(path)
         except DataError:
             origin = None
         yield ("imported", path, origin.backbone, origin.known) if origin is not None else ("imported: damaged", path, "?", "")
-
-
-def _room(store: Store) -> Path:
-    """Where imported weights are kept."""
-    return store.root / "weights"
 
 
 # -- check ------------------------------------------------------------------------------------------------------------
@@ -233,10 +228,10 @@ def import_weights(file: Path, name: str, backbone: str, position: bool, force: 
     examined = examine(file, backbone, position=position)
     if examined.because == "differs":
         raise DataError(f"{file} is not the published file of its name: its digest differs", hint="fetch it again, or rename it")
-    target = _room(Store(paths.store_root())) / f"{_plain(name, examined.known or file.stem)}.safetensors"
+    target = imports.weights_room(Store(paths.store_root())) / f"{_plain(name, examined.known or file.stem)}.safetensors"
     data = converted(examined)
     new = _publish(target, data, force)
-    short = examined.known.partition(".")[2] or "file"
+    short = target.stem.removeprefix(f"{examined.backbone}.")
     facts = {
         "name": target.stem,
         "path": str(target),
@@ -255,17 +250,17 @@ def import_weights(file: Path, name: str, backbone: str, position: bool, force: 
     if examined.left_out:
         click.echo(f"left out: {len(examined.left_out)} entries that are not the backbone's: {_first(list(examined.left_out))}")
     click.echo(f"{target}\nsha256 {facts['sha256']}\nuse it:")
-    click.echo(f"  {_use(examined.backbone, short, target)}")
+    click.echo(f"  {_use(examined.backbone, short)}")
 
 
-def _use(backbone: str, short: str, path: Path) -> str:
-    """The settings that use an imported file."""
+def _use(backbone: str, short: str) -> str:
+    """The settings that use an imported file: its name is enough."""
     from models.backbones.registry import find
 
     kind = find(backbone).kind
     if kind not in ("appearance", "motion"):
         return f"(no stage extracts {kind} features yet: the file is for training)"
-    settings = {"backbone": backbone, "weights": short, "weights_file": str(path)}
+    settings = {"backbone": backbone, "weights": short}
     return " ".join(f"--set extract.{kind}.{key}={value}" for key, value in settings.items())
 
 
@@ -274,6 +269,8 @@ def _plain(name: str, default: str) -> str:
     chosen = name or re.sub(r"[^a-z0-9._-]+", "-", default.lower()).strip(".-_") or "weights"
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,99}", chosen):
         raise ConfigError(f"{chosen!r} cannot be a name of weights", hint="lower-case letters, digits, '.', '_' and '-', at most 100")
+    if chosen in imports.NO_NAMES:
+        raise ConfigError(f"{chosen!r} is a word of its own for weights", hint="choose --as NAME")
     return chosen
 
 

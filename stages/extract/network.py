@@ -14,6 +14,7 @@ from torch import nn
 
 from cache.errors import ConfigError
 from models import weights as table
+from models.backbones import imported
 from models.backbones.checkpoint import load_into, read_state
 from models.backbones.registry import Backbone, build, options_of
 
@@ -36,25 +37,33 @@ def load_network(entry: Backbone, weights: str, file: Path | None, *, image_size
 
 
 def weights_path(entry: Backbone, weights: str, file: Path | None) -> Path:
-    """The file that holds ``weights`` for ``entry``, checked against the table's digest where it has one."""
+    """The file that holds ``weights`` for ``entry``, checked against the table's digest where it has one.
+
+    ``weights`` may also be the name under which other weights were imported: ``file`` must be those then, and of this network.
+    """
+    setting = f"--set extract.{entry.kind}.weights_file=PATH"
     if weights == "file":
         if file is None:
-            raise ConfigError(f"weights=file for {entry.name} needs a path", hint=f"--set extract.{entry.kind}.weights_file=PATH")
+            raise ConfigError(f"weights=file for {entry.name} needs a path", hint=setting)
         return file
     if weights == "world" and not any(known.name == f"{entry.name}.world" for known in table.of_backbone(entry.name)):
         names = [known.name.partition(".")[2] for known in table.of_backbone(entry.name)]
-        raise ConfigError(
-            f"no weights are shipped for {entry.name}",
-            hint=f"--set extract.{entry.kind}.weights={names[0] if names else 'file'} --set extract.{entry.kind}.weights_file=PATH "
-            "(or weights=random, flagged in every report)",
-        )
+        choice = f"--set extract.{entry.kind}.weights={names[0] if names else 'file'}"
+        hint = f"{choice} {setting} (or weights=random, flagged in every report)"
+        raise ConfigError(f"no weights are shipped for {entry.name}", hint=hint)
+    full = f"{entry.name}.{weights}"
+    if full not in table.WEIGHTS and file is not None and file.stem in (weights, full) and imported.provenance(file) is not None:
+        origin = imported.verify(file)
+        if origin.backbone != entry.name:
+            raise ConfigError(f"the imported weights {weights} are of {origin.backbone}, not of {entry.name}", hint="kdpipe weights ls")
+        return file
     known = table.find(entry.name, weights)
     if known.shipped:
         return table.check(known, table.SHIPPED / known.file)
     if file is None:
         raise ConfigError(
             f"the weights {weights} of {entry.name} are not shipped, and kdpipe downloads nothing by itself",
-            hint=f"fetch {known.file} from {known.source} and --set extract.{entry.kind}.weights_file=PATH",
+            hint=f"fetch {known.file} from {known.source}, then: kdpipe weights import {known.file}   (or {setting})",
         )
     return table.check(known, file)
 

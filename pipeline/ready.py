@@ -1,0 +1,38 @@
+"""What the extraction needs beside its inputs: said before the videos are decoded, not hours later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from cache.errors import ConfigError
+from cache.stage import Node
+from pipeline.judge import FRESH, Judge
+
+
+def require_files(judge: Judge, names: Iterable[str]) -> None:
+    """Raise an error of ours for the first node that would run and names a file, or weights, that are not here."""
+    for name in names:
+        node = judge.graph.nodes[name]
+        if node.stage.files and judge.state(name).status != FRESH:
+            judge.files(node)
+            found = missing_weights(node)
+            if found is not None:
+                raise ConfigError(found[0], hint=found[1])
+
+
+def missing_weights(node: Node) -> tuple[str, str] | None:
+    """What to say and to type if the weights of an extraction are neither shipped nor imported, and no file of them is named."""
+    params: Any = node.params
+    if getattr(params, "weights_file", None) != "" or params.weights == "random":
+        return None
+    from models import weights as table
+
+    setting = f"--set {node.name}.weights_file=PATH"
+    if params.weights == "file":
+        return "weights=file names no file", setting
+    known = table.find(params.network.name, params.weights)
+    if known.shipped:
+        return None
+    hint = f"fetch {known.file} from {known.source}, then: kdpipe weights import {known.file}   (or {setting})"
+    return f"{known.name} is not shipped, and was not imported: {node.name} needs it", hint
