@@ -71,7 +71,7 @@ class RaggedWriter:
         self._written += length
         self._ids.append(id)
         self._lengths.append(length)
-        self._labels.append(np.asarray(labels, "<i4"))
+        self._labels.append(np.array(labels, "<i4"))  # a copy: a view would keep alive whatever it was cut from
 
     def close(self) -> None:
         """Write what belongs to the rows. Raises StoreError if there are more or fewer rows than promised."""

@@ -20,7 +20,7 @@ from stages.records.wire import WireError
 from stages.records.youtube8m import Video, parse_frames, parse_means
 
 #: A piece ends with the video that reaches this size.
-PIECE_BYTES = 16 << 20
+PIECE_BYTES = 4 << 20
 #: The byte whose value is nearest to 0 (-0.00003): what missing audio is filled up with, as the reference fills up with 0.
 ZERO = 127
 #: How many damages a shard's outcome names.

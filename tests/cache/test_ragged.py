@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import weakref
 from pathlib import Path
 
 import h5py
@@ -80,6 +81,15 @@ def test_a_batch_holds_the_rows_that_are_there_and_zeros(
         for number, row in zip(numbers, got):
             assert (row == (frames[number] if 0 <= number < len(frames) else 0)).all()
     assert store.batch(which, [0, 2]).tolist() == [store.batch([video], [[0, 2]])[0].tolist() for video in which]
+
+
+def test_a_writer_keeps_nothing_of_what_it_has_written(tmp_path: Path) -> None:
+    payload = np.zeros(100, np.int32)
+    gone = weakref.ref(payload)
+    with RaggedWriter(tmp_path / "a", 5) as writer:
+        writer.append("x", payload[:2], np.zeros((2, 5), np.uint8))
+        del payload
+        assert gone() is None
 
 
 def test_a_padded_batch_ends_in_zeros_and_is_cut_at_its_length(tmp_path: Path) -> None:
