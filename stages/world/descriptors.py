@@ -1,7 +1,8 @@
 """What the extractor of the drawn programmes sees and hears: a row of numbers for each step, to be whitened and put into bytes.
 
 Sight: the small network made for this world (models/backbones) looks at each picture; its last map is averaged over the whole picture, its
-halves and its twelfths, and its maximum taken: 16 x 128 = 2048 numbers, as many as Inception's. Hearing: 64 log-mel bands, mean and
+halves and its twelfths, and its maximum taken: 16 x 128 = 2048 numbers, as many as Inception's. The whole counts most, so that it is what
+the leading components of a PCA are made of. Hearing: 64 log-mel bands, mean and
 deviation over the half second around the step: 128 numbers.
 """
 
@@ -26,10 +27,12 @@ from stages.world.sound import soundtrack
 
 Floats = npt.NDArray[np.float32]
 #: side of the pictures that the network sees: smaller than what it was trained on, for speed
-SIZE = 80
+SIZE = 96
 #: pictures that go through it at once: fixed, since another number could change the last bits
 AT_ONCE = 16
 WINDOW, HOP, BANDS = 512, 256, 64
+#: factors of the maximum, and of the averages over grids of (rows, columns)
+MAXIMUM, GRIDS = 0.2, {(1, 1): 3.0, (1, 2): 0.4, (3, 4): 0.2}
 #: seconds heard around a step
 AROUND = 0.5
 SIGHT, HEARING = 2048, 2 * BANDS
@@ -54,8 +57,8 @@ class Eye:
 
     def _see(self, x: torch.Tensor) -> Floats:
         map_ = self._net.forward_features(x)
-        parts = [F.adaptive_avg_pool2d(map_, size).flatten(1) for size in (1, (1, 2), (3, 4))]
-        rows: Floats = torch.cat([map_.amax((2, 3)), *parts], 1).numpy()
+        parts = [factor * F.adaptive_avg_pool2d(map_, grid).flatten(1) for grid, factor in GRIDS.items()]
+        rows: Floats = torch.cat([MAXIMUM * map_.amax((2, 3)), *parts], 1).numpy()
         return rows
 
 
