@@ -38,13 +38,20 @@ def fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, i
     """
     at = start
     while at < end:
-        key, at = varint(data, at, end)
+        key = data[at]
+        if key < 0x80:  # nearly every key and many lengths are one byte: a call for each would take as long as all the rest
+            at += 1
+        else:
+            key, at = varint(data, at, end)
         number, kind = key >> 3, key & 7
         if number == 0 or number >= 1 << 29:
             raise WireError(f"byte {at}: field {number} cannot be")
         begin = at
         if kind == BYTES:
-            length, begin = varint(data, at, end)
+            if at < end and data[at] < 0x80:
+                length, begin = data[at], at + 1
+            else:
+                length, begin = varint(data, at, end)
             at = begin + length
         elif kind == VARINT:
             _, at = varint(data, at, end)
