@@ -2,10 +2,10 @@
 
     python benchmarks/records.py [--videos 500] [--rounds 7] [--json FILE]
 
-Writes one shard of the published shape (120 to 300 frames of 1024 + 128 bytes) and reads it in a loop with each reader that is installed:
-every video to two arrays (T, 1024), (T, 128), its labels and its id. Medians of the rounds in videos and megabytes a second, and as
-ratios to ours. Ours verifies both checksums; ``tfrecord`` verifies none; TensorFlow verifies them. ``ours, no parsing`` and ``file`` (reading
-the bytes alone) show what is left to gain. The file comes from the page cache: processors are compared, not disks.
+Writes one shard of the published shape (120 to 300 frames of 1024 + 128 bytes) and reads it in a loop with each reader that is
+installed: every video to two arrays (T, 1024), (T, 128), its labels and its id. Medians of the rounds in videos and megabytes a
+second, and as ratios to ours. Ours verifies both checksums, and so does TensorFlow; ``tfrecord`` verifies none. ``ours, no parsing``
+and ``file`` (reading the bytes alone) show what is left to gain. The file comes from the page cache: processors are compared, not disks.
 """
 
 from __future__ import annotations
