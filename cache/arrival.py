@@ -18,7 +18,7 @@ from cache import fs, layout
 from cache.digest import CHUNK, FileEntry, Manifest
 from cache.errors import StoreError
 from cache.locks import Owner
-from cache.remote import Remote, Step
+from cache.remote import Check, Remote, Step
 from cache.shard import Hole, read_row, scan
 from cache.store import Store, listed
 
@@ -39,6 +39,28 @@ def receive_object(store: Store, manifest: Manifest, source: Remote, step: Step)
         _check_alone(files, manifest)
         fs.remove_file(temporary / "manifest.json")  # of an arrival that was killed at the end
         store.name_object(temporary, manifest)
+
+
+def receive_file(store: Store, path: str, source: Remote, step: Step, check: Check) -> int:
+    """Bring a large file that tells by itself whether it is whole. Raises DamageError if ``check`` refuses it; returns its size."""
+    size = source.size(path) or 0
+    with _arriving(store, hashlib.sha256(path.encode()).hexdigest()) as temporary:
+        file = temporary / Path(path).name
+        for start in dict.fromkeys((min(_length(file), size), 0)):
+            if start == 0:
+                fs.remove_file(file)
+            _write(file, source.chunks(path, start), size - start, step)
+            _forget_cached(file)
+            wrong = check(file)
+            if not wrong:
+                break
+        else:
+            fs.remove_file(file)
+            raise source.damage(f"{path}: {wrong}")
+        file.chmod(0o444)
+        fs.fsync_file(file)
+        fs.move(file, store.root / path)
+    return size
 
 
 def receive_shard(store: Store, path: str, source: Remote, step: Step) -> int:

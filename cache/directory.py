@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from cache import layout
-from cache.arrival import receive_object, receive_shard
+from cache.arrival import receive_file, receive_object, receive_shard
 from cache.digest import Manifest
-from cache.remote import CHUNK, DamageError, Remote, RemoteError, Step
+from cache.remote import CHUNK, Check, DamageError, Remote, RemoteError, Step
 from cache.store import Store
 
 
@@ -131,6 +131,11 @@ class Directory(Remote):
         """Fetch an object; what an earlier transfer brought is used."""
         self._stat(layout.object_directory(manifest.digest))
         receive_object(self.store, manifest, source, step)
+
+    def receive_file(self, path: str, source: Remote, step: Step, check: Check) -> int:
+        """Fetch a large file that tells by itself whether it is whole."""
+        self._stat(path)
+        return receive_file(self.store, path, source, step, check)
 
     def receive_shard(self, path: str, source: Remote, step: Step) -> int:
         """Fetch what is new in a shard."""

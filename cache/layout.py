@@ -59,6 +59,16 @@ def ref(dataset: str, system: str, node: str) -> str:
     return f"refs/{escape(dataset)}/{escape(system)}/{escape(node)}"
 
 
+def imports(dataset: str) -> str:
+    """The file that says which features of a dataset were imported."""
+    return f"imports/{escape(dataset)}.json"
+
+
+def weights(stem: str) -> str:
+    """The file of imported weights."""
+    return f"weights/{name(stem)}.safetensors"
+
+
 def _short(text: object) -> str:
     shown = repr(text)
     return shown if len(shown) <= 80 else shown[:77] + "..."

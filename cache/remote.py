@@ -28,6 +28,8 @@ CHUNK = 4 << 20
 
 #: Told how many bytes have travelled since it was told last.
 Step = Callable[[int], None]
+#: Reads a file and says what is wrong with it, "" if nothing is.
+Check = Callable[[Path], str]
 
 
 #: What the fields of a record are.
@@ -108,6 +110,10 @@ class Remote(ABC):
     @abstractmethod
     def receive_object(self, manifest: Manifest, source: Remote, step: Step) -> None:
         """Fetch an object from ``source``; it appears under its name only after every digest was found right."""
+
+    @abstractmethod
+    def receive_file(self, path: str, source: Remote, step: Step, check: Check) -> int:
+        """Fetch a large file that tells by itself whether it is whole; returns its size. Raises DamageError if ``check`` refuses it."""
 
     @abstractmethod
     def receive_shard(self, path: str, source: Remote, step: Step) -> int:

@@ -10,10 +10,11 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from cache import layout
 from cache.record import Record
-from cache.remote import LIST, DamageError, Remote, RemoteError
+from cache.remote import LIST, Check, DamageError, Remote, RemoteError
 from cache.store import open_sealed
 
 
@@ -21,8 +22,9 @@ from cache.store import open_sealed
 class Moved:
     """What a transfer did, or would do.
 
-    ``records`` ... ``pins`` count what was sent, ``size`` is the bytes of these objects and rows, ``there`` counts the results that
-    the target had. ``gone`` names results whose record the source has no more; ``damaged`` is what was left out for that reason.
+    ``records`` ... ``files`` count what was sent (files: lists of imported features, and imported weights), ``size`` is the bytes of
+    these objects, rows and weights, ``there`` counts the results that the target had. ``gone`` names results whose record the source
+    has no more; ``damaged`` is what was left out for that reason.
     """
 
     records: int = 0
@@ -30,6 +32,7 @@ class Moved:
     shards: int = 0
     refs: int = 0
     pins: int = 0
+    files: int = 0
     size: int = 0
     there: int = 0
     gone: list[str] = field(default_factory=list)
@@ -228,6 +231,46 @@ class Transfer:
         self.moved.pins += 1
         if not self.dry_run:
             self.target.write(path, data, read_only=False)
+
+    # -- what was imported ----------------------------------------------------------------------------------------
+
+    def sealed(self, path: str, wrong: Callable[[dict[str, Any]], str], *, replace: bool = False) -> dict[str, Any] | None:
+        """Bring a sealed file; one that the target has is kept, or with ``replace`` replaced. Returns what it says if it came.
+
+        Raises DamageError if it is damaged, or if ``wrong`` says what cannot be in it.
+        """
+        data = self.source.read(path)
+        if data is None:
+            return None
+        there = self.target.size(path) is not None
+        if there and (not replace or self._same(path, data)):
+            return None
+        try:
+            value = open_sealed(data)
+        except ValueError as error:
+            raise self.source.damage(f"{path} is damaged ({error})") from error
+        if told := wrong(value):
+            raise self.source.damage(f"{path}: {told}")
+        self.moved.files += 1
+        if not self.dry_run:
+            self.target.write(path, data, read_only=False)
+        return value
+
+    def file(self, path: str, check: Check) -> bool:
+        """Bring a large file that ``check`` finds whole; one that the target has is kept. False if it did not come."""
+        size = self.source.size(path)
+        if size is None or self.target.size(path) is not None:
+            return False
+        if not self.dry_run:
+            self.target.receive_file(path, self.source, self._travelled, check)
+        self.moved.files += 1
+        self.moved.size += size
+        return True
+
+    def _same(self, path: str, data: bytes) -> bool:
+        with contextlib.suppress(DamageError):
+            return self.target.read(path) == data
+        return False
 
 
 def predecessors(remote: Remote, stage: str, name: str) -> list[tuple[str, bytes]]:

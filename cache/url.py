@@ -19,7 +19,7 @@ from cache import layout
 from cache.arrival import sound_rows
 from cache.digest import FileEntry, Manifest
 from cache.errors import KdpipeError
-from cache.remote import CHUNK, Remote, RemoteError, Step, format_bytes
+from cache.remote import CHUNK, Check, Remote, RemoteError, Step, format_bytes
 
 #: Protocols of places that have names but no directories.
 FLAT = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "r2"})
@@ -111,6 +111,18 @@ class Url(Remote):
                 self._receive_file(manifest.digest, entry, source, step)
         self.write(f"{layout.object_directory(manifest.digest)}/manifest.json", manifest.dump())
         self.manifest(manifest.digest)
+
+    def receive_file(self, path: str, source: Remote, step: Step, check: Check) -> int:
+        """Put a file that was found whole, and read it back."""
+        file = source.local(path)
+        wrong = check(file) if file is not None else "it is not at hand to be checked"
+        if wrong:
+            raise source.damage(f"{path}: {wrong}")
+        sent = self._put(path, source.chunks(path), step)
+        if self._digest(path) != sent:
+            self._remove(path)
+            raise RemoteError(f"{self.name}: {path} was written, but reads differently", hint="try again")
+        return self.size(path) or 0
 
     def receive_shard(self, path: str, source: Remote, step: Step) -> int:
         """Put a shard whose every row was found sound, if it is longer than the one that is there."""

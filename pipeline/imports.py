@@ -8,6 +8,8 @@ by their name alone.
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,27 @@ def weights(store: Store) -> dict[str, Path]:
 def weights_room(store: Store) -> Path:
     """Where imported weights are kept."""
     return store.root / "weights"
+
+
+def wrong(value: Mapping[str, Any]) -> str:
+    """What cannot be in a list of imports that somebody else wrote, "" if nothing."""
+    from stages.imported import ImportedParams  # only here: an import is rare, and this module is read by every verb
+
+    plain = {f.name: (int, float) if isinstance(f.default, float) else type(f.default) for f in dataclasses.fields(ImportedParams)}
+    choices = {f.name: f.metadata["choices"] for f in dataclasses.fields(ImportedParams) if f.metadata["choices"]}
+    standing, past = value.get("current"), value.get("past")
+    if not isinstance(standing, dict) or not isinstance(past, list) or not set(standing) <= set(KINDS):
+        return "it is no list of imports"
+    for one in [*standing.values(), *past]:
+        if not isinstance(one, dict) or not {"kind", "sha256", "file", "when"} <= set(one) <= set(plain):
+            return "an import has other fields than it should"
+        if not all(isinstance(one[name], plain[name]) and str(one[name]).isprintable() for name in one):
+            return "an import has a field that cannot be read"
+        if not all(one[name] in choices[name] for name in choices if name in one) or not re.fullmatch("[0-9a-f]{64}", one["sha256"]):
+            return "an import has a field of an unknown value"
+    if any(one["kind"] != kind for kind, one in standing.items()):
+        return "an import is of another kind than it says"
+    return ""
 
 
 def put(store: Store, dataset: str, imports: Mapping[str, Import]) -> None:

@@ -14,8 +14,10 @@ from cache import layout
 from cache.directory import Directory
 from cache.errors import StoreError
 from cache.remote import DamageError, Remote, open_remote
+from cache.stage import Node
 from cache.store import Record, Store, listed
 from cache.transfer import Moved, Transfer
+from pipeline.cli.brought import pull_brought, push_brought
 from pipeline.cli.session import Session, select, session_options
 from pipeline.judge import FRESH, Judge
 from pipeline.progress import Bar
@@ -45,6 +47,7 @@ def push(session: Session, remote: str, targets: tuple[str, ...], everything: bo
             transfer.result(key)
         for path, key in refs.items():
             transfer.ref(path, key)
+        push_brought(session, transfer, _nodes(session, targets), everything=everything)
         for pin in listed(session.store.root / "pins") if everything else ():
             if pin.suffix == ".json":
                 transfer.pin(pin.name)
@@ -68,6 +71,11 @@ def _everything(store: Store) -> tuple[list[str], dict[str, str]]:
     keys = list(store.keys())
     refs = {path.relative_to(store.root).as_posix(): key for path, key in store.refs()}
     return keys, {path: key for path, key in refs.items() if key in set(keys)}
+
+
+def _nodes(session: Session, targets: tuple[str, ...]) -> list[Node]:
+    """The targets and what they read."""
+    return session.graph.closure(select(session, targets))
 
 
 @contextlib.contextmanager
@@ -106,6 +114,7 @@ def _tell_push(session: Session, target: Remote, moved: Moved) -> None:
             "shards of rows": moved.shards,
             "refs": moved.refs,
             "pins": moved.pins,
+            "imported files": moved.files,
         }
         sent = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         there = f"; {moved.there} results were there already" if moved.there else ""
@@ -144,10 +153,12 @@ def pull(session: Session, remote: str, targets: tuple[str, ...], no_items: bool
     how it differs from what is wanted now.
     """
     source = open_remote(remote)
-    judge = session.judge(read_files=not by_ref)
     rows: list[Row] = []
     with _transfer(session, source, Directory(session.store.root, own=True), items=not no_items) as transfer:
-        for node in session.graph.closure(select(session, targets)):
+        if not by_ref:
+            session = pull_brought(session, transfer, _nodes(session, targets))
+        judge = session.judge(read_files=not by_ref)
+        for node in _nodes(session, targets):
             try:
                 row = _by_ref(judge, transfer, node.name) if by_ref else _wanted(judge, transfer, node.name)
             except DamageError as error:
