@@ -4,7 +4,8 @@ A system brings a :class:`Task` (a network, its batches, its loss, its validatio
 the learning rate, gradient clipping, selection of the best epoch on the validation split, early stopping, curves, and a
 checkpoint from which a killed run goes on to the same bits as an uninterrupted one.
 
-The limits: one process, one device, and a task whose batches depend on (seed, epoch) alone.
+Several processes can share every batch (:mod:`models.training.distributed`): then each runs this loop on its slices, gradients
+are averaged, and the first process writes the checkpoint. The limit: a task whose batches depend on (seed, epoch) alone.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 from cache.errors import DataError
 from cache.stage import Progress
-from models.training import checkpoint
+from models.training import checkpoint, distributed
 from models.training.determinism import random_state, restore_random_state
 
 #: what selects the best epoch; the higher the better
@@ -120,10 +121,11 @@ def fit(task: Task, recipe: Recipe, scratch: Path, progress: Callable[..., Progr
                 optimizer.zero_grad(set_to_none=True)
                 loss, terms, samples = task.loss(batch)
                 loss.backward()
+                distributed.average_gradients(model.parameters())
                 if recipe.clip > 0:
                     nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
                 optimizer.step()
-                _add(at, {"loss": loss, **terms}, samples)
+                _add(at, distributed.average_terms({"loss": loss, **terms}), samples)
                 at.step += 1
                 bar.step()
                 if time.monotonic() - saved > every_seconds:
@@ -167,6 +169,8 @@ def _patience_is_out(at: Progressed, recipe: Recipe) -> bool:
 
 
 def _save(model: nn.Module, optimizer: torch.optim.Optimizer, at: Progressed, scratch: Path) -> None:
+    if distributed.rank() > 0:
+        return
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "random": random_state(), "at": vars(at)}
     checkpoint.save(scratch, state)
 

@@ -34,7 +34,7 @@ class TrainParams:
     groups: int = option(8, "G of NeXtVLAD; audio has half of it")
     clusters: int = option(128, "K of NeXtVLAD and NetVLAD; audio has half of it")
     hidden: int = option(2048, "width of the representation (NeXtVLAD, NetVLAD)")
-    expansion: int = option(2, "lambda of NeXtVLAD")
+    expansion: float = option(2.0, "lambda of NeXtVLAD; below 1 for a laptop")
     gating_reduction: int = option(8, "r of NeXtVLAD")
     drop_rate: float = option(0.5, "dropout on the VLAD vector of NeXtVLAD")
     bn_decay: float = option(0.999, "of the moving statistics; trainings of a few hundred steps want 0.9")
@@ -64,6 +64,7 @@ class TrainParams:
     holdout: float = option(0.02, "share of the training videos that select the best epoch (and are not trained on)")
     patience: int = option(0, "stop after so many epochs without a better GAP on them (0: never)")
     seed: int = option(0, "of the initial weights, the dropout and the order of the videos")
+    processes: int = option(1, "processes (on CUDA: devices) that share every batch; in the key, because sums are split by them")
     threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it")
 
 

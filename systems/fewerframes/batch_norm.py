@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.training import distributed
+
 EPSILON = 1e-3
 DECAY = 0.999
 
@@ -38,6 +40,8 @@ class BatchNorm(nn.Module):
         """(N, C) to (N, C), with the statistics of these rows in training mode and the moving ones in eval mode."""
         if not self.training:
             return F.batch_norm(x, self.running_mean, self.running_var, self.gamma, self.beta, False, 0.0, EPSILON)
+        if distributed.size() > 1:
+            return self._together(x, *self._moments(x), len(x))
         out, mean, inverse = torch.native_batch_norm(x, self.gamma, self.beta, None, None, True, 0.0, EPSILON)
         self.update(mean.detach(), inverse.detach().pow(-2) - EPSILON, x.shape[0])
         return out
@@ -47,15 +51,22 @@ class BatchNorm(nn.Module):
         if not self.training or not times:
             return self(x)
         total = len(x) + times
-        if len(x):
-            variance, mean = torch.var_mean(x, 0, correction=0)
-        else:
-            mean = variance = torch.zeros_like(row)
+        mean, variance = self._moments(x) if len(x) else (torch.zeros_like(row), torch.zeros_like(row))
         whole = (len(x) * mean + times * row) / total
         spread = (len(x) * (variance + (mean - whole).square()) + times * (row - whole).square()) / total
-        self.update(whole.detach(), spread.detach(), total)
-        scale = self.gamma * torch.rsqrt(spread + EPSILON)
-        return torch.addcmul(self.beta - whole * scale, x, scale)
+        return self._together(x, whole, spread, total)
+
+    @staticmethod
+    def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+        variance, mean = torch.var_mean(x, 0, correction=0)
+        return mean, variance
+
+    def _together(self, x: Tensor, mean: Tensor, variance: Tensor, rows: int) -> Tensor:
+        """Normalise ``x`` by the moments of ``rows`` rows, joined with those of the other processes that share the batch."""
+        mean, variance, rows = distributed.moments(mean, variance, rows)
+        self.update(mean.detach(), variance.detach(), rows)
+        scale = self.gamma * torch.rsqrt(variance + EPSILON)
+        return torch.addcmul(self.beta - mean * scale, x, scale)
 
     @torch.no_grad()
     def update(self, mean: Tensor, variance: Tensor, rows: int) -> None:

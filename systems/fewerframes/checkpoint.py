@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from cache.errors import DataError
+from models.training import distributed
 from models.training.loop import Result
 from systems.fewerframes.arithmetic import Normalisation
 from systems.fewerframes.data import Batch, View
@@ -42,7 +43,9 @@ class Network:
 def write_network(
     out: Path, arguments: dict[str, Any], normalisation: Normalisation, view: View, result: Result, about: dict[str, Any]
 ) -> None:
-    """Write the best weights, how to build and feed the network, and the curves."""
+    """Write the best weights, how to build and feed the network, and the curves; of several processes the first writes."""
+    if distributed.rank() > 0:
+        return
     (out / "model.safetensors").write_bytes(save({name: tensor.contiguous() for name, tensor in result.best.items()}))
     eigenvalues = None if normalisation.name != "whitening" else _plain(normalisation.eigenvalues)
     record = {

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cache.errors import ConfigError, nearest
+from models.training import distributed
 from systems.fewerframes.output import Output
 
 DISTANCES = ("sqerr", "kl_classes", "kl_bernoulli")
@@ -59,7 +60,7 @@ class Term:
     def value(self, student: Tensor, teacher: Tensor) -> Tensor:
         """The unweighted term; both are (B, classes or dimensions). No gradient reaches the teacher."""
         rows = _ROWS[self.distance](student, teacher.detach().to(student.dtype))
-        return rows.sum() if self.reduction == "sum" else rows.mean()
+        return rows.sum() * distributed.size() if self.reduction == "sum" else rows.mean()  # gradients are averaged over processes
 
 
 @dataclass(frozen=True)

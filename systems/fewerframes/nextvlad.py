@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from cache.errors import ConfigError
+from models.training import distributed
 from systems.fewerframes.batch_norm import BatchNorm
 from systems.fewerframes.classifiers import attach, classify
 from systems.fewerframes.dense import Dense
@@ -35,9 +35,9 @@ class Assignment(NamedTuple):
 class NeXtVLADEncoder(nn.Module):
     """Frames of one modality to one normalised vector of F K numbers, feature-major (index f K + k)."""
 
-    def __init__(self, width: int, *, groups: int, clusters: int, expansion: int) -> None:
+    def __init__(self, width: int, *, groups: int, clusters: int, expansion: float) -> None:
         super().__init__()
-        expanded = expansion * width
+        expanded = int(expansion * width)
         if expanded % groups:
             raise ConfigError(f"{expanded} expanded channels (expansion {expansion} x {width}) do not split into {groups} groups")
         self.groups, self.clusters, self.size = groups, clusters, expanded // groups
@@ -103,8 +103,9 @@ class NeXtVLAD(nn.Module):
     """The video classifier: encoders, dropout, a hidden layer with squeeze-and-excitation gating, a classifier.
 
     ``feature_sizes`` are the widths of rgb and audio; one width alone is a network without audio, which has half the groups
-    and half the clusters of rgb. ``classifier`` is ``"logistic"`` or ``"moe"``. The defaults are the published setting
-    (88.9 M parameters). ``scopes`` are the names of the encoders, as the checkpoints have them.
+    and half the clusters of rgb. An ``expansion`` below 1 makes the network narrower than its input. ``classifier`` is
+    ``"logistic"`` or ``"moe"``. The defaults are the published setting (88.9 M parameters). ``scopes`` are the names of the
+    encoders, as the checkpoints have them.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class NeXtVLAD(nn.Module):
         groups: int = 8,
         clusters: int = 128,
         hidden: int = 2048,
-        expansion: int = 2,
+        expansion: float = 2.0,
         gating_reduction: int = 8,
         drop_rate: float = 0.5,
         classifier: str = "logistic",
@@ -156,7 +157,7 @@ class NeXtVLAD(nn.Module):
         return self._classify(torch.cat([encoder.forward_packed(part) for encoder, part in zip(self.encoders, parts)], dim=1))
 
     def _classify(self, encoded: Tensor) -> Output:
-        vlad = F.dropout(encoded, self.drop_rate, self.training)
+        vlad = distributed.dropout(encoded, self.drop_rate, self.training)
         hidden = self.hidden1_bn(vlad @ self.hidden1_weights)
         gate = torch.relu(self.gating_bn(hidden @ self.gating_weights_1))
         representation = hidden * torch.sigmoid(gate @ self.gating_weights_2)

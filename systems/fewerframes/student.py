@@ -14,11 +14,16 @@ from systems.fewerframes.checkpoint import write_network
 from systems.fewerframes.losses import PRESETS, Objective
 from systems.fewerframes.parallel import train_parallel
 from systems.fewerframes.targets import Dumped, Online, representation_width
-from systems.fewerframes.train import Prepared, VideoTask, fresh_network, prepare, train_task
+from systems.fewerframes.train import Prepared, VideoTask, fresh_network, prepare, together, train_task
 
 
 def run(ctx: Context) -> None:
     """Train a student; what it learns from is in ``ctx.params``: ``rep``, ``pred``, ``targets`` and ``regime``."""
+    together(ctx, work)
+
+
+def work(ctx: Context) -> None:
+    """The part of one process."""
     params = ctx.params
     prepared = prepare(ctx)
     objective = objective_of(params)

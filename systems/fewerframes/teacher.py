@@ -8,11 +8,16 @@ from __future__ import annotations
 from cache.stage import Context
 from systems.fewerframes.checkpoint import write_network
 from systems.fewerframes.losses import Objective
-from systems.fewerframes.train import VideoTask, fresh_network, prepare, train_task
+from systems.fewerframes.train import VideoTask, fresh_network, prepare, together, train_task
 
 
 def run(ctx: Context) -> None:
     """Train the teacher."""
+    together(ctx, work)
+
+
+def work(ctx: Context) -> None:
+    """The part of one process."""
     params = ctx.params
     prepared = prepare(ctx)
     objective = Objective(epsilon=params.ce_epsilon, form=params.ce_form)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from cache.errors import ConfigError
 from cache.stage import Context
+from models.training import distributed
 from models.training.determinism import make_deterministic
 from models.training.loop import Recipe, Result, fit
 from systems.fewerframes.arithmetic import Normalisation, load_eigenvalues
@@ -54,7 +56,8 @@ class VideoTask:
         """The steps of ``epoch``; the last ``finetune`` epochs are without the teacher."""
         params = self.params
         distil = self.targets is not None and epoch < params.epochs - self.finetune
-        return [Step(p, distil) for p in self.train.shuffled(params.batch_size, params.seed, epoch, drop_last=params.drop_last)]
+        shuffled = self.train.shuffled(params.batch_size, params.seed, epoch, drop_last=params.drop_last)
+        return [Step(distributed.share(places), distil) for places in shuffled]
 
     def loss(self, step: Step) -> tuple[Tensor, Mapping[str, Tensor], int]:
         """Total loss of the training videos of ``step``, and its parts."""
@@ -151,6 +154,43 @@ def with_decay(model: nn.Module, decay: float) -> nn.Module:
         if isinstance(module, BatchNorm):
             module.decay = decay
     return model
+
+
+def together(ctx: Context, work: Callable[[Context], None]) -> None:
+    """Run ``work(ctx)`` in as many processes as the stage's parameters say; each has a part of every batch.
+
+    Several processes show no progress. Raises ConfigError if the batches do not divide among them.
+    """
+    params, processes = ctx.params, ctx.params.processes
+    if processes == 1:
+        work(ctx)
+        return
+    if params.batch_size % processes or not params.drop_last:
+        raise ConfigError(
+            f"batches of {params.batch_size} videos and a last one of any size do not divide among {processes} processes",
+            hint="choose a batch_size that is a multiple of processes, and drop_last: true",
+        )
+    distributed.run_together(processes, _with_device, work, dataclasses.replace(ctx, progress=Quiet), device=ctx.device)
+
+
+class Quiet:
+    """A progress bar that shows nothing."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def step(self, n: int = 1, note: str = "") -> None:
+        """Nothing."""
+
+    def __enter__(self) -> Quiet:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def _with_device(device: str, work: Callable[[Context], None], ctx: Context) -> None:
+    work(dataclasses.replace(ctx, device=device))
 
 
 def train_task(ctx: Context, task: Any) -> Result:

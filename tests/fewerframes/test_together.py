@@ -1,0 +1,52 @@
+"""Several processes that share every batch end where one process does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cache.errors import ConfigError, DataError
+from tests.fewerframes.conftest import Bench
+
+
+def same_course(one: Path, two: Path, *, tolerance: float) -> None:
+    """Both trainings have the same curves and the same weights, but for the order in which sums were made."""
+    curves = [[json.loads(line) for line in (path / "curves.jsonl").read_text().splitlines()] for path in (one, two)]
+    for a, b in zip(*curves, strict=True):
+        assert a.keys() == b.keys()
+        assert [b[name] for name in a if name.startswith("train_")] == pytest.approx(
+            [a[name] for name in a if name.startswith("train_")], rel=tolerance
+        )
+    first, second = (load_file(path / "model.safetensors") for path in (one, two))
+    for name, value in first.items():
+        assert torch.allclose(value, second[name], rtol=tolerance, atol=tolerance * max(1.0, float(value.abs().max()))), name
+
+
+def test_two_processes_train_the_teacher_of_one_with_dropout_and_batch_statistics(bench: Bench) -> None:
+    one, two = (bench.teacher(f"p{n}", processes=n, drop_rate=0.3, epochs=2, lr=1e-3) for n in (1, 2))
+    same_course(one, two, tolerance=2e-3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("changes", [{"loss": "reimpl"}, {"network": "nextvlad-mix", "branches": 2}, {"regime": "parallel"}])
+def test_two_processes_train_the_student_of_one(changes: dict[str, object], trained: tuple[Bench, dict[str, Path]], tmp_path: Path) -> None:
+    bench, made = trained
+    own = Bench(tmp_path, bench.ingest)
+    settings = {"rep": True, "pred": True, "epochs": 2, "lr": 1e-3, **changes}
+    one, two = (own.student(f"p{n}", {"dump": made["dump"]}, processes=n, **settings) for n in (1, 2))
+    same_course(one, two, tolerance=2e-3)
+
+
+def test_batches_that_do_not_divide_are_refused(bench: Bench) -> None:
+    with pytest.raises(ConfigError, match="do not divide among 3 processes"):
+        bench.teacher(processes=3)
+
+
+def test_an_error_of_the_processes_reaches_the_one_who_asked(bench: Bench) -> None:
+    (bench.ingest / "train.h5").unlink()
+    with pytest.raises((DataError, torch.multiprocessing.ProcessRaisedException), match="no partition 'train'"):
+        bench.teacher(processes=2)
