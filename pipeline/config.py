@@ -85,6 +85,12 @@ def names(kind: str) -> list[str]:
     return sorted(path.stem for path in (paths.CONFIGS / kind).glob("*.yaml"))
 
 
+def shown_on(system: str) -> str:
+    """The dataset that a system's config names as its own (``dataset: NAME``), for when none is named; "" if it names none."""
+    path = paths.CONFIGS / "systems" / f"{system}.yaml"
+    return str(read_yaml(path).get("dataset") or "") if path.is_file() else ""
+
+
 def parse_setting(text: str) -> tuple[str, Any]:
     """``"student.kd_alpha=2"`` -> ``("student.kd_alpha", 2)``; values are read as YAML scalars."""
     key, equals, value = text.partition("=")
@@ -125,6 +131,7 @@ class Config:
         files = [paths.CONFIGS / "systems" / f"{system}.yaml", paths.CONFIGS / "datasets" / f"{dataset}.yaml"]
         local = paths.PROJECT / "kdpipe.local.yaml"
         layers = [(str(f.relative_to(paths.PROJECT)), read_yaml(f)) for f in files]
+        layers[0][1].pop("dataset", None)  # what the system is shown on if no dataset is named: shown_on
         if local.exists():
             mine = {k: v for k, v in read_yaml(local).items() if k not in ("dataset", "system")}
             layers.append((local.name, mine))

@@ -16,7 +16,7 @@ import click
 from cache.errors import ConfigError
 from cache.store import Store
 from pipeline import imports, paths
-from pipeline.config import Config, read_yaml
+from pipeline.config import Config, read_yaml, shown_on
 from pipeline.graph import Graph, build
 from pipeline.imports import Import
 from pipeline.judge import Judge
@@ -64,12 +64,14 @@ class Session:
         return shlex.join(words)
 
 
-def default(name: str) -> str:
-    """The dataset or system to use when none is named."""
+def default(name: str, system: str = "") -> str:
+    """The dataset or system to use when none is named; ``system`` may have a dataset of its own to be shown on."""
     value = os.environ.get(f"KDPIPE_{name.upper()}")
     local = paths.PROJECT / "kdpipe.local.yaml"
     if not value and local.exists():
         value = str(read_yaml(local).get(name) or "")
+    if not value and name == "dataset" and system:
+        value = shown_on(system)
     return value or DEFAULTS[name]
 
 
@@ -111,9 +113,10 @@ def session_options(function: Callable[..., Any]) -> Callable[..., Any]:
         if seed is not None:
             chosen += [f"first_seed={seed}", "seeds=1"]
         store = Store(paths.store_root())
-        dataset = dataset or default("dataset")
+        system = system or default("system")
+        dataset = dataset or default("dataset", system)
         brought, weights = imports.current(store, dataset), imports.weights(store)
-        config = Config(dataset, system or default("system"), chosen, root=data_root, imports=brought, weights=weights)
+        config = Config(dataset, system, chosen, root=data_root, imports=brought, weights=weights)
         session = Session(
             graph=build(config),
             store=store,
@@ -135,7 +138,9 @@ def session_options(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(session, **rest)
 
     decorators = [
-        click.option("--dataset", default="", help="A config of configs/datasets (default: world, or KDPIPE_DATASET)."),
+        click.option(
+            "--dataset", default="", help="A config of configs/datasets (default: KDPIPE_DATASET, or the world that fits the system)."
+        ),
         click.option("--system", default="", help="A config of configs/systems (default: videoqa, or KDPIPE_SYSTEM)."),
         click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one parameter, for example student.kd_alpha=2."),
         click.option(
