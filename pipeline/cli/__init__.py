@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import-features": ("import_features", "Use features that somebody else extracted: HDF5 files or npy trees."),
     "export-features": ("export_features", "Write features as published code reads them: HDF5 or npy."),
     "compare-features": ("compare_features", "Compare two sets of features, video by video."),
+    "make-records": ("make_records", "Describe your own videos second by second, in the format of YouTube-8M."),
     "weights": ("weights", "List, check and import published weights."),
     "push": ("transfer", "Copy results to a directory or URL that a team shares."),
     "pull": ("transfer", "Fetch results from there instead of computing them."),
