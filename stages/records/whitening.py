@@ -40,8 +40,8 @@ class Whitening:
         return z
 
     def save(self, folder: Path, prefix: str = "") -> None:
-        """Write ``mean.npy``, ``eigenvals.npy`` (F, 1) and ``eigenvecs.npy``, as the public archive has them."""
-        for name, array in zip(FILES, (self.mean, self.eigenvalues[:, None], self.vectors)):
+        """Write ``mean.npy`` (F, 1), ``eigenvals.npy`` (F, 1) and ``eigenvecs.npy`` (d, F), a vector a row, as the public archive does."""
+        for name, array in zip(FILES, (self.mean[:, None], self.eigenvalues[:, None], np.ascontiguousarray(self.vectors.T))):
             np.save(folder / f"{prefix}{name}", array, allow_pickle=False)
 
     @classmethod
@@ -53,7 +53,7 @@ class Whitening:
                 arrays.append(np.load(folder / f"{prefix}{name}", allow_pickle=False).astype(np.float32))
             except (OSError, ValueError) as error:
                 raise DataError(f"{folder / name}: {error}", hint=f"expected {', '.join(FILES)} as in the public archive") from error
-        mean, values, vectors = arrays[0].ravel(), arrays[1].ravel(), arrays[2]
+        mean, values, vectors = arrays[0].ravel(), arrays[1].ravel(), arrays[2].T
         if vectors.ndim != 2 or not len(mean) == len(vectors) or min(len(values), vectors.shape[1]) < width:
             raise DataError(
                 f"{folder}: mean {mean.shape}, eigenvalues {values.shape}, eigenvectors {vectors.shape} do not fit {width} outputs"
