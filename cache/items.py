@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from cache import fs
 from cache.errors import StoreError
-from cache.shard import Place, checked, checksum, encode_row, read_meta, read_run, scan
+from cache.shard import HEAD2, TAIL, Place, checked, checksum, encode_row, quick, read_meta, read_run, scan
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -31,6 +31,8 @@ RUN_BYTES = 1 << 20
 AHEAD_BYTES = 8 << 20
 #: The payload's digest stands in the row's meta under this name: whoever wrote the row took it, the row's checksum keeps it.
 DIGEST = "sha256"
+#: Names in a row's meta that are the store's own: the second is the quick check of :mod:`cache.shard`.
+OWN = (DIGEST, "crc32")
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class ItemSet:
         place = self._where.get(key)
         if place is None:
             return None
-        (item,) = _items([place])
+        (item,) = _items([place], whole=True)
         return replace(item, payload=bytes(item.payload))
 
     def peek(self, key: str) -> dict[str, Any] | None:
@@ -118,10 +120,10 @@ class ItemSet:
             meta = json.loads(read_meta(place))
         except ValueError:
             return {}
-        return {name: value for name, value in meta.items() if name != DIGEST} if isinstance(meta, dict) else {}
+        return {name: value for name, value in meta.items() if name not in OWN} if isinstance(meta, dict) else {}
 
     def read(self, keys: Iterable[str]) -> Iterator[Item]:
-        """Yield the rows of ``keys`` in that order, each checked as by :meth:`get`; a thread reads and checks ahead of the caller.
+        """Yield the rows of ``keys`` in that order, each checked, quickly where it can be; a thread reads and checks ahead of the caller.
 
         About :data:`AHEAD_BYTES` wait in memory. Raises KeyError for a row that is not there, StoreError for a damaged one.
         """
@@ -149,12 +151,13 @@ class ItemSet:
             raise StoreError(f"item set {self.directory.name} is read-only here")
         if key in self:
             return
-        if meta and DIGEST in meta:
-            raise ValueError(f"the meta of a row may not have a {DIGEST} of its own")
+        for name in OWN:
+            if meta and name in meta:
+                raise ValueError(f"the meta of a row may not have a {name} of its own")
         whole = {**(meta or {}), DIGEST: hashlib.sha256(payload).hexdigest()}
         meta_bytes = json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()
         row = encode_row(key, meta_bytes, payload)
-        self._pending_keys[key] = (self._pending_bytes, len(meta_bytes), len(payload))
+        self._pending_keys[key] = (self._pending_bytes, len(row) - HEAD2.size - len(payload) - TAIL, len(payload))
         self._pending.append(row)
         self._pending_bytes += len(row)
         if self._pending_bytes >= FLUSH_BYTES:
@@ -185,17 +188,18 @@ class ItemSet:
         self._pending_bytes = 0
 
 
-def _items(places: Sequence[Place]) -> list[Item]:
-    """The rows at ``places``, which lie one behind the other.
+def _items(places: Sequence[Place], *, whole: bool = False) -> list[Item]:
+    """The rows at ``places``, which lie one behind the other, by their quick checks or, if ``whole``, by sha256.
 
     All checksums are taken in one go: between them there is next to nothing for which two threads have to wait for one another.
     """
     rows = read_run(places)
-    found = [checksum(row) for row in rows]
+    sound = [not whole and quick(place, row) for place, row in zip(places, rows, strict=True)]
+    found = [row[-TAIL:] if holds else checksum(row) for row, holds in zip(rows, sound, strict=True)]
     return [_item(place, row, digest) for place, row, digest in zip(places, rows, found, strict=True)]
 
 
-def _item(place: Place, row: memoryview, found: bytes) -> Item:
+def _item(place: Place, row: memoryview, found: bytes | memoryview) -> Item:
     try:
         text, payload = checked(place, row, found)
     except ValueError as error:
@@ -204,6 +208,7 @@ def _item(place: Place, row: memoryview, found: bytes) -> Item:
             hint="kdpipe fsck --repair puts the damaged rows aside; the next run computes them anew, and only them",
         ) from error
     meta = json.loads(text)
+    meta.pop("crc32", None)
     digest = meta.pop(DIGEST, "") or hashlib.sha256(payload).hexdigest()  # older rows do not tell
     return Item(place.key, meta, payload, digest)
 

@@ -3,6 +3,9 @@
 A row of format 2: ``KDI2``, row key (32 bytes), u32 length of meta, u64 length of payload, crc32 of these (all little-endian),
 meta, payload, sha256 of all of the above. Format 1 (``KDI1``) had no crc32 and is still read. The head's own checksum tells a row
 that a kill cut short (sound head, bytes missing) from one that was damaged later.
+
+Meta is a JSON object that begins ``{"crc32":"........"``: the crc32 of head, meta (with zeros in its place) and payload. It is the
+quick check of the readers that take many rows, in a quarter of the time of sha256; rows without it are checked by sha256.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ HEAD1 = struct.Struct("<4s32sIQ")
 HEAD2 = struct.Struct("<4s32sIQI")
 MAGICS = {b"KDI1": HEAD1, b"KDI2": HEAD2}
 TAIL = 32
+#: How the meta of a row with a quick check begins; eight hex digits and a quotation mark follow.
+QUICK = b'{"crc32":"'
 #: How much is read at a time while looking for the next row behind a damaged one.
 WINDOW = 1 << 20
 
@@ -52,13 +57,31 @@ class Hole:
 
 
 def encode_row(key: str, meta: bytes, payload: bytes | memoryview) -> bytes:
-    """The bytes of a row; ``key`` is 64 hex digits."""
-    head = HEAD2.pack(b"KDI2", bytes.fromhex(key), len(meta), len(payload), 0)[:-4]
+    """The bytes of a row; ``key`` is 64 hex digits, ``meta`` a JSON object without spaces, to which the quick check is added."""
+    rest = b'"' + (b"," if len(meta) > 2 else b"") + meta[1:]
+    head = HEAD2.pack(b"KDI2", bytes.fromhex(key), len(QUICK) + 8 + len(rest), len(payload), 0)[:-4]
     head += zlib.crc32(head).to_bytes(4, "little")
+    meta = QUICK + b"%08x" % _crc32(head, rest, payload) + rest
     digest = hashlib.sha256(head)
     digest.update(meta)
     digest.update(payload)
     return b"".join((head, meta, payload, digest.digest()))
+
+
+def _crc32(head: bytes | memoryview, *rest: bytes | memoryview) -> int:
+    """Of a head, a meta that begins with zeros for its quick check, and what follows."""
+    found = zlib.crc32(QUICK + b"00000000", zlib.crc32(head))
+    for part in rest:
+        found = zlib.crc32(part, found)
+    return found
+
+
+def quick(place: Place, row: memoryview) -> bool | None:
+    """Whether a row's quick check holds; None if it has none. It finds what chance does to bytes, not what malice does."""
+    behind = place.head_size + len(QUICK) + 8
+    if bytes(row[place.head_size : behind - 8]) != QUICK or len(row) != place.end - place.offset:
+        return None
+    return b"%08x" % _crc32(row[: place.head_size], row[behind:-TAIL]) == bytes(row[behind - 8 : behind])
 
 
 def read_row(place: Place) -> tuple[bytes, memoryview]:
@@ -81,7 +104,7 @@ def checksum(row: memoryview) -> bytes:
     return hashlib.sha256(row[:-TAIL]).digest()
 
 
-def checked(place: Place, row: memoryview, found: bytes) -> tuple[bytes, memoryview]:
+def checked(place: Place, row: memoryview, found: bytes | memoryview) -> tuple[bytes, memoryview]:
     """(meta, payload) of a row's bytes, of which ``found`` is the checksum; the payload is a view. ValueError as in :func:`read_row`."""
     if len(row) != place.end - place.offset:
         raise ValueError("it is cut short")

@@ -3,6 +3,7 @@
 import hashlib
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from cache import items
 from cache.errors import StoreError
 from cache.items import ItemSet
+from cache.shard import HEAD2, TAIL, quick, scan
 
 
 def key(n: int) -> str:
@@ -128,11 +130,11 @@ def test_rows_keep_their_order_whoever_reads_them(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("cache.items.AHEAD_BYTES", 1500)
     real, readers = items._items, set()
 
-    def slow(places):
+    def slow(places, *, whole=False):
         readers.add(threading.current_thread() is threading.main_thread())
         if (threading.current_thread() is threading.main_thread()) == (late == "caller"):
             time.sleep(0.01)
-        return real(places)
+        return real(places, whole=whole)
 
     monkeypatch.setattr(items, "_items", slow)
     order = [(7 * n) % 40 for n in range(40)]
@@ -160,3 +162,34 @@ def test_meta_is_had_without_the_payload(tmp_path: Path) -> None:
 def test_the_digest_of_a_payload_is_not_for_others_to_set(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="sha256"):
         ItemSet(tmp_path).append(key(1), b"x", {"sha256": "0" * 64})
+
+
+def test_the_quick_check_refuses_every_flipped_bit_of_a_row_but_those_of_its_sha256(tmp_path: Path) -> None:
+    filled(tmp_path, 2)
+    (shard,) = tmp_path.glob("*.items")
+    whole = shard.read_bytes()
+    first, second = scan(shard)
+    for bit in range(8 * (second.end - second.offset - TAIL)):
+        data = bytearray(whole)
+        data[second.offset + bit // 8] ^= 1 << bit % 8
+        shard.write_bytes(data)
+        try:
+            got = [row.payload for row in ItemSet(tmp_path).read([second.key])]
+        except (KeyError, StoreError):
+            continue
+        pytest.fail(f"bit {bit} is flipped and the row is read: {got}")
+    shard.write_bytes(whole)
+    assert [quick(place, memoryview(whole)[place.offset : place.end]) for place in (first, second)] == [True, True]
+
+
+def test_rows_of_before_the_quick_check_are_checked_by_sha256(tmp_path: Path) -> None:
+    meta, payload = b'{"n":3}', b"abc" * 9
+    head = HEAD2.pack(b"KDI2", bytes.fromhex(key(3)), len(meta), len(payload), 0)[:-4]
+    row = head + zlib.crc32(head).to_bytes(4, "little") + meta + payload
+    row += hashlib.sha256(row).digest()
+    (tmp_path / "old.items").write_bytes(row)
+    (item,) = ItemSet(tmp_path).read([key(3)])
+    assert (bytes(item.payload), item.meta) == (payload, {"n": 3})
+    (tmp_path / "old.items").write_bytes(row.replace(b"abca", b"abba"))
+    with pytest.raises(StoreError, match="checksum does not match"):
+        list(ItemSet(tmp_path).read([key(3)]))
