@@ -7,6 +7,7 @@ names records that exist, and a record only names objects that exist, at any mom
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import time
@@ -31,6 +32,8 @@ __all__ = ["FORMAT", "FORMATS", "Key", "Record", "Store"]
 #: Version of the layout on disk. A newer store is refused; an older one is read, and marked as new by the first write.
 FORMAT = 2
 FORMATS = (1, 2)
+#: How often a record and its list of members are written again because another process wrote between the two.
+TRIES = 8
 
 
 class Store:
@@ -261,13 +264,27 @@ class Store:
         return True
 
     def publish_record(self, record: Record, members: Members | None = None) -> Record:
-        """Write the action record (the object must be there already), and before it the list of its members. Returns what was written."""
-        if members:
-            data = members.dump()
-            record = record.with_members(data)
+        """Write the action record (the object must be there already), and before it the list of its members. Returns what was written.
+
+        Record and list are two files. Where several processes publish the same result with lists that differ, the last one to look
+        makes the two belong together again.
+        """
+        if not members:
+            self.write(self.action_path(record.digest), record.dump(), 0o444)
+            return record
+        data = members.dump()
+        record = record.with_members(data)
+        for _ in range(TRIES):
             self.write(self.members_path(record.digest), data, 0o444)
-        self.write(self.action_path(record.digest), record.dump(), 0o444)
+            self.write(self.action_path(record.digest), record.dump(), 0o444)
+            if self._listed(record.digest):
+                break
         return record
+
+    def _listed(self, key: str) -> bool:
+        """Whether the record of ``key`` names the list of members beside it."""
+        record, path = self.record(key), self.members_path(key)
+        return record is not None and path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == record.members
 
     def set_ref(self, dataset: str, system: str, node: str, key: str) -> None:
         """Point a ref at ``key``; an unchanged ref is not rewritten, so its time stamp says when it last changed."""

@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from cache.errors import StoreError
+from cache.members import Members
 from cache.store import Store
 from tests.cache.conftest import make_key, publish
 
@@ -113,3 +115,22 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
 def test_opening_a_store_creates_nothing(tmp_path: Path) -> None:
     Store(tmp_path / "new").record("0" * 64)
     assert not (tmp_path / "new").exists()
+
+
+def test_two_that_publish_one_result_with_other_lists_of_members_leave_a_record_and_its_list(tmp_path: Path) -> None:
+    store, other = Store(tmp_path), Store(tmp_path)
+    lists = [Members({"v": ("1" * 64, "")}), Members({"v": ("2" * 64, "")})]
+    record = publish(store, make_key(), {"a": "x"})
+    real, between = store.write, []
+
+    def interrupted(path: Path, data: bytes, mode: int = 0o644) -> None:
+        """The other one publishes between our list and our record."""
+        real(path, data, mode)
+        if path.suffix == ".members" and not between:
+            between.append(other.publish_record(record, lists[1]))
+
+    with mock.patch.object(store, "write", interrupted):
+        store.publish_record(record, lists[0])
+    found = store.record(record.digest)
+    assert between and found is not None
+    assert store.members(found).rows == lists[0].rows
