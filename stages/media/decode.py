@@ -21,7 +21,7 @@ from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from stages.media import matroska, orientation, transport
+from stages.media import flv, matroska, orientation, program, transport
 from stages.media.orientation import Orientation
 from stages.media.outcome import MediaError, Summary
 
@@ -33,6 +33,14 @@ REFUSED = frozenset({"hls", "concat", "dash", "imf", "tty", "lavfi", "sdp", "rts
 LARGEST_COUNT = 100_000_000
 #: Pictures above this are refused by the decoder (a header of 30 bytes can ask for gigabytes).
 LARGEST_PICTURE = 1 << 26
+
+#: Container -> what says whether its structure is broken, of those that FFmpeg passes over in silence.
+STRUCTURE: dict[str, Callable[[Path], str]] = {
+    "matroska": matroska.damage,
+    "mpegts": transport.damage,
+    "flv": flv.damage,
+    "mpeg": program.damage,
+}
 
 T = TypeVar("T")
 
@@ -116,7 +124,7 @@ class Video:
 
     def structure(self) -> str:
         """What is broken in the container's structure that FFmpeg passes over in silence, or ""; decodes nothing."""
-        check = {"matroska": matroska.damage, "mpegts": transport.damage}.get(self.container)
+        check = STRUCTURE.get(self.container)
         return check(self._path) if check is not None else ""
 
     @property

@@ -39,6 +39,7 @@ from tests.media.zoo import (
 
 SECONDS = 30.0
 HUNDRED = range(100)
+MPEG2 = {"codec": "mpeg2video", "rate": 25}
 JPEG = {"codec": "mjpeg", "pix_fmt": "yuvj420p"}
 OPEN = {"options": {"bf": "2", "g": "10", "x264-params": "open-gop=1:scenecut=0"}}
 STAMPS = [0, 1, 5, 6, 20, 21, 22, 40]
@@ -62,6 +63,38 @@ def patched(path: Path, mark: bytes, offset: int, value: bytes, *, last: bool = 
 def between_packets(path: Path) -> None:
     cut(path, 0.6, numbers=HUNDRED)
     os.truncate(path, path.stat().st_size // 188 * 188)
+
+
+def between_tags(path: Path) -> None:
+    write(path, HUNDRED)
+    data = path.read_bytes()
+    place = 13
+    while place < 0.6 * len(data):
+        place += 11 + int.from_bytes(data[place + 1 : place + 4], "big") + 4
+    os.truncate(path, place)
+
+
+def between_packs(path: Path) -> None:
+    cut(path, 0.7, numbers=HUNDRED, **MPEG2)
+    os.truncate(path, path.stat().st_size // 2048 * 2048)
+
+
+def broken_tag(path: Path) -> None:
+    write(path, HUNDRED, options={"bf": "0"})
+    data = bytearray(path.read_bytes())
+    place = 13
+    while place < 0.6 * len(data):
+        place += 11 + int.from_bytes(data[place + 1 : place + 4], "big") + 4
+    data[place : place + 11] = b"\xff" * 11
+    path.write_bytes(data)
+
+
+def broken_pack(path: Path) -> None:
+    write(path, HUNDRED, **MPEG2)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"\0\0\1\xba", len(data) // 2)
+    data[place : place + 14] = b"\xff" * 14
+    path.write_bytes(data)
 
 
 def unknown_codec(path: Path) -> None:
@@ -91,6 +124,11 @@ ZOO = {
     "cut.ts": Animal("cut off", partial(cut, share=0.6, numbers=HUNDRED), "damaged", HUNDRED, sure=50, says="into a packet of 188"),
     "between.ts": Animal("cut off between two packets: nobody can know", between_packets, "ok", HUNDRED, sure=50),
     "cut.flv": Animal("cut off within a packet", partial(cut, share=0.6, numbers=HUNDRED, codec="flv"), "damaged", HUNDRED, sure=40),
+    "between.flv": Animal(
+        "cut off between two tags: its size is not what it says", between_tags, "damaged", HUNDRED, sure=40, says="not there"
+    ),
+    "cut.mpg": Animal("cut off", partial(cut, share=0.6, numbers=HUNDRED, **MPEG2), "damaged", HUNDRED, sure=20, says="into a packet"),
+    "between.mpg": Animal("cut off between two packs, within a picture", between_packs, "damaged", HUNDRED, sure=20, says="corrupt"),
     # no video
     "empty.mp4": Animal("no bytes", lambda path: path.write_bytes(b""), "empty", **LOST),
     "text.avi": Animal("text", lambda path: path.write_text("404 not found\n" * 99), "not_media", **LOST),
@@ -212,6 +250,8 @@ ZOO = {
     "flipped.mkv": Animal("bytes inverted", partial(flipped, share=0.8), "damaged", sure=5),
     "flipped.webm": Animal("bytes inverted", partial(flipped, codec="libvpx-vp9"), "damaged", sure=3, says="damaged at byte"),
     "flipped.ffv1.mkv": Animal("bytes inverted", partial(flipped, codec="ffv1"), "damaged", sure=5),
+    "broken.flv": Animal("the head of a tag is lost", broken_tag, "damaged", HUNDRED, sure=40, says="no tag begins there"),
+    "broken.mpg": Animal("the head of a pack is lost", broken_pack, "damaged", HUNDRED, sure=20, says="no packet begins there"),
 }
 
 
