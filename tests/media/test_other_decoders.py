@@ -1,17 +1,20 @@
-"""The same frames as other programs see, where they are installed: the ffmpeg command and OpenCV."""
+"""The same frames as other programs see: OpenCV, and the ffmpeg command where it is installed."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from stages.media.decode import read_frames
+from tests.media.films import FILMS, film
 from tests.media.zoo import number_of, turned, write
 
 CLEAN: dict[str, dict[str, Any]] = {
@@ -50,17 +53,32 @@ def test_the_ffmpeg_command_gives_the_same_frames(tmp_path: Path, name: str) -> 
     assert differences.max() <= 2  # its swscale may be of another version
 
 
-@pytest.mark.parametrize("name", CLEAN)
-def test_opencv_gives_the_same_frames(tmp_path: Path, name: str) -> None:
-    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
-    path = made(tmp_path / name)
-    ours = [frame.image for frame in read_frames(path)]
+def by_opencv(path: Path) -> Iterator[np.ndarray]:
+    """Frames as OpenCV reads them, RGB."""
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    theirs = []
     while True:
         there, image = capture.read()
         if not there:
-            break
-        theirs.append(image[..., ::-1])
+            return
+        yield image[..., ::-1]
+
+
+@pytest.mark.parametrize("name", CLEAN)
+def test_opencv_gives_the_same_frames(tmp_path: Path, name: str) -> None:
+    path = made(tmp_path / name)
+    ours = [frame.image for frame in read_frames(path)]
+    theirs = list(by_opencv(path))
     assert [number_of(image) for image in theirs] == [number_of(image) for image in ours]
     assert all(a.shape == b.shape for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_opencv_gives_the_same_frames_of_a_real_film(name: str) -> None:
+    count, width, height = FILMS[name]
+    ours = [frame.image[::4, ::4].astype(np.int16) for frame in read_frames(film(name))]
+    theirs = [image[::4, ::4].astype(np.int16) for image in by_opencv(film(name))]
+    assert len(ours) == len(theirs) == count and ours[0].shape == theirs[0].shape == (-(-height // 4), -(-width // 4), 3)
+    for number, image in enumerate(theirs):
+        near = range(max(0, number - 2), min(count, number + 3))
+        differences = {other: float(np.abs(image - ours[other]).mean()) for other in near}
+        assert differences[number] == min(differences.values()) < 3  # no frame earlier or later is more like it
