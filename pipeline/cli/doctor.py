@@ -16,6 +16,7 @@ from cache.digest import digest_file
 from cache.errors import KdpipeError
 from cache.ledger import STATES
 from pipeline import paths
+from pipeline.cli.bench import say_speeds, speeds_of
 from pipeline.cli.session import Session, session_options
 from pipeline.environment import Check, environment
 from pipeline.mediascan import Tally, scan
@@ -31,8 +32,9 @@ MOST = 4
 @click.option("--decode", is_flag=True, help="Decode every frame of every video; else the header and the first frame.")
 @click.option("--timeout", type=click.FloatRange(min=0), help="Seconds a file (default: 60, with --decode sample.timeout; 0: no limit).")
 @click.option("--torch", "ask_torch", is_flag=True, help="Import torch and compute something on the device.")
+@click.option("--bench", is_flag=True, help="Measure which runtime and precision extracts fastest here, and what each costs in accuracy.")
 @session_options
-def doctor(session: Session, decode: bool, timeout: float | None, ask_torch: bool) -> None:
+def doctor(session: Session, decode: bool, timeout: float | None, ask_torch: bool, bench: bool) -> None:
     """Check the machine and the weights and, with --dataset or a data root, every video of the dataset. Changes nothing.
 
     Ends with 1 if something would fail, or if more videos are lost than index.max_lost and sample.max_lost allow.
@@ -43,11 +45,17 @@ def doctor(session: Session, decode: bool, timeout: float | None, ask_torch: boo
     tally, problems = None, [f"{check.what}: {check.text}" for check in checks if check.state == "bad"]
     if not session.json:
         _say_checks(checks)
+    speeds = speeds_of(session) if bench else iter(())
+    if bench and not session.json:
+        say_speeds(speeds)
     if given["dataset"] or root is not None:
         tally = _scan(session, decode, timeout)
         problems += _losses(session, tally)
     if session.json:
-        click.echo(json.dumps({"checks": [dataclasses.asdict(c) for c in checks], **_plain(tally), "problems": problems}, indent=1))
+        speeds = {"bench": list(speeds_of(session))} if bench else {}
+        click.echo(
+            json.dumps({"checks": [dataclasses.asdict(c) for c in checks], **_plain(tally), **speeds, "problems": problems}, indent=1)
+        )
     else:
         if tally is not None:
             _say_media(session, tally, decode)

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline import environment
-from pipeline.cli import cli
+from pipeline.cli import bench, cli
 from tests.media.zoo import cut, silence, write
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -148,3 +148,27 @@ def test_a_store_that_cannot_be_written_is_a_problem(store: Path, monkeypatch: p
 def test_a_data_root_that_is_not_there_is_named(store: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["doctor", "--dataset", "folder", "--data-root", str(tmp_path / "none"), *RANDOM])
     assert done.exit_code != 0 and "is not a directory" in str(done.exception)
+
+
+def test_the_bench_measures_every_runtime_and_says_what_to_type(store: Path) -> None:
+    settings = [f"--set=extract.{kind}.{name}" for kind, name in (("appearance", "backbone=small2d"), ("motion", "backbone=small3d"))]
+    found = json.loads(doctor("--system", "videoqa", "--bench", "--workers", 2, *RANDOM, *settings, "--json"))["bench"]
+    assert [speed["node"] for speed in found] == ["extract.appearance", "extract.motion"]
+    for speed in found:
+        ways = {(way["runtime"], way["precision"]): way for way in speed["ways"]}
+        assert {("plain", "float32"), ("eager", "float32"), ("compile", "float32"), ("openvino", "float32")} <= set(ways)
+        for way in ways.values():
+            assert way["refused"] or way["rate"] > 0
+            assert way["error"] < (1e-4 if way["precision"] == "float32" else 5e-2)
+        assert ways["plain", "float32"]["error"] == 0 and not ways["eager", "float32"]["refused"]
+        assert set(speed["resize"]) == {"pil", "torch"} and min(speed["resize"].values()) > 0
+
+
+def test_advice_is_for_full_precision_and_for_more_than_noise() -> None:
+    def way(runtime: str, rate: float, precision: str = "float32", refused: str = "") -> dict[str, Any]:
+        return {"runtime": runtime, "precision": precision, "rate": rate, "error": 0.0, "refused": refused}
+
+    ways = [way("plain", 10), way("eager", 20), way("compile", 21), way("eager", 90, "bfloat16")]
+    assert "the default" in bench.advice("extract.motion", ways)
+    assert "--set extract.motion.runtime=openvino" in bench.advice("extract.motion", [*ways, way("openvino", 30)])
+    assert "the default" in bench.advice("extract.motion", [*ways, way("openvino", 0, refused="not installed")])

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cache.errors import ConfigError
-from stages.extract.runtimes.eager import quicken
+from stages.extract.runtimes.eager import quicken, tap
 
 
 def prepare(net: nn.Module, example: Tensor, precision: str, lanes: int) -> Callable[[Tensor], Tensor]:
     """See :func:`stages.extract.runtimes.prepare`. Compiles here, in the calling thread: threads that call it only run."""
-    dtype = getattr(torch, precision)
-    quick = quicken(net).to(dtype)
-    options = {"freezing": True, "cpp.threads": 1} if example.device.type == "cpu" else {"freezing": True}
-    compiled = torch.compile(quick.feature, dynamic=False, options=options)
+    options: dict[str, Any] = {"freezing": True, "cpp.threads": 1} if example.device.type == "cpu" else {"freezing": True}
+    compiled = torch.compile(tap(quicken(net), precision), dynamic=False, options=options)
     threads = torch.get_num_threads()
 
     def feature(x: Tensor) -> Tensor:
         with torch.no_grad():  # not inference_mode: the compiler freezes weights under no_grad alone
-            return compiled(x.to(dtype)).float()
+            pooled: Tensor = compiled(x)
+            return pooled
 
     torch.set_num_threads(1)  # what is compiled for one thread is guarded by it: the lanes have one each
     try:

@@ -12,11 +12,17 @@ from models.backbones.fold import fold_batch_norm
 
 def prepare(net: nn.Module, example: Tensor, precision: str, lanes: int) -> Callable[[Tensor], Tensor]:
     """See :func:`stages.extract.runtimes.prepare`."""
+    return tap(quicken(net), precision)
+
+
+def tap(quick: nn.Module, precision: str) -> Callable[[Tensor], Tensor]:
+    """``feature`` of a network with the convolutions in ``precision``; the pooling always sums in float32."""
     dtype = getattr(torch, precision)
-    quick = quicken(net).to(dtype)
+    quick.to(dtype)
 
     def feature(x: Tensor) -> Tensor:
-        return quick.feature(x.to(dtype)).float()
+        pooled: Tensor = quick.pool(quick.forward_features(x.to(dtype)).float())  # type: ignore[operator]
+        return pooled
 
     return feature
 

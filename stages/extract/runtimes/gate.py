@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from cache.errors import DataError
+from cache.errors import ConfigError, DataError
 
 #: precision -> largest difference allowed, relative to the largest feature of the batch.
 #: float32: other orders of summing only. The others: 8 and 11 bits of mantissa through a hundred layers.
@@ -18,11 +18,16 @@ def admit(feature: Callable[[Tensor], Tensor], net: nn.Module, batch: Tensor, pr
     """Return the largest difference from ``net.feature(batch)``, relative to its largest value.
 
     Raises DataError that names ``what`` if it is above what ``precision`` allows, or if the features are not finite where those of
-    the plain network are.
+    the plain network are, ConfigError if the device has no such operation.
     """
     with torch.inference_mode():
         want = net.feature(batch).double()  # type: ignore[operator]
-        got = feature(batch).double()
+        try:
+            got = feature(batch).double()
+        except NotImplementedError as error:
+            raise ConfigError(
+                f"{what}: {str(error).splitlines()[0]}", hint="this machine cannot do it; precision=float32 always works"
+            ) from error
     finite = torch.isfinite(want)
     scale = float(want[finite].abs().max()) if bool(finite.any()) else 1.0
     error = float((got - want)[finite].abs().max()) / max(scale, 1e-30) if bool(finite.any()) else 0.0
