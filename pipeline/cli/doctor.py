@@ -45,14 +45,13 @@ def doctor(session: Session, decode: bool, timeout: float | None, ask_torch: boo
     tally, problems = None, [f"{check.what}: {check.text}" for check in checks if check.state == "bad"]
     if not session.json:
         _say_checks(checks)
-    speeds = speeds_of(session) if bench else iter(())
     if bench and not session.json:
-        say_speeds(speeds)
+        say_speeds(speeds_of(session))
     if given["dataset"] or root is not None:
         tally = _scan(session, decode, timeout)
         problems += _losses(session, tally)
     if session.json:
-        speeds = {"bench": list(speeds_of(session))} if bench else {}
+        speeds: dict[str, Any] = {"bench": list(speeds_of(session))} if bench else {}
         click.echo(
             json.dumps({"checks": [dataclasses.asdict(c) for c in checks], **_plain(tally), **speeds, "problems": problems}, indent=1)
         )
