@@ -20,6 +20,7 @@ from models.backbones.checkpoint import load_into, read_state
 from models.backbones.fold import fold_batch_norm
 from models.backbones.small2d import small2d
 from models.weights import IMAGENET_MEAN, PAPER_STD, SHIPPED, check, find
+from stages.records.whitening import one_thread
 from stages.world.plan import AUDIO_RATE, RATE
 from stages.world.programme import Programme, Shot
 from stages.world.render import draw, stage_film
@@ -81,7 +82,9 @@ def listen(track: Floats, times: npt.NDArray[np.floating]) -> Floats:
     padded = np.pad(track, half)
     starts = np.arange(0, len(track), HOP)
     windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[starts] * np.hanning(WINDOW).astype(np.float32)
-    bands = np.log(np.square(np.abs(np.fft.rfft(windows))).astype(np.float32) @ FILTERS.T + np.float32(1e-4))
+    power = np.square(np.abs(np.fft.rfft(windows))).astype(np.float32)
+    with one_thread():  # numpy would take all cores, in every worker, for this little
+        bands = torch.log(torch.from_numpy(power) @ torch.from_numpy(FILTERS.T) + 1e-4).numpy()
     centres = starts / AUDIO_RATE
     rows = []
     for moment in times:
