@@ -125,7 +125,7 @@ def replaced(tree: Path, name: str, old: str, new: str) -> Edit:
         ("stages/report/__init__.py", "option(0.95", "option(0.9", {"report"}),
         ("stages/report/__init__.py", "of the confidence intervals", "of these intervals", set()),
         ("stages/sample/__init__.py", "max_lost: float = option(0.02", "max_lost: float = option(0.05", set()),
-        ("stages/sample/__init__.py", 'choices=("pyav",)', 'choices=("pyav", "other")', set()),
+        ("stages/sample/__init__.py", 'choices=("pyav", ', 'choices=("other", "pyav", ', set()),
     ],
 )
 def test_a_declared_value_counts_for_its_own_stage(tree: Path, name: str, old: str, new: str, nodes: set[str]) -> None:
