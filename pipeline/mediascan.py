@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -83,7 +84,7 @@ def scan(
         what = "is not a plain file" if (root / video.path).exists() else "is not there"
         tally.add({"id": video.id, "path": video.path, "state": "missing", "reason": f"{video.path} {what}"})
     with bar("scan", total=len(found.there), unit="file") as shown:
-        for row in _examined(((v.id, v.path) for v in found.there), root, memo, decode, workers, timeout):
+        for row in _examined(layout, ((v.id, v.path) for v in found.there), root, memo, decode, workers, timeout):
             tally.add(row)
             shown.step()
     if tally.rows is not None:
@@ -92,11 +93,14 @@ def scan(
 
 
 def _examined(
-    videos: Iterable[tuple[str, str]], root: Path, memo: str, decode: bool, workers: int, timeout: float
+    layout: str, videos: Iterable[tuple[str, str]], root: Path, memo: str, decode: bool, workers: int, timeout: float
 ) -> Iterator[dict[str, Any]]:
-    from stages.media.examine import Look, examine
+    from stages.index.adapters import adapter
+    from stages.media.examine import Look
     from stages.media.workers import run_killable
 
+    module, _, function = adapter(layout).examine.partition(":")
+    examine = getattr(importlib.import_module(module), function)
     jobs = (((id, path), Look(str(root / path), decode, memo)) for id, path in videos)
     for done in run_killable(examine, jobs, workers=workers, timeout=timeout):
         id, path = done.key

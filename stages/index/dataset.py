@@ -52,11 +52,13 @@ class Layout:
              there. It runs on every ``kdpipe status``: it looks at names, not into annotations.
     read:    root -> the dataset. Raises DataError that names file, entry and key of what is wrong.
     lying:   root -> paths of all files that lie there; None: ``sources`` names them already.
+    examine: "module:function" that tells what one of its files is (see :func:`stages.media.examine.examine`).
     """
 
     sources: Callable[[Path], Iterator[str]]
     read: Callable[[Path], Dataset]
     lying: Callable[[Path], Iterator[str]] | None = None
+    examine: str = "stages.media.examine:examine"
 
 
 def id_order(id: str) -> tuple[int, int, str]:

@@ -9,7 +9,7 @@ from stages.index.adapters import adapter
 from stages.index.dataset import Video
 
 #: Endings of files that are annotations, in every layout.
-TEXT = (".json", ".txt", ".csv")
+TEXT = (".json", ".txt", ".csv", ".npy")
 
 
 @dataclass(frozen=True)

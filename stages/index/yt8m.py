@@ -117,5 +117,6 @@ def read_vocabulary(root: Path, file: str) -> dict[int, str]:
     return names
 
 
-LAYOUT = Layout(sources=sources, read=read)
-VIDEO_LEVEL = Layout(sources=partial(sources, level="video"), read=partial(read, level="video"))
+EXAMINE = "stages.records.examine:examine"
+LAYOUT = Layout(sources=sources, read=read, examine=EXAMINE)
+VIDEO_LEVEL = Layout(sources=partial(sources, level="video"), read=partial(read, level="video"), examine=EXAMINE)
