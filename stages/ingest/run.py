@@ -66,8 +66,8 @@ def run(ctx: Context) -> None:
 
 
 def _read(ctx: Context, items: ItemSet, shards: list[dict[str, Any]], level: str) -> None:
-    """Append the rows of every shard that has none yet: its pieces, then a summary under the shard's digest."""
-    todo = {shard["digest"]: shard["path"] for shard in shards if shard["digest"] not in items}
+    """Append the rows of every shard that lacks one: its pieces, then a summary under the shard's digest."""
+    todo = {shard["digest"]: shard["path"] for shard in shards if not _complete(items, shard["digest"])}
     with ctx.progress("read shards", total=len(shards)) as bar:
         bar.step(len(shards) - len(todo))
         if todo and ctx.root is None:
@@ -84,6 +84,11 @@ def _read(ctx: Context, items: ItemSet, shards: list[dict[str, Any]], level: str
 
 def _payloads(ctx: Context, path: Path, digest: str, level: str, tally: Tally) -> Iterator[bytes]:
     return (piece.pack() for piece in read_shard(path, digest, level, ctx.params, tally))
+
+
+def _complete(items: ItemSet, digest: str) -> bool:
+    """Whether all rows of a shard are there; a repair of the store may have put some aside."""
+    return digest in items and all(_piece_key(digest, number) in items for number in range(_summary(items, digest)["pieces"]))
 
 
 def _piece_key(digest: str, number: int) -> str:

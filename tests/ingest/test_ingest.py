@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cache.errors import DataError
+from cache.items import ItemSet
 from cache.ragged import RaggedFrames
 from cache.stage import Context
 from stages.ingest import IngestParams
@@ -98,6 +99,24 @@ def test_a_shard_that_was_half_read_is_read_again(tmp_path: Path, ingest: Ingest
         ingest(root)
     (root / "train0.tfrecord").write_bytes(whole)
     assert RaggedFrames(ingest(root).out / "train.h5").ids == ["a", "b", "c"]
+
+
+def test_a_piece_that_a_repair_put_aside_is_read_again(tmp_path: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest_shard, "PIECE_BYTES", 1)
+    root = tmp_path / "root"
+    shard(root / "train0.tfrecord", video("a"), video("b"))
+    ctx = ingest(root)
+    items = ctx.items
+    assert items is not None and len(items) == 3
+    kept = [items.get(key) for key in list(items.keys())]
+    for file in items.directory.glob("*.items"):
+        file.unlink()
+    again = ItemSet(items.directory)
+    for item in kept[1:]:
+        assert item is not None
+        again.append(item.key, bytes(item.payload), item.meta)
+    again.flush()
+    assert RaggedFrames(ingest(root).out / "train.h5").ids == ["a", "b"]
 
 
 def test_pieces_of_any_size_give_the_same_store(tmp_path: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
