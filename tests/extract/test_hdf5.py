@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import sys
 import time
 from pathlib import Path
 
@@ -202,3 +204,22 @@ def test_an_array_that_lies_outside_the_file_is_refused(tmp_path: Path, how: str
             file["features"] = h5py.ExternalLink("other.h5", "features") if how == "external link" else h5py.SoftLink("/ids")
     with pytest.raises(DataError, match="another file"):
         FeatureReader(tmp_path / "evil.h5")
+
+
+def test_room_is_asked_for_without_a_trace_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reserved = write(tmp_path / "a.h5").read_bytes()
+    monkeypatch.setattr(hdf5.fs, "reserve", lambda descriptor, size: None)
+    assert write(tmp_path / "b.h5").read_bytes() == reserved
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps the length")
+def test_reserving_room_leaves_the_length_and_takes_the_blocks(tmp_path: Path) -> None:
+    with (tmp_path / "f").open("wb") as file:
+        hdf5.fs.reserve(file.fileno(), 1 << 20)
+        found = os.fstat(file.fileno())
+        assert found.st_size == 0
+        try:
+            os.posix_fallocate(file.fileno(), 0, 1)
+        except OSError:
+            pytest.skip("this file system has no such call")
+        assert found.st_blocks * 512 >= 1 << 20
