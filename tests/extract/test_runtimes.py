@@ -67,6 +67,22 @@ def test_a_runtime_gives_the_plain_networks_features_whatever_the_company(runtim
         assert torch.equal(rows[2], feature(alone)[2])
 
 
+@pytest.mark.skipif(not INSTALLED["compile"], reason="g++ is not installed")
+def test_what_is_compiled_answers_every_kind_of_tensor_with_the_same_code() -> None:
+    from torch._dynamo.utils import counters
+
+    net, x = network("small2d", {}), torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    features = [prepare("compile", net, x, "float32", 1) for _ in range(10)]  # the compiler gives up after 8 of one code object
+    want = features[0](x)
+    before = counters["stats"]["unique_graphs"]
+    for feature in features:
+        assert torch.equal(feature(x), want)
+    with torch.inference_mode():
+        assert torch.equal(features[0](x.clone()), want)
+        assert torch.equal(features[0](x.contiguous(memory_format=torch.channels_last)), want)
+    assert counters["stats"]["unique_graphs"] == before and before >= 10
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_low_precision_stays_within_what_is_stated_and_is_not_full_precision(precision: str) -> None:
     net, x = network("resnet18", {}), torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))
