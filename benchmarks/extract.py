@@ -180,13 +180,16 @@ def published(job: dict[str, Any]) -> dict[str, Any]:
     """The published procedure, as the module's head says."""
     import av
     import torch
+    from av.video.reformatter import VideoReformatter
     from PIL import Image
 
     from models.backbones.registry import find
     from stages.extract.network import load_network
+    from stages.media.decode import SWSCALE
     from stages.sample.clips import clip_indices
 
     torch.set_num_threads(job["threads"])
+    rgb = VideoReformatter()
     seconds, rows, result = 0.0, {}, {}
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.224])
 
@@ -194,7 +197,8 @@ def published(job: dict[str, Any]) -> dict[str, Any]:
         with av.open(path) as container:
             container.streams.video[0].codec_context.thread_count = job["threads"]
             container.streams.video[0].thread_type = "AUTO"
-            return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+            pictures = container.decode(video=0)
+            return [rgb.reformat(picture, format="rgb24", interpolation=SWSCALE, threads=1).to_ndarray() for picture in pictures]
 
     def clip_input(frames: list[Images], numbers: npt.NDArray[np.int32], kind: str, size: int) -> torch.Tensor:
         images = np.stack([np.asarray(Image.fromarray(frames[n]).resize((size, size), Image.Resampling.BICUBIC)) for n in numbers])

@@ -34,14 +34,14 @@ from models.backbones.registry import Backbone
 from stages.extract.batches import Batches
 from stages.extract.heap import kept_heap
 from stages.extract.in_order import in_order
-from stages.extract.lanes import AT_ONCE, Lanes, device_kind
+from stages.extract.lanes import Lanes, at_once
 from stages.extract.loader import clip_shape, load_clips
 from stages.extract.network import load_network, one_thread, set_determinism
 from stages.extract.row import chunk_of, pack_row, unpack_row
 
 DATASETS = {"appearance": "resnet_features", "motion": "resnext_features"}
-FLUSH_VIDEOS = 32
-FLUSH_SECONDS = 2.0
+#: Finished videos are flushed at once, unless flushing would take more than this share of the time.
+FLUSH_SHARE = 0.05
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -66,16 +66,17 @@ def compute(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> Non
     assert ctx.items is not None
     wanted = {row["frames"]: row["media"] for row in sampled}
     jobs = [(media, frames) for frames, media in wanted.items() if frames not in ctx.items]
-    last_flush, pending = time.monotonic(), 0
+    flushed, cost = time.monotonic(), 0.0
     with ctx.progress(f"extract {ctx.params.kind}", total=len(wanted)) as bar, kept_heap():
         bar.step(len(wanted) - len(jobs))
         for digest, feature in features(ctx, entry, jobs) if jobs else ():
             finite = bool(np.isfinite(feature).all())
             ctx.items.append(digest, pack_row(feature) if finite else b"", {"state": "ok" if finite else "non_finite"})
-            pending += 1
-            if pending >= FLUSH_VIDEOS or time.monotonic() - last_flush > FLUSH_SECONDS:
+            began = time.monotonic()
+            if began - flushed >= cost / FLUSH_SHARE:
                 ctx.items.flush()
-                last_flush, pending = time.monotonic(), 0
+                flushed = time.monotonic()
+                cost = flushed - began
             bar.step()
     ctx.items.flush()
 
@@ -99,7 +100,7 @@ def features(ctx: Context, entry: Backbone, jobs: list[tuple[str, str]]) -> Iter
         seed=params.random_seed,
         device=ctx.device,
     )
-    batches = Batches(params.kind, AT_ONCE[params.kind, device_kind(ctx.device)])
+    batches = Batches(params.kind, at_once(params.kind, ctx.device, params.runtime))
     loaded = in_order(lambda job: load_clips(source, *job, size, params.resize), jobs, readers, one_thread)
     with closing(loaded), closing(in_order(Lanes(ctx, net, lanes), batches.cut(loaded), lanes, one_thread)) as rows:
         yield from batches.join(rows)
