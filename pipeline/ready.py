@@ -31,7 +31,10 @@ def missing_weights(node: Node) -> tuple[str, str] | None:
     setting = f"--set {node.name}.weights_file=PATH"
     if params.weights == "file":
         return "weights=file names no file", setting
-    known = table.find(params.network.name, params.weights)
+    try:
+        known = table.find(params.network.name, params.weights)
+    except ConfigError as error:
+        return error.message, f"{error.hint}   (weights of your own: kdpipe weights import FILE --as {params.weights})"
     if known.shipped:
         return None
     hint = f"fetch {known.file} from {known.source}, then: kdpipe weights import {known.file}   (or {setting})"
