@@ -205,7 +205,7 @@ def published(job: dict[str, Any]) -> dict[str, Any]:
         if kind == "motion":
             return torch.from_numpy(images.astype(np.float32).transpose(3, 0, 1, 2)[None].copy())
         x = images.astype(np.float64) / 255
-        return torch.from_numpy(((x - mean) / std).transpose(0, 3, 1, 2).astype(np.float32))
+        return torch.from_numpy(((x - mean) / std).transpose(0, 3, 1, 2).astype(np.float32, order="C"))  # else it would be channels last
 
     for kind, name in job["networks"].items():
         size = 224 if kind == "appearance" else 112

@@ -77,6 +77,7 @@ def test_what_is_compiled_answers_every_kind_of_tensor_with_the_same_code() -> N
     before = counters["stats"]["unique_graphs"]
     for feature in features:
         assert torch.equal(feature(x), want)
+    assert counters["inductor"]["mkldnn_conv_weight_pack_matcher_count"] > 0, "weights were not packed: slower than PyTorch as it is"
     with torch.inference_mode():
         assert torch.equal(features[0](x.clone()), want)
         assert torch.equal(features[0](x.contiguous(memory_format=torch.channels_last)), want)
