@@ -6,9 +6,11 @@ whole batch and sliced. Every function here does nothing when there is one proce
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,22 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
+from cache.errors import ConfigError
+
+#: Processes that a launcher started know one another all the time, but share work only now and then.
+_sharing = False
+#: This process left a piece of shared work by an error, so the others may be waiting for it in there.
+_failed = False
+
 
 def rank() -> int:
     """Number of this process, from 0."""
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+    return dist.get_rank() if _sharing else 0
 
 
 def size() -> int:
     """How many processes share a batch."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    return dist.get_world_size() if _sharing else 1
 
 
 def share(batch: Tensor) -> Tensor:
@@ -78,27 +87,74 @@ def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
 def run_together(processes: int, work: Callable[..., None], *arguments: Any, device: str = "cpu") -> None:
     """Run ``work(device, *arguments)`` in so many processes that know one another; on CUDA each has a device of its own.
 
-    ``work`` and its arguments must be picklable. An error of one process ends all of them and is raised here.
+    They are started here, or are those that a launcher started (:func:`serving`). ``work`` and its arguments must be picklable. An
+    error of one process ends all of them and is raised here. Raises ConfigError if a launcher started another number.
     """
-    if processes == 1:
+    if dist.is_available() and dist.is_initialized():
+        if processes != dist.get_world_size():
+            raise ConfigError(
+                f"{dist.get_world_size()} processes were started, and the stage's parameter processes is {processes}",
+                hint=f"--set <stage>.processes={dist.get_world_size()}; it is part of the key, since sums are split by it",
+            )
+        job = (work, arguments, device, torch.get_num_threads())
+        dist.broadcast_object_list([job], src=0)
+        _share(*job)
+    elif processes == 1:
         work(device, *arguments)
-        return
-    with tempfile.TemporaryDirectory() as meeting:
-        torch.multiprocessing.spawn(
-            _join, (processes, Path(meeting) / "meeting", device, torch.get_num_threads(), work, arguments), nprocs=processes
-        )
+    else:
+        with tempfile.TemporaryDirectory() as meeting:
+            job = (processes, Path(meeting) / "meeting", work, arguments, device, torch.get_num_threads())
+            torch.multiprocessing.spawn(_join, job, nprocs=processes)
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[bool]:
+    """Among the processes of a launcher (``torchrun``): the first gets True and goes on, the others do what it asks, and get False.
+
+    If the first fails in shared work, the launcher ends the others.
+    """
+    # gloo between hosts for the orders; a rank waits for its next order as long as the first has other work
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, timeout=timedelta(days=30))
+    first = dist.get_rank() == 0
+    order: list[Any] = [None]
+    while not first:
+        dist.broadcast_object_list(order, src=0)
+        if order[0] is None:
+            break
+        _share(*order[0])
+    try:
+        yield first
+    finally:
+        if first and not _failed:
+            dist.broadcast_object_list([None], src=0)
+    dist.destroy_process_group()
 
 
 def _join(
-    number: int, processes: int, meeting: Path, device: str, threads: int, work: Callable[..., None], arguments: tuple[Any, ...]
+    number: int, processes: int, meeting: Path, work: Callable[..., None], arguments: tuple[Any, ...], device: str, threads: int
 ) -> None:
-    torch.set_num_threads(threads)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    own = f"cuda:{number}" if device.startswith("cuda") else device
     backend = "nccl" if device.startswith("cuda") else "gloo"
     dist.init_process_group(backend, init_method=f"file://{meeting}", rank=number, world_size=processes)
     try:
-        work(own, *arguments)
-        dist.barrier()
+        _share(work, arguments, device, threads)
     finally:
         dist.destroy_process_group()
+
+
+def _share(work: Callable[..., None], arguments: tuple[Any, ...], device: str, threads: int) -> None:
+    """This process's part of the work, on its own device."""
+    global _sharing, _failed
+    torch.set_num_threads(threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    cuda = device.startswith("cuda")
+    own = f"cuda:{os.environ.get('LOCAL_RANK', dist.get_rank())}" if cuda else device
+    if cuda:
+        torch.cuda.set_device(own)
+    _sharing = _failed = True
+    try:
+        work(own, *arguments)
+        dist.all_reduce(torch.zeros(1, device=own))  # all are done before one goes on
+        _failed = False
+    finally:
+        _sharing = False

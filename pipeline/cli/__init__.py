@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from typing import Any
@@ -79,6 +80,17 @@ def cli() -> None:
 
 
 def main() -> None:
+    """Run the command line, by itself or in each of the processes that ``torchrun`` started."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or "RANK" not in os.environ:
+        sys.exit(_run())
+    from models.training.distributed import serving
+
+    with serving() as first:
+        if first:
+            sys.exit(_run())
+
+
+def _run() -> int:
     """Run the command line; errors of ours are shown as messages, others as such with ``-v``."""
     verbose = any(arg in ("-v", "--verbose") for arg in sys.argv[1:])
     try:
@@ -101,7 +113,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - the last resort of a command line
         _complain(_internal(error), verbose)
         code = 70
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _internal(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The work of the ``report`` stage: gather, summarise, write the table, the JSON and the picture."""
+"""The work of the ``report`` stage: gather, summarise, write the table, the JSON and the pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stages.report.table import render
 
 
 def run(ctx: Context) -> None:
-    """Write ``report.json``, ``report.txt`` and ``curves.png``."""
+    """Write ``report.json``, ``report.txt`` and the pictures."""
     summary = gather(ctx)
     (ctx.out / "report.json").write_text(json.dumps(summary, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
     (ctx.out / "report.txt").write_text(render(summary), encoding="utf-8")
@@ -22,6 +22,10 @@ def run(ctx: Context) -> None:
 
         curves = [_lines(ctx.inputs[name] / "curves.jsonl") for name in evaluations(ctx)]
         draw(ctx.out / "curves.png", curves, {model["name"]: model["label"] for model in summary["models"]}, ctx.params.level)
+        if any(model["series"] for model in summary["models"]):
+            from stages.report.tradeoff import draw as draw_tradeoff
+
+            draw_tradeoff(ctx.out / "tradeoff.png", summary)
 
 
 def gather(ctx: Context) -> dict[str, Any]:

@@ -17,8 +17,8 @@ def summarise(
     """The content of ``report.json``. Fractions, not percent; every mean has the half width of its interval and the values.
 
     ``metrics`` holds the ``metrics.json`` of each seed; ``unit`` there is what is counted (a question, if it does not say),
-    ``headline`` the name of the main column. ``costs`` and ``timing`` are those of one seed (they depend on
-    the shape of the networks alone).
+    ``headline`` the name of the main column, and a network's ``series`` the one that it is a point of. ``costs`` and ``timing``
+    are those of one seed (they depend on the shape of the networks alone).
     """
     first = metrics[0]
     models = []
@@ -30,6 +30,7 @@ def summarise(
                 **_accuracies(mine, first["types"], level),
                 "name": name,
                 "label": model["label"],
+                "series": model.get("series"),
                 "best_epochs": [m["best_epoch"] for m in mine],
                 "val_accuracy": _number(interval([m["best_val_accuracy"] for m in mine], level)),
                 **costs["models"].get(name, {}),

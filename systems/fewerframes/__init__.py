@@ -73,6 +73,7 @@ class TeacherParams(TrainParams):
     """Parameters of the teacher."""
 
     frames: str = option("all", "'drawn': max_frames real frames with replacement, as NetVLAD was trained", choices=("all", "drawn"))
+    checkpoint: str = option("", "index file (model.ckpt-<step>.index) of a TensorFlow checkpoint to take as it is, instead of training")
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class TimingParams:
     threads: int = option(1, "CPU threads of one operation")
 
 
-TEACHER = Stage("teacher", "systems.fewerframes.teacher:run", TeacherParams, files=("eigenvalues",), facets=("device",))
+TEACHER = Stage("teacher", "systems.fewerframes.teacher:run", TeacherParams, files=("eigenvalues", "checkpoint"), facets=("device",))
 DUMP = Stage("dump", "systems.fewerframes.dump:run", DumpParams, facets=("device",))
 STUDENT = Stage("student", "systems.fewerframes.student:run", StudentParams, files=("eigenvalues",), facets=("device",))
 EVALUATE = Stage("evaluate", "systems.fewerframes.evaluate:run", EvaluateParams, facets=("device",))

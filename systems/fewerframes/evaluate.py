@@ -44,7 +44,8 @@ def run(ctx: Context) -> None:
             measured = measure(network, store, ctx, name)
             for partition, other in others.items():
                 _submit(ctx, partition, name, answers(network, other, params.batch_size, ctx.device))
-            models.append({"name": name, "label": label(name, network), **score(measured), **_network_record(network.about)})
+            names_of = {"name": name, "label": label(name, network), "series": series(name)}
+            models.append({**names_of, **score(measured), **_network_record(network.about)})
             costs[name] = _cost(network)
             curves += [
                 {"model": name, **json.loads(line)} for line in (ctx.inputs[name] / "curves.jsonl").read_text(encoding="utf-8").splitlines()
@@ -129,7 +130,12 @@ def label(name: str, network: Network) -> str:
     """What the report calls a network."""
     if name == "teacher":
         return "teacher, all frames"
-    return f"{LABELS[name.split('.')[1]]}, {network.view.count} frames"
+    return f"{series(name)}, {network.view.count} frames"
+
+
+def series(name: str) -> str | None:
+    """The students of all k that were trained alike; None for the teacher."""
+    return None if name == "teacher" else LABELS[name.split(".")[1]]
 
 
 def pairs(ks: Iterable[int]) -> list[list[str]]:

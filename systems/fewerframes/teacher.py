@@ -1,4 +1,4 @@
-"""The ``teacher`` stage: a network on all frames, trained on the labels.
+"""The ``teacher`` stage: a network on all frames, trained on the labels, or taken from a published checkpoint.
 
 Writes ``model.safetensors``, ``model.json`` and ``curves.jsonl`` (:mod:`systems.fewerframes.checkpoint`).
 """
@@ -6,14 +6,20 @@ Writes ``model.safetensors``, ``model.json`` and ``curves.jsonl`` (:mod:`systems
 from __future__ import annotations
 
 from cache.stage import Context
+from models.tensorflow_checkpoint import read_checkpoint
+from models.training.loop import Result
 from systems.fewerframes.checkpoint import write_network
 from systems.fewerframes.losses import Objective
-from systems.fewerframes.train import VideoTask, fresh_network, prepare, together, train_task
+from systems.fewerframes.published import load_published
+from systems.fewerframes.train import Prepared, VideoTask, fresh_network, prepare, together, train_task, validate
 
 
 def run(ctx: Context) -> None:
-    """Train the teacher."""
-    together(ctx, work)
+    """Train the teacher, or take the checkpoint that is named."""
+    if "checkpoint" in ctx.files:
+        take(ctx)
+    else:
+        together(ctx, work)
 
 
 def work(ctx: Context) -> None:
@@ -24,5 +30,25 @@ def work(ctx: Context) -> None:
     model = fresh_network(prepared, params, ctx.device)
     task = VideoTask(model, prepared.train, prepared.held, prepared.normalisation, objective, params, ctx.device)
     result = train_task(ctx, task)
-    about = {"role": "teacher", "seed": params.seed, "videos": {"train": len(prepared.train), "held out": len(prepared.held)}}
+    _write(ctx, prepared, result)
+
+
+def take(ctx: Context) -> None:
+    """Write the network of a TensorFlow checkpoint, and its GAP on the held-out videos as an only epoch.
+
+    The index file, whose content is in the key, has a checksum of every tensor, and all are verified. Raises DataError if a file is
+    missing or damaged, or does not fit the network that the parameters describe.
+    """
+    params, path = ctx.params, ctx.files["checkpoint"]
+    prepared = prepare(ctx)
+    model = load_published(fresh_network(prepared, params, ctx.device), read_checkpoint(path), source=path.name).eval()
+    state = {name: value.detach().cpu() for name, value in model.state_dict().items()}
+    scores = validate(model, prepared.held, prepared.normalisation, params, ctx.device)
+    curve = {"epoch": 0.0, **{f"val_{name}": value for name, value in scores.items()}}
+    _write(ctx, prepared, Result(state, 0, scores["accuracy"], [curve]), checkpoint=path.name)
+
+
+def _write(ctx: Context, prepared: Prepared, result: Result, **origin: str) -> None:
+    videos = {"train": len(prepared.train), "held out": len(prepared.held)}
+    about = {"role": "teacher", "seed": ctx.params.seed, "videos": videos, **origin}
     write_network(ctx.out, prepared.arguments, prepared.normalisation, prepared.train.view, result, about)

@@ -162,15 +162,13 @@ def together(ctx: Context, work: Callable[[Context], None]) -> None:
     Several processes show no progress. Raises ConfigError if the batches do not divide among them.
     """
     params, processes = ctx.params, ctx.params.processes
-    if processes == 1:
-        work(ctx)
-        return
-    if params.batch_size % processes or not params.drop_last:
+    if processes > 1 and (params.batch_size % processes or not params.drop_last):
         raise ConfigError(
             f"batches of {params.batch_size} videos and a last one of any size do not divide among {processes} processes",
             hint="choose a batch_size that is a multiple of processes, and drop_last: true",
         )
-    distributed.run_together(processes, _with_device, work, dataclasses.replace(ctx, progress=Quiet), device=ctx.device)
+    ctx = ctx if processes == 1 else dataclasses.replace(ctx, progress=Quiet)
+    distributed.run_together(processes, _with_device, work, ctx, device=ctx.device)
 
 
 class Quiet:

@@ -104,23 +104,25 @@ class Bench:
         return self.run(evaluate.run, EvaluateParams(**changes), name, networks)
 
 
-def write_features(directory: Path, counts: Mapping[str, int] = COUNTS) -> Path:
+def write_features(
+    directory: Path, counts: Mapping[str, int] = COUNTS, *, rgb: int = RGB, audio: int = AUDIO, classes: int = CLASSES
+) -> Path:
     """Write partitions: every label of a video shows as its class's pattern in a third of the frames; test has no labels."""
     directory.mkdir(parents=True)
-    patterns = np.random.default_rng(7).integers(0, 256, (CLASSES, RGB + AUDIO))
+    patterns = np.random.default_rng(7).integers(0, 256, (classes, rgb + audio))
     for number, (name, count) in enumerate(counts.items()):
         random = np.random.default_rng([3, number])
-        with RaggedWriter(directory / f"{name}.h5", RGB + AUDIO, about={"num_classes": CLASSES}) as file:
+        with RaggedWriter(directory / f"{name}.h5", rgb + audio, about={"num_classes": classes}) as file:
             for video in range(count):
                 length = int(random.integers(8, FRAMES + 6))
-                labels = np.sort(random.choice(CLASSES, random.integers(1, 4), replace=False))
-                frames = random.integers(0, 256, (length, RGB + AUDIO))
+                labels = np.sort(random.choice(classes, random.integers(1, 4), replace=False))
+                frames = random.integers(0, 256, (length, rgb + audio))
                 for label in labels:
                     shown = random.random(length) < 0.33
                     frames[shown] = (frames[shown] + 3 * patterns[label]) // 4
                 codes = frames.astype(np.uint8)
-                file.append(f"{name[0]}{video:03d}", labels if name != "test" else [], codes[:, :RGB], codes[:, RGB:])
-    facts = {"rgb": RGB, "audio": AUDIO, "num_classes": CLASSES, "max_frames": FRAMES, "level": "frame"}
+                file.append(f"{name[0]}{video:03d}", labels if name != "test" else [], codes[:, :rgb], codes[:, rgb:])
+    facts = {"rgb": rgb, "audio": audio, "num_classes": classes, "max_frames": FRAMES, "level": "frame"}
     (directory / "frames.json").write_text(json.dumps(facts))
     (directory / "dataset.json").write_text(json.dumps({"name": "tiny"}))
     return directory

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from cache.errors import DataError
 from models.tensorflow_checkpoint import read_checkpoint
+from systems.fewerframes import TeacherParams, teacher
 from systems.fewerframes.nextvlad import NeXtVLAD
 from systems.fewerframes.published import load_published, state_name
+from tests.fewerframes.conftest import SIZES, Bench, write_features
 
 FOLDER = Path(__file__).parents[1] / "data" / "fewerframes" / "tf_checkpoint"
 TEACHER = FOLDER / "teacher" / "model.ckpt-95830"
+INDEX = TEACHER.with_name(TEACHER.name + ".index")
 
 
 def network(**changes: object) -> NeXtVLAD:
@@ -29,7 +34,7 @@ def copied(tmp_path: Path) -> Path:
     return target
 
 
-@pytest.mark.parametrize("path", [FOLDER / "teacher", TEACHER, TEACHER.with_name(TEACHER.name + ".index")])
+@pytest.mark.parametrize("path", [FOLDER / "teacher", TEACHER, INDEX])
 def test_a_folder_a_prefix_and_an_index_name_the_same_checkpoint(path: Path) -> None:
     assert read_checkpoint(path)["teacher/global_step"].shape == ()
 
@@ -132,3 +137,27 @@ def test_the_list_of_checkpoints_cannot_lead_out_of_its_folder(tmp_path: Path) -
     folder = copied(tmp_path)
     (folder / "checkpoint").write_text('model_checkpoint_path: "/somewhere/else/model.ckpt-95830"\n')
     assert "teacher/tower/hidden1_weights" in read_checkpoint(folder)
+
+
+def test_a_published_teacher_is_taken_as_it_is_and_teaches(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, write_features(tmp_path / "ingest", rgb=32, audio=8, classes=20))
+    sizes = {**SIZES, "clusters": 8, "checkpoint": str(INDEX)}
+    ctx = bench.context(TeacherParams(**sizes), "teacher", files={"checkpoint": INDEX})
+    teacher.run(ctx)
+    variables, weights = read_checkpoint(TEACHER), load_file(ctx.out / "model.safetensors")
+    assert np.array_equal(weights["hidden1_weights"].numpy(), variables["teacher/tower/hidden1_weights"])
+    assert json.loads((ctx.out / "model.json").read_text())["checkpoint"] == "model.ckpt-95830.index"
+    (curve,) = map(json.loads, (ctx.out / "curves.jsonl").read_text().splitlines())
+    assert 0 < curve["val_accuracy"] <= 1
+    student = bench.student("student", {"dump": bench.dump(ctx.out)}, rep=True, pred=True, epochs=1)
+    evaluated = bench.evaluation({"teacher": ctx.out, "student.both.k6": student})
+    assert (evaluated / "metrics.json").is_file()
+
+
+def test_a_checkpoint_of_other_sizes_is_refused_with_a_list(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, write_features(tmp_path / "ingest", rgb=32, audio=8, classes=20))
+    ctx = bench.context(
+        TeacherParams(**{**SIZES, "clusters": 16}), "teacher", files={"checkpoint": TEACHER.with_name(TEACHER.name + ".index")}
+    )
+    with pytest.raises(DataError, match="does not fit the network"):
+        teacher.run(ctx)

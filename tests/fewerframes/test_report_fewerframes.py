@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from stages.report import ReportParams
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from stages.report import ReportParams, tradeoff
 from stages.report.run import run
-from systems.fewerframes import TimingParams, timing
+from systems.fewerframes import TimingParams, evaluate, timing
 from tests.fewerframes.conftest import COUNTS, Bench
 
 
@@ -25,3 +29,20 @@ def test_the_report_counts_videos_and_leads_with_gap(trained: tuple[Bench, dict[
     assert "MFLOPs/video" in text and "ms/video" in text and "question" not in text
     assert [row["label"] for row in summary["differences"]][-1] == "teacher, all frames − student alone, 6 frames"
     assert (out / "curves.png").stat().st_size > 1000
+    assert (out / "tradeoff.png").stat().st_size > 1000
+    assert {row["series"] for row in summary["models"]} == {None, *evaluate.LABELS.values()}
+
+
+def test_a_series_is_a_line_over_every_cost_and_the_teacher_lies_across(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def model(label: str, frames: int, gap: float, series: str | None = "alone") -> dict[str, object]:
+        return {"label": label, "series": series, "frames": frames, "flops": 1e6 * frames, "accuracy": {"mean": gap, "half": None}}
+
+    drawn: list[object] = []
+    monkeypatch.setattr(tradeoff.plt, "close", drawn.append)
+    models = [model("teacher", 60, 0.8, None), model("alone, 30", 30, 0.7), model("alone, 6", 6, 0.5)]
+    tradeoff.draw(tmp_path / "a.png", {"models": models, "metric": "GAP@20", "unit": "video"})
+    frames, flops = drawn[0].axes
+    assert (frames.get_xlabel(), flops.get_xlabel()) == ("frames that it sees", "MFLOPs, per video")
+    across, line = frames.lines[-1], frames.lines[0]
+    assert line.get_xydata().tolist() == pytest.approx(np.array([[6, 50], [30, 70]])) and set(across.get_ydata()) == {80.0}
+    plt.close(drawn[0])
