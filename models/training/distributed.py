@@ -126,9 +126,11 @@ def serving() -> Iterator[bool]:
     try:
         yield first
     finally:
-        if first and not _failed:
-            dist.broadcast_object_list([None], src=0)
-    dist.destroy_process_group()
+        if not _failed:
+            if first:
+                dist.broadcast_object_list([None], src=0)
+            dist.barrier()  # a process that leaves while another is still at it can abort
+            dist.destroy_process_group()
 
 
 def _join(
@@ -154,7 +156,7 @@ def _share(work: Callable[..., None], arguments: tuple[Any, ...], device: str, t
     _sharing = _failed = True
     try:
         work(own, *arguments)
-        dist.all_reduce(torch.zeros(1, device=own))  # all are done before one goes on
+        dist.barrier()  # a process that leaves while another is still at it can abort
         _failed = False
     finally:
         _sharing = False

@@ -13,7 +13,7 @@ from cache.stage import Stage, option
 from models.backbones.registry import Backbone, find, module_of
 from models.weights import SHIPPED, WEIGHTS
 from stages.extract import runtimes
-from stages.extract.runtimes import PRECISIONS, RUNTIMES
+from stages.extract.runtimes import PRECISIONS, RUNTIME_NAMES
 
 #: kind of features -> the network made for the embedded world
 SMALL = {"appearance": "small2d", "motion": "small3d"}
@@ -41,7 +41,7 @@ class ExtractParams:
     runtime: str = option(
         "eager",
         "what computes: PyTorch as it is, 'compile' (PyTorch's compiler; on a CPU it needs a C++ compiler), 'openvino' (CPU, an extra)",
-        choices=tuple(RUNTIMES),
+        choices=RUNTIME_NAMES,
     )
     precision: str = option(
         "float32", "of the network's arithmetic; the others are for devices that are faster with them", choices=PRECISIONS

@@ -106,10 +106,12 @@ def test_workers_are_watched_too(traces: dict[str, Trace]) -> None:
     assert packaged(NODES["extract.motion"]) and packaged(NODES["questions"])
 
 
-def test_a_network_that_only_the_registry_names_would_be_found_missing(traces: dict[str, Trace]) -> None:
+def test_what_only_a_table_names_would_be_found_missing(traces: dict[str, Trace]) -> None:
     fingerprint = Fingerprint(PROJECT)
     known = fingerprint.closure(NODES["extract.motion"].stage.entry.partition(":")[0])
     assert unseen(traces["extract.motion"].modules, known, declared(fingerprint)) == [
+        "models.backbones.fold",  # which the runtime imports
         "models.backbones.small2d",
         "models.backbones.small3d",
+        "stages.extract.runtimes.eager",
     ]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 #: runtime -> its module
 RUNTIMES = {"eager": "eager", "compile": "compiled", "openvino": "openvino"}
+RUNTIME_NAMES = tuple(RUNTIMES)
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
