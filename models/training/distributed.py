@@ -62,17 +62,31 @@ def average_terms(terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return dict(zip(terms, (values / size()).unbind()))
 
 
+class _Sum(torch.autograd.Function):
+    """The sum over the processes. Every process has a loss of its own that depends on it, so gradients are summed as well."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+
 def moments(mean: Tensor, variance: Tensor, rows: int) -> tuple[Tensor, Tensor, int]:
     """Mean, biased variance and number of rows of the whole batch from those of this process's slice; gradients flow through."""
     if size() == 1:
         return mean, variance, rows
-    from torch.distributed.nn.functional import all_reduce
-
     counts = torch.tensor([float(rows)], dtype=mean.dtype, device=mean.device)
     dist.all_reduce(counts)
     total = counts.item()
-    whole = all_reduce(mean * (rows / total))
-    spread = all_reduce((variance + (mean - whole).square()) * (rows / total))
+    whole = _Sum.apply(mean * (rows / total))
+    spread = _Sum.apply((variance + (mean - whole).square()) * (rows / total))
     return whole, spread, int(total)
 
 
@@ -115,7 +129,7 @@ def serving() -> Iterator[bool]:
     """
     # gloo between hosts for the orders; a rank waits for its next order as long as the first has other work
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend, timeout=timedelta(days=30))
+    _meet(backend, timeout=timedelta(days=30))
     first = dist.get_rank() == 0
     order: list[Any] = [None]
     while not first:
@@ -129,15 +143,24 @@ def serving() -> Iterator[bool]:
         if not _failed:
             if first:
                 dist.broadcast_object_list([None], src=0)
-            dist.barrier()  # a process that leaves while another is still at it can abort
+            dist.barrier()  # nobody leaves while another is still at it
             dist.destroy_process_group()
+
+
+def _meet(backend: str, **how: Any) -> None:
+    """Begin to know the other processes."""
+    # Its functions have the group that exists while it is imported as a default argument. Imported later (by an optimizer), it would
+    # keep the group, and with it gloo's threads, beyond its end; one of these can abort a process that is leaving.
+    import torch.distributed.nn  # noqa: F401
+
+    dist.init_process_group(backend, **how)
 
 
 def _join(
     number: int, processes: int, meeting: Path, work: Callable[..., None], arguments: tuple[Any, ...], device: str, threads: int
 ) -> None:
     backend = "nccl" if device.startswith("cuda") else "gloo"
-    dist.init_process_group(backend, init_method=f"file://{meeting}", rank=number, world_size=processes)
+    _meet(backend, init_method=f"file://{meeting}", rank=number, world_size=processes)
     try:
         _share(work, arguments, device, threads)
     finally:
@@ -156,7 +179,7 @@ def _share(work: Callable[..., None], arguments: tuple[Any, ...], device: str, t
     _sharing = _failed = True
     try:
         work(own, *arguments)
-        dist.barrier()  # a process that leaves while another is still at it can abort
+        dist.barrier()  # nobody leaves while another is still at it
         _failed = False
     finally:
         _sharing = False
