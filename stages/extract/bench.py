@@ -70,7 +70,7 @@ def _measure(entry: Backbone, device: str, lanes: int, size: int, rounds: int) -
     ways["plain", "float32"] = (lambda x: net.feature(x.contiguous()), batch)  # type: ignore[operator]
     found["plain", "float32"] = Measured("plain", "float32")
     for runtime, precision in _candidates(device):
-        batch = _batch(entry, device, size, at_once(entry.kind, device, runtime))
+        batch = _batch(entry, device, size, at_once(entry.kind, device))
         try:
             feature = prepare(runtime, net, batch, precision, lanes)
             error = admit(feature, net, batch, precision, f"{entry.name} by runtime={runtime} precision={precision}")

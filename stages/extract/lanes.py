@@ -19,15 +19,15 @@ from stages.extract.runtimes.gate import admit
 
 FloatArray = npt.NDArray[np.float32]
 
-#: Rows that go through a network at once, fixed, since another number could change the last bits. PyTorch on a CPU takes its fast
-#: code for 1x1 convolutions from 16 rows on (a ResNeXt-101 then takes 0.57 of the time); packed weights are fast with any number.
-ON_CPU = {"eager": 16, "compile": 4, "openvino": 4}
+#: Rows that go through a network at once, fixed, since another number could change the last bits. Packed weights are as fast with few
+#: rows, which leave the lanes less to wait for at the end; a GPU wants many.
+ON_CPU = 4
 ON_GPU = {"appearance": 128, "motion": 32}
 
 
-def at_once(kind: str, device: str, runtime: str) -> int:
+def at_once(kind: str, device: str) -> int:
     """Rows of a batch; ``device`` is ``"cpu"`` or any accelerator."""
-    return ON_CPU[runtime] if device == "cpu" else ON_GPU[kind]
+    return ON_CPU if device == "cpu" else ON_GPU[kind]
 
 
 class Lanes:

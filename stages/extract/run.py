@@ -100,7 +100,7 @@ def features(ctx: Context, entry: Backbone, jobs: list[tuple[str, str]]) -> Iter
         seed=params.random_seed,
         device=ctx.device,
     )
-    batches = Batches(params.kind, at_once(params.kind, ctx.device, params.runtime))
+    batches = Batches(params.kind, at_once(params.kind, ctx.device))
     loaded = in_order(lambda job: load_clips(source, *job, size, params.resize), jobs, readers, one_thread)
     with closing(loaded), closing(in_order(Lanes(ctx, net, lanes), batches.cut(loaded), lanes, one_thread)) as rows:
         yield from batches.join(rows)

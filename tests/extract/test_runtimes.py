@@ -28,7 +28,10 @@ NETWORKS = [
     ("resnet18", {}, (16, 3, 64, 64)),
     ("mobilenet_v3_small", {}, (16, 3, 64, 64)),
     ("r2p1d18", {}, (4, 3, 8, 32, 32)),
+    ("resnet18_3d", {"sample_size": 32, "sample_duration": 16}, (4, 3, 16, 32, 32)),
+    ("i3d", {}, (4, 3, 16, 32, 32)),
     ("resnext101", {"depth": 50, "sample_size": 32, "sample_duration": 16}, (4, 3, 16, 32, 32)),
+    ("small2d", {}, (4, 3, 64, 64)),
     ("small3d", {}, (4, 3, 8, 32, 32)),
 ]
 

@@ -1,0 +1,103 @@
+"""Sums and ReLUs inside packed convolutions: drawn in where nothing else looks, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+from models.backbones import registry
+from models.backbones.registry import build
+from stages.extract.runtimes.eager import quicken
+from stages.extract.runtimes.packed import PackedConvolution, can_pack, pack
+
+pytestmark = pytest.mark.skipif(not can_pack(torch.device("cpu"), torch.float32), reason="this PyTorch has no oneDNN")
+
+
+def kinds(graph: fx.Graph) -> list[str]:
+    """The operations in order: c, c+ (with a sum), cr (with a ReLU), c+r, or the name of another."""
+    found = []
+    for node in graph.nodes:
+        if node.op == "call_module":
+            part = graph.owning_module.get_submodule(str(node.target))
+            packed = isinstance(part, PackedConvolution)
+            found.append(f"c{'+' * (len(node.args) - 1)}{'r' * ('after' in node.kwargs)}" if packed else type(part).__name__)
+        elif node.op.startswith("call"):
+            found.append(getattr(node.target, "__name__", str(node.target)))
+    return found
+
+
+class Toy(nn.Module):
+    """Four convolutions of 8 channels, wired by ``how``."""
+
+    def __init__(self, how: Callable[..., Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.b, self.c, self.d = (nn.Conv2d(8, 8, 3, padding=1) for _ in range(4))
+        self.none, self.relu, self.pool = nn.Identity(), nn.ReLU(), nn.MaxPool2d(3, 1, 1)
+        self.how = how
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        return self.how(self, x)
+
+
+def a_view_is_read_later(t: Toy, x: Tensor) -> Tensor:
+    y = t.a(x)
+    half = y[:, :, ::2]
+    z = t.b(t.c(y)) + y
+    return z[:, :, ::2] + half
+
+
+def overwritten_would_be_read_again(t: Toy, x: Tensor) -> Tensor:
+    y = t.a(x)
+    z = t.b(t.c(x)) + y
+    return t.d(y) + z
+
+
+#: wiring -> the operations that are left
+WIRINGS = {
+    "a block": (lambda t, x: F.relu(t.c(F.relu(t.b(t.none(y := F.relu(t.a(x)))))) + y), ["cr", "cr", "c+r"]),
+    "the sum turned round": (lambda t, x: t.relu((y := t.a(x)) + t.none(t.c(torch.relu(t.b(y))))), ["c", "cr", "c+r"]),
+    "two blocks": (lambda t, x: t.c(z := t.b(y := t.a(x)) + y) + z, ["c", "c", "add", "c", "add"]),
+    "the input is added": (lambda t, x: t.a(x) + x, ["c", "add"]),
+    "a convolution of what is added": (lambda t, x: t.b(y := t.a(x)) + y, ["c", "c", "add"]),
+    "a number is added": (lambda t, x: t.a(x) + 1.5, ["c", "add"]),
+    "a map and itself": (lambda t, x: (y := t.a(x)) + y, ["c", "add"]),
+    "looked at before the ReLU": (lambda t, x: F.relu(y := t.a(x)) * y, ["c", "relu", "mul"]),
+    "two ReLUs": (lambda t, x: F.relu(F.relu(t.a(x))), ["cr", "relu"]),
+    "what is added is made later": (lambda t, x: t.a(x) + t.b(t.c(x)), ["c", "c", "c+"]),
+    "a pooled map is added": (lambda t, x: t.b(y := t.pool(t.a(x))) + F.relu(y), ["c", "MaxPool2d", "c", "relu", "add"]),
+    "a block on a pooled map": (lambda t, x: t.c(t.b(y := t.pool(t.a(x)))) + y, ["c", "MaxPool2d", "c", "c+"]),
+    "a view is read later": (a_view_is_read_later, ["c", "getitem", "c", "c", "add", "getitem", "add"]),
+    "overwritten would be read again": (overwritten_would_be_read_again, ["c", "c", "c", "add", "c", "add"]),
+}
+
+
+@pytest.mark.parametrize("name", WIRINGS)
+def test_every_wiring_gives_the_same_and_is_fused_where_it_may_be(name: str) -> None:
+    how, left = WIRINGS[name]
+    x = torch.randn(2, 8, 12, 12, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        want, kept = Toy(how).forward_features(x), x.clone()
+        packed = pack(quicken(Toy(how)), x)
+        assert isinstance(packed, fx.GraphModule)
+        assert torch.allclose(packed(x), want, rtol=1e-5, atol=1e-6)
+        assert torch.equal(packed(x), packed(x)) and torch.equal(x, kept)
+    assert kinds(packed.graph) == left
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in registry.BACKBONES.values() if "i3d" not in entry.name])
+def test_what_is_left_of_a_network_of_the_registry(name: str) -> None:
+    entry = registry.find(name)
+    options = {"sample_size": 32, "sample_duration": 16} if entry.window else {}
+    shape = (2, 3, 32, 32) if entry.kind == "appearance" else (1, 3, 16, 32, 32)
+    packed = pack(quicken(build(name, **options).eval()), torch.zeros(shape))
+    assert isinstance(packed, fx.GraphModule)
+    left = kinds(packed.graph)
+    assert not {"Conv2d", "Conv3d"} & set(left)
+    if "mobilenet" not in name and entry.options.get("shortcut") != "A":  # hard swish; a padded shortcut that is added as it is
+        assert not {"relu", "ReLU", "add"} & set(left)
+    assert any(kind.startswith("c+") for kind in left) and "cr" in left
