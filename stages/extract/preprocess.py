@@ -37,11 +37,11 @@ def resize(frame: Images, size: int, method: str = "pil") -> Images:
 
 def appearance_input(frames: Images, normalise: str = "paper") -> FloatArray:
     """uint8 frames (K, S, S, 3) -> float32 (K, 3, S, S), normalised per channel (computed in float64)."""
-    values = np.arange(256, dtype=np.float64)[:, None] / 255
-    table = ((values - np.array(IMAGENET_MEAN)) / np.array(STD[normalise])).astype(np.float32)
-    x = np.empty(frames.shape, np.float32)
-    for channel in range(3):
-        x[..., channel] = table[:, channel].take(frames[..., channel])
+    values = np.arange(256, dtype=np.float64) / 255
+    mean, std = np.array(IMAGENET_MEAN)[:, None], np.array(STD[normalise])[:, None]
+    table = ((values - mean) / std).astype(np.float32)
+    places = frames + np.array([0, 256, 512], np.uint16)  # of each value of each channel in the table
+    x: FloatArray = table.take(places, mode="clip")  # without looking for places outside, of which there are none
     return x.transpose(0, 3, 1, 2)
 
 
