@@ -81,7 +81,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line, by itself or in each of the processes that ``torchrun`` started."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or "RANK" not in os.environ:
+    # RANK and WORLD_SIZE alone do not say so: some clusters set them for every command of a job
+    if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("WORLD_SIZE") == "1":
         sys.exit(_run())
     from models.training.distributed import serving
 

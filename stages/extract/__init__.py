@@ -40,7 +40,7 @@ class ExtractParams:
     )
     runtime: str = option(
         "eager",
-        "what computes: PyTorch as it is, 'compile' (PyTorch's compiler; on a CPU it needs a C++ compiler), 'openvino' (CPU, an extra)",
+        "what computes: PyTorch's operations, 'compile' (PyTorch's compiler; on a CPU it needs a C++ compiler), 'openvino' (CPU, an extra)",
         choices=RUNTIME_NAMES,
     )
     precision: str = option(

@@ -35,3 +35,9 @@ def test_no_thread_of_the_group_outlives_it() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+def test_a_job_of_a_cluster_without_a_launcher_waits_for_nobody(tmp_path: Path) -> None:
+    job = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500", "KDPIPE_STORE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-m", "pipeline", "ls"], env={**os.environ, **job}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

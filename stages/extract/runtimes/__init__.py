@@ -1,4 +1,4 @@
-"""What computes a frozen network's features: PyTorch as it is, compiled, or OpenVINO.
+"""What computes a frozen network's features: PyTorch's own operations, its compiler, or OpenVINO.
 
 A runtime takes batches of one shape, on any number of threads at a time, each of which computes on one core (or one stream of a
 GPU). It is used only if its features agree with the plain network's: see :mod:`stages.extract.runtimes.gate`.
