@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import platform
 import resource
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from cache.errors import nearest
 from pipeline import paths
 from pipeline.device import default_device
 from pipeline.text import size_text
+from stages.extract.runtimes.native import compiler
 
 #: Packages that every run needs.
 PACKAGES = ("torch", "av", "h5py", "numpy", "Pillow")
@@ -47,6 +49,7 @@ def environment(store: Path, data: Path | None, *, torch: bool = False) -> Itera
     yield Check("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}, {cores} cores{_memory()}")
     yield from map(_package, PACKAGES)
     yield _device()
+    yield _compiler()
     if torch:
         yield _torch()
     yield from _directory("store", store, write=True)
@@ -73,6 +76,14 @@ def _device() -> Check:
     device = default_device()
     why = "KDPIPE_DEVICE" if os.environ.get("KDPIPE_DEVICE") else "an NVIDIA driver is at work" if device == "cuda" else "no NVIDIA driver"
     return Check("device", "ok", f"{device} ({why})", "kdpipe doctor --torch asks torch itself")
+
+
+def _compiler() -> Check:
+    command = compiler()
+    if command:
+        return Check("C compiler", "ok", shlex.join(command))
+    text = "none: 3x3 convolutions on a CPU are not the fast ones (docs/FEATURES.md), runtime=compile cannot be used"
+    return Check("C compiler", "note", text, "apt install g++, or CC=/path/to/one")
 
 
 def _torch() -> Check:

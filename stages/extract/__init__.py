@@ -73,9 +73,10 @@ class ExtractParams:
 
     @property
     def data(self) -> tuple[Path, ...]:
-        """The shipped weights, if they are the ones to use."""
+        """The shipped weights, if they are the ones to use, and the source that the runtime compiles."""
         known = WEIGHTS.get(f"{self.network.name}.{self.weights}")
-        return (SHIPPED / known.file,) if known is not None and known.shipped else ()
+        weights = (SHIPPED / known.file,) if known is not None and known.shipped else ()
+        return (*weights, *runtimes.data_of(self.runtime))
 
 
 STAGE = Stage(

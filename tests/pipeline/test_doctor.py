@@ -62,6 +62,15 @@ def test_the_machine_is_checked_without_a_dataset_and_nothing_is_left(store: Pat
     assert not store.exists() and list(store.parent.iterdir()) == []
 
 
+def test_a_machine_without_a_c_compiler_is_told_what_it_misses(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    found = {check["what"]: check for check in json.loads(doctor("--json"))["checks"]}
+    assert found["C compiler"]["state"] == "note" and "3x3" in found["C compiler"]["text"]
+    monkeypatch.setenv("CC", f"{sys.executable} -x")
+    found = {check["what"]: check for check in json.loads(doctor("--json"))["checks"]}
+    assert found["C compiler"]["text"] == f"{sys.executable} -x"
+
+
 def test_looking_at_the_machine_imports_neither_torch_nor_a_decoder(store: Path) -> None:
     look = "atexit.register(lambda: print('heavy:', [name for name in ('torch', 'av') if name in sys.modules]))"
     watch = f"import atexit, sys\n{look}\nfrom pipeline.cli import cli\ncli.main(['doctor'])"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 def module_of(runtime: str) -> str:
     """The module that :func:`prepare` imports: an edit of another runtime changes nothing."""
     return f"stages.extract.runtimes.{RUNTIMES[runtime]}"
+
+
+def data_of(runtime: str) -> tuple[Path, ...]:
+    """The packaged files that :func:`prepare` reads."""
+    return (Path(__file__).with_name("winograd.c"),) if runtime == "eager" else ()
 
 
 def prepare(runtime: str, net: nn.Module, example: torch.Tensor, precision: str, lanes: int) -> Feature:

@@ -1,7 +1,8 @@
 """Convolutions on a CPU: weights packed once for the processor, the sum and the ReLU that follow done on the way out.
 
 Left to itself, PyTorch takes a convolution, a sum and a ReLU as three passes over maps that no cache holds, and lays the weights out
-anew at every call. oneDNN, which does the work, knows better; the operations here are those that PyTorch's own compiler calls.
+anew at every call. oneDNN, which does the work, knows better; the operations here are those that PyTorch's own compiler calls. The 3x3
+convolutions that it suits go to :mod:`stages.extract.runtimes.winograd`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
+
+from stages.extract.runtimes import winograd
+from stages.extract.runtimes.winograd import WinogradConvolution
 
 
 def can_pack(device: torch.device, dtype: torch.dtype) -> bool:
@@ -32,7 +36,9 @@ def pack(net: nn.Module, example: Tensor) -> nn.Module:
     for name, size in _input_sizes(features, example).items():
         conv = features.get_submodule(name)
         assert isinstance(conv, (nn.Conv2d, nn.Conv3d))
-        if conv.padding_mode == "zeros" and not isinstance(conv.padding, str):
+        if winograd.suits(conv, size):
+            features.set_submodule(name, WinogradConvolution(conv))
+        elif conv.padding_mode == "zeros" and not isinstance(conv.padding, str):
             features.set_submodule(name, PackedConvolution(conv, size))
     try:
         graph = _Tracer().trace(features)
@@ -64,8 +70,10 @@ class PackedConvolution(nn.Module):
         return y
 
 
+#: what the convolutions of a network become
+CONVOLUTIONS = (PackedConvolution, WinogradConvolution)
 #: modules whose output is new memory that nobody else knows
-FRESH = (PackedConvolution, nn.MaxPool2d, nn.MaxPool3d)
+FRESH = (*CONVOLUTIONS, nn.MaxPool2d, nn.MaxPool3d)
 
 
 class _Features(nn.Module):
@@ -81,7 +89,7 @@ class _Features(nn.Module):
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, PackedConvolution) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, CONVOLUTIONS) or super().is_leaf_module(m, module_qualified_name)
 
 
 def _input_sizes(features: nn.Module, example: Tensor) -> dict[str, Sequence[int]]:
@@ -108,14 +116,14 @@ def _fuse(graph: fx.Graph, root: nn.Module) -> None:
 
     def is_open(node: Any) -> bool:
         """A convolution whose output nothing looks at but the operation in question."""
-        return isinstance(part(node), PackedConvolution) and len(node.users) == 1 and not node.kwargs
+        return isinstance(part(node), CONVOLUTIONS) and len(node.users) == 1 and not node.kwargs
 
     def is_spent(node: Any, conv: fx.Node) -> bool:
         """A map of its own that only convolutions before ``conv`` have looked at, besides the sum: it may be overwritten."""
         if not isinstance(part(node), FRESH) or place[node] >= place[conv]:
             return False
         readers = [user for user in node.users if user not in conv.users]
-        return all(isinstance(part(reader), PackedConvolution) and place[reader] < place[conv] for reader in readers)
+        return all(isinstance(part(reader), CONVOLUTIONS) and place[reader] < place[conv] for reader in readers)
 
     def replace(old: fx.Node, conv: fx.Node, *others: fx.Node, after: str = "none") -> None:
         with graph.inserting_before(conv):

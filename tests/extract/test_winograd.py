@@ -1,0 +1,142 @@
+"""Winograd's 3x3 convolutions: the same numbers as the definition, from each image alone, only where they pay, never a must."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.backbones.registry import build
+from stages.extract import ExtractParams
+from stages.extract.runtimes import native, prepare, winograd
+from stages.extract.runtimes.eager import quicken
+from stages.extract.runtimes.packed import pack
+from stages.extract.runtimes.winograd import WinogradConvolution, suits
+
+compiled = pytest.mark.skipif(winograd.library() is None, reason="no C compiler, or a processor without AVX2")
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    return x.contiguous(memory_format=torch.channels_last) if len(shape) == 4 else x
+
+
+def convolution(inputs: int = 64, outputs: int = 64, size: int = 3, **how) -> nn.Conv2d:
+    torch.manual_seed(0)
+    return nn.Conv2d(inputs, outputs, size, **{"padding": 1, **how}).requires_grad_(False)
+
+
+#: batch, inputs, outputs, height, width: whole tiles, cut tiles, more and fewer tiles than are taken at a time, unequal channels
+SHAPES = [(1, 64, 64, 16, 16), (3, 64, 96, 7, 7), (2, 96, 64, 13, 22), (1, 128, 256, 6, 40), (5, 64, 64, 8, 4), (16, 64, 64, 1, 3)]
+
+
+@compiled
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("after", ["none", "relu"])
+@pytest.mark.parametrize("sum_", [True, False])
+def test_it_is_the_convolution_by_its_definition(shape, bias: bool, after: str, sum_: bool) -> None:
+    batch, inputs, outputs, height, width = shape
+    conv, x = convolution(inputs, outputs, bias=bias), random(batch, inputs, height, width)
+    other = random(batch, outputs, height, width, seed=1) if sum_ else None
+    want = F.conv2d(x.double(), conv.weight.double(), None if conv.bias is None else conv.bias.double(), padding=1)
+    want = want + (0 if other is None else other)
+    want = F.relu(want) if after == "relu" else want
+    got = WinogradConvolution(conv)(x, other, after)
+    # measured: 4e-6 at most over these shapes; sums of 64 to 128 inputs in float32 come to 1e-6 by themselves
+    assert float((got - want).abs().max()) < 1e-5 * float(want.abs().max())
+    assert other is None or got.data_ptr() == other.data_ptr()
+    assert got.is_contiguous(memory_format=torch.channels_last)
+
+
+@compiled
+def test_an_image_has_the_same_bits_in_every_company() -> None:
+    layer, x = WinogradConvolution(convolution()), random(9, 64, 14, 14)
+    together = layer(x)
+    for n in range(9):
+        assert torch.equal(layer(x[n : n + 1])[0], together[n])
+
+
+@compiled
+def test_maps_in_another_layout_are_taken_as_they_are_meant() -> None:
+    layer, x = WinogradConvolution(convolution()), random(2, 64, 12, 12)
+    assert torch.equal(layer(x.contiguous()), layer(x))
+    assert torch.equal(layer(x.transpose(2, 3)), layer(x.transpose(2, 3).contiguous(memory_format=torch.channels_last)))
+
+
+@compiled
+def test_a_number_that_is_none_stays_in_its_image_and_does_not_become_zero() -> None:
+    layer, x = WinogradConvolution(convolution()), random(3, 64, 12, 12)
+    whole = layer(x, after="relu")
+    x[1, 5, 4, 4] = float("nan")
+    got = layer(x, after="relu")
+    assert torch.isnan(got[1]).any()
+    assert torch.equal(got[0], whole[0]) and torch.equal(got[2], whole[2])
+
+
+@compiled
+@pytest.mark.parametrize(
+    ("conv", "size", "yes"),
+    [
+        (convolution(), (4, 64, 56, 56), True),
+        (convolution(), (4, 64, 7, 7), True),
+        (convolution(), (1, 64, 7, 7), False),  # 4 tiles
+        (convolution(), (16, 64, 5, 5), False),  # 4 tiles of 16 for 25 outputs
+        (convolution(32, 64), (4, 32, 56, 56), False),
+        (convolution(64, 72), (4, 64, 56, 56), False),
+        (convolution(72, 64), (4, 72, 56, 56), False),
+        (convolution(stride=2), (4, 64, 56, 56), False),
+        (convolution(padding=0), (4, 64, 56, 56), False),
+        (convolution(dilation=2, padding=2), (4, 64, 56, 56), False),
+        (convolution(groups=2), (4, 64, 56, 56), False),
+        (convolution(padding_mode="reflect"), (4, 64, 56, 56), False),
+        (convolution(padding="same"), (4, 64, 56, 56), False),
+        (convolution(size=5, padding=2), (4, 64, 56, 56), False),
+        (convolution().bfloat16(), (4, 64, 56, 56), False),
+        (nn.Conv3d(64, 64, 3, padding=1), (4, 64, 16, 56, 56), False),
+    ],
+)
+def test_only_what_it_can_do_and_pays_is_given_to_it(conv, size, yes: bool) -> None:
+    assert suits(conv, size) is yes
+
+
+@compiled
+@pytest.mark.parametrize(("name", "size", "count"), [("resnet18", 112, 10), ("resnet50", 96, 11), ("small2d", 112, 1)])
+def test_a_network_has_them_where_they_suit_and_gives_its_features(name: str, size: int, count: int) -> None:
+    torch.manual_seed(0)
+    net, x = build(name).requires_grad_(False).eval(), random(4, 3, size, size)
+    with torch.inference_mode():
+        got = prepare("eager", net, x, "float32", 1)(x)
+        packed = pack(quicken(net), x)
+        want = net.double().feature(x.double())
+    assert sum(isinstance(part, WinogradConvolution) for part in packed.modules()) == count
+    assert float((got - want).abs().max()) < 5e-6 * float(want.abs().max())  # measured: 1e-6 at most
+
+
+@pytest.mark.parametrize("command", ["no-such-compiler", "false", "true", ""])
+def test_without_a_compiler_that_works_the_usual_convolutions_do_the_work(monkeypatch, command: str) -> None:
+    monkeypatch.setenv("CC", command)
+    winograd.library.cache_clear()
+    try:
+        assert winograd.library() is None
+        torch.manual_seed(0)
+        net, x = build("resnet18").requires_grad_(False).eval(), random(4, 3, 64, 64)
+        with torch.inference_mode():
+            assert torch.allclose(prepare("eager", net, x, "float32", 1)(x), net.feature(x), rtol=1e-4, atol=1e-5)
+            assert not any(isinstance(part, WinogradConvolution) for part in pack(quicken(net), x).modules())
+    finally:
+        winograd.library.cache_clear()
+
+
+def test_nothing_of_the_compilation_stays_on_disk(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(native.tempfile, "tempdir", str(tmp_path))
+    native.load(winograd.SOURCE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_its_source_is_part_of_the_key_of_the_runtime_that_compiles_it() -> None:
+    assert winograd.SOURCE in ExtractParams(runtime="eager").data
+    assert winograd.SOURCE not in ExtractParams(runtime="openvino").data
