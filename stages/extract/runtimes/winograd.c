@@ -1,18 +1,18 @@
-/* 3x3 convolution of stride 1 and padding 1 by Winograd's minimal filtering F(4x4, 3x3), float32, channels last, one thread.
+/* Convolution with windows of 3x3, or of 3x3 in some frames, of stride 1, by Winograd's minimal filtering F(4x4, 3x3); float32, channels
+ * last, one thread.
  *
  * Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016: an output tile of 4x4 costs 36 multiplications a
  * pair of channels where the sum over the window costs 144. A tile d of 6x6 inputs and a filter g become
  *
  *     y = A' [(G g G') * (B' d B)] A        (' transposes, * multiplies element by element, summed over the input channels)
  *
- * so that the work is 36 products of matrices, one for each place in the tile: (tiles, inputs) x (inputs, outputs). The points of the
- * polynomials are 0, +-1/sqrt 2, +-sqrt 2 and infinity rather than the paper's 0, +-1, +-2: powers nearer to one, smaller errors
- * (Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd Convolution", ACM TOMS 2020, on the choice of points).
+ * so that the work is 36 products of matrices, one for each place in the tile: (tiles, inputs) x (inputs, outputs). A filter that looks
+ * at three frames has three times the inputs. The points of the polynomials are 0, +-1/sqrt 2, +-sqrt 2 and infinity rather than the
+ * paper's 0, +-1, +-2: powers nearer to one, smaller errors (Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd
+ * Convolution for Deep Neural Networks", ACM TOMS 2020, on the choice of points).
  *
- * A map is (images, height, width, channels). Tiles are taken `TILES` at a time, so that what is between the transforms stays in the
- * caches. Every output is summed in one order, whichever images, tiles and blocks are beside it.
- *
- * Written with the vectors of GNU C: made for the processor that compiles it.
+ * Tiles are taken `TILES` at a time, so that what is between the transforms stays in the caches. Every output is summed in one order,
+ * whichever images, tiles and blocks are beside it. Written with the vectors of GNU C: made for the processor that compiles it.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -107,47 +107,50 @@ static void (*const products[])(const float *, size_t, const float *, float *, s
     NULL, product1, product2, product3, product4, product5, product6, product7, product8, product9, product10, product11, product12,
 };
 
+/* x (clips, frames, height, width, inputs) to y (clips, out_frames, out_height, out_width, outputs); a filter looks at `taps` frames */
 typedef struct {
-    int images, height, width, inputs, outputs;
+    int clips, frames, height, width, inputs, outputs, taps, pad_time, pad, out_frames, out_height, out_width;
 } Shape;
 
 typedef struct {
-    int first_row, first_column, rows, columns; /* of the outputs that exist */
-    size_t image;
+    int clip, frame, row, column, rows, columns; /* of the outputs, as many as there are */
 } Tile;
 
 INLINE Tile tile_at(const Shape *shape, int number)
 {
-    int across = (shape->width + 3) / 4, down = (shape->height + 3) / 4;
+    int across = (shape->out_width + 3) / 4, down = (shape->out_height + 3) / 4, image = number / (across * down);
     int row = number % (across * down) / across * 4, column = number % across * 4;
-    int rows = shape->height - row, columns = shape->width - column;
-    return (Tile){row, column, rows < 4 ? rows : 4, columns < 4 ? columns : 4, (size_t)(number / (across * down))};
+    int rows = shape->out_height - row, columns = shape->out_width - column;
+    return (Tile){image / shape->out_frames, image % shape->out_frames, row, column, rows < 4 ? rows : 4, columns < 4 ? columns : 4};
 }
 
 /* A tile of inputs, with zeros outside the map, to its row in each of the 36 matrices v (36, TILES, row_v). */
 static void spread(const Shape *shape, const float *x, Tile tile, float *v, size_t row_v)
 {
     int inputs = shape->inputs, height = shape->height, width = shape->width;
-    const float *image = x + tile.image * height * width * inputs;
-    for (int c = 0; c < inputs; c += WIDTH) {
-        vec columns[6][6];
-        for (int j = 0; j < 6; j++) {
-            vec d[6], o[6];
-            int column = tile.first_column - 1 + j;
-            for (int i = 0; i < 6; i++) {
-                int row = tile.first_row - 1 + i;
-                int inside = row >= 0 && row < height && column >= 0 && column < width;
-                d[i] = inside ? load(image + ((size_t)row * width + column) * inputs + c) : zero;
+    for (int tap = 0; tap < shape->taps; tap++, v += inputs) {
+        int frame = tile.frame - shape->pad_time + tap, exists = frame >= 0 && frame < shape->frames;
+        const float *image = x + ((size_t)tile.clip * shape->frames + (exists ? frame : 0)) * height * width * inputs;
+        for (int c = 0; c < inputs; c += WIDTH) {
+            vec columns[6][6];
+            for (int j = 0; j < 6; j++) {
+                vec d[6], o[6];
+                int column = tile.column - shape->pad + j;
+                for (int i = 0; i < 6; i++) {
+                    int row = tile.row - shape->pad + i;
+                    int inside = exists && row >= 0 && row < height && column >= 0 && column < width;
+                    d[i] = inside ? load(image + ((size_t)row * width + column) * inputs + c) : zero;
+                }
+                to_places(d, o);
+                for (int i = 0; i < 6; i++)
+                    columns[i][j] = o[i];
             }
-            to_places(d, o);
-            for (int i = 0; i < 6; i++)
-                columns[i][j] = o[i];
-        }
-        for (int i = 0; i < 6; i++) {
-            vec o[6];
-            to_places(columns[i], o);
-            for (int j = 0; j < 6; j++)
-                store(v + (size_t)(i * 6 + j) * TILES * row_v + c, o[j]);
+            for (int i = 0; i < 6; i++) {
+                vec o[6];
+                to_places(columns[i], o);
+                for (int j = 0; j < 6; j++)
+                    store(v + (size_t)(i * 6 + j) * TILES * row_v + c, o[j]);
+            }
         }
     }
 }
@@ -155,7 +158,8 @@ static void spread(const Shape *shape, const float *x, Tile tile, float *v, size
 /* The row of a tile in each of the 36 matrices m (36, TILES, row_m) to its outputs, plus bias, plus other, ReLU. */
 static void gather(const Shape *shape, const float *m, size_t row_m, Tile tile, const float *bias, const float *other, int relu, float *y)
 {
-    int outputs = shape->outputs;
+    int outputs = shape->outputs; /* row_m has room for whole panels of them */
+    size_t image = ((size_t)tile.clip * shape->out_frames + tile.frame) * shape->out_height;
     for (int k = 0; k < outputs; k += WIDTH) {
         vec rows[4][6], shift = load(bias + k);
         for (int j = 0; j < 6; j++) {
@@ -169,7 +173,7 @@ static void gather(const Shape *shape, const float *m, size_t row_m, Tile tile, 
         for (int i = 0; i < tile.rows; i++) {
             vec o[4];
             to_outputs(rows[i], o);
-            size_t place = ((tile.image * shape->height + tile.first_row + i) * shape->width + tile.first_column) * outputs + k;
+            size_t place = ((image + tile.row + i) * shape->out_width + tile.column) * outputs + k;
             for (int j = 0; j < tile.columns; j++, place += outputs) {
                 vec value = o[j] + shift;
                 if (other)
@@ -182,15 +186,21 @@ static void gather(const Shape *shape, const float *m, size_t row_m, Tile tile, 
     }
 }
 
-/* Floats of a vector. Inputs are a multiple of it, outputs of a PANEL. */
+/* Floats of a vector, of which inputs and outputs are a multiple. */
 int winograd_width(void) { return WIDTH; }
 
-/* Floats of the filters as the convolution wants them, and of its scratch. */
-int64_t winograd_filters_size(int inputs, int outputs) { return (int64_t)POINTS * inputs * outputs; }
-int64_t winograd_scratch_size(int inputs, int outputs) { return (int64_t)POINTS * TILES * (inputs + outputs + 2 * SPARE); }
+/* Outputs as the products make them, in whole panels. */
+INLINE int whole(int outputs) { return (outputs + PANEL - 1) / PANEL * PANEL; }
 
-/* Filters (outputs, inputs, 3, 3) to u (36, outputs / PANEL, inputs, PANEL): G g G'. */
-void winograd_filters(const float *filters, int inputs, int outputs, float *u)
+/* Floats of the filters as the convolution wants them, and of its scratch. */
+int64_t winograd_filters_size(int inputs, int outputs, int taps) { return (int64_t)POINTS * inputs * taps * whole(outputs); }
+int64_t winograd_scratch_size(int inputs, int outputs, int taps)
+{
+    return (int64_t)POINTS * TILES * (inputs * taps + SPARE + whole(outputs) + SPARE);
+}
+
+/* Filters (outputs, inputs, taps, 3, 3) to u (36, panels, taps, inputs, PANEL), zeros before: G g G'. */
+void winograd_filters(const float *filters, int inputs, int outputs, int taps, float *u)
 {
     /* a row [1, p, p^2] / prod (p - q) over the other finite points q */
     const double p[5] = {0, 0.70710678118654752440, -0.70710678118654752440, 1.41421356237309504880, -1.41421356237309504880};
@@ -202,28 +212,29 @@ void winograd_filters(const float *filters, int inputs, int outputs, float *u)
         g[i][0] = 1 / scale, g[i][1] = p[i] / scale, g[i][2] = p[i] * p[i] / scale;
     }
     for (int k = 0; k < outputs; k++)
-        for (int c = 0; c < inputs; c++) {
-            const float *filter = filters + ((size_t)k * inputs + c) * 9;
-            double half[6][3];
-            for (int i = 0; i < 6; i++)
-                for (int j = 0; j < 3; j++)
-                    half[i][j] = g[i][0] * filter[j] + g[i][1] * filter[3 + j] + g[i][2] * filter[6 + j];
-            for (int i = 0; i < 6; i++)
-                for (int j = 0; j < 6; j++) {
-                    size_t panel = (size_t)(i * 6 + j) * (outputs / PANEL) + k / PANEL;
-                    u[(panel * inputs + c) * PANEL + k % PANEL] = half[i][0] * g[j][0] + half[i][1] * g[j][1] + half[i][2] * g[j][2];
-                }
-        }
+        for (int c = 0; c < inputs; c++)
+            for (int tap = 0; tap < taps; tap++) {
+                const float *filter = filters + (((size_t)k * inputs + c) * taps + tap) * 9;
+                double half[6][3];
+                for (int i = 0; i < 6; i++)
+                    for (int j = 0; j < 3; j++)
+                        half[i][j] = g[i][0] * filter[j] + g[i][1] * filter[3 + j] + g[i][2] * filter[6 + j];
+                for (int i = 0; i < 6; i++)
+                    for (int j = 0; j < 6; j++) {
+                        size_t panel = ((size_t)(i * 6 + j) * whole(outputs) / PANEL + k / PANEL) * taps + tap;
+                        u[(panel * inputs + c) * PANEL + k % PANEL] = half[i][0] * g[j][0] + half[i][1] * g[j][1] + half[i][2] * g[j][2];
+                    }
+            }
 }
 
-/* y = act(convolution(x) + bias + other); x (images, height, width, inputs), y and other (images, height, width, outputs).
- * other may be NULL, and may be y. */
-void winograd_convolve(const float *x, int images, int height, int width, int inputs, const float *u, const float *bias,
-                       const float *other, int relu, float *y, int outputs, float *scratch)
+/* y = act(convolution(x) + bias + other), of the shapes of Shape. `other` may be NULL, and may be y. */
+void winograd_convolve(const float *x, int clips, int frames, int height, int width, int inputs, const float *u, int taps, int pad_time,
+                       int pad, const float *bias, const float *other, int relu, float *y, int outputs, float *scratch)
 {
-    Shape shape = {images, height, width, inputs, outputs};
-    int tiles = images * ((height + 3) / 4) * ((width + 3) / 4);
-    size_t row_v = inputs + SPARE, row_m = outputs + SPARE;
+    Shape shape = {clips,    frames, height, width, inputs, outputs, taps, pad_time, pad, frames + 2 * pad_time - taps + 1,
+                   height + 2 * pad - 2, width + 2 * pad - 2};
+    int tiles = clips * shape.out_frames * ((shape.out_height + 3) / 4) * ((shape.out_width + 3) / 4), depth = inputs * taps;
+    size_t row_v = depth + SPARE, row_m = whole(outputs) + SPARE;
     float *v = scratch, *m = scratch + POINTS * TILES * row_v;
     for (int first = 0; first < tiles; first += TILES) {
         int count = tiles - first < TILES ? tiles - first : TILES, blocks = (count + BLOCK - 1) / BLOCK;
@@ -231,11 +242,11 @@ void winograd_convolve(const float *x, int images, int height, int width, int in
             spread(&shape, x, tile_at(&shape, first + t), v + t * row_v, row_v);
         for (int point = 0; point < POINTS; point++)
             for (int k = 0; k < outputs; k += PANEL) {
-                const float *panel = u + ((size_t)point * outputs + k) * inputs;
+                const float *panel = u + ((size_t)point * whole(outputs) + k) * depth;
                 for (int block = 0, t = 0; block < blocks; block++) {
                     int rows = (count - t + blocks - block - 1) / (blocks - block); /* as even as can be */
                     size_t at = (size_t)point * TILES + t;
-                    products[rows](v + at * row_v, row_v, panel, m + at * row_m + k, row_m, inputs);
+                    products[rows](v + at * row_v, row_v, panel, m + at * row_m + k, row_m, depth);
                     t += rows;
                 }
             }

@@ -1,8 +1,8 @@
-"""3x3 convolutions by Winograd's F(4x4, 3x3): a quarter of the multiplications, where a C compiler is at hand.
+"""Convolutions with windows of 3x3 by Winograd's F(4x4, 3x3): a quarter of the multiplications, where a C compiler is at hand.
 
 Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. PyTorch's CPU libraries have no such kernel, and it
-pays: half of a ResNet-101 is 3x3 convolutions of stride 1. The arithmetic is in ``winograd.c``; the error is that of other orders of
-summing (2e-6 of the largest output, 1e-6 without).
+pays: half of a ResNet-101 is 3x3 convolutions of stride 1, most of a 3-D ResNet-18 or an I3D is 3x3x3 ones. The arithmetic is in
+``winograd.c``; the error is that of other orders of summing (2e-6 of the largest output, 1e-6 without).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from stages.extract.runtimes.native import load
 
 SOURCE = Path(__file__).with_name("winograd.c")
-#: of which the channels are a multiple: the panels of the widest vectors
-CHANNELS = 32
-#: below, the transforms of the tiles take more than is saved
-FEWEST_CHANNELS = 64
+#: of which the numbers of channels are a multiple: the widest vectors
+CHANNELS = 16
 #: tiles of a batch below which reading the filters, four times as many numbers as before, takes more than is saved
-FEWEST_TILES = 12
+FEWEST_TILES = 4
 #: floats of a vector: of no use to a processor, or a compiler, that knows shorter ones only
 NARROWEST = 8
+#: dimensions of a map -> its layout
+LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 @functools.cache
@@ -36,58 +36,63 @@ def library() -> ctypes.CDLL | None:
         return None
     functions.winograd_filters_size.restype = functions.winograd_scratch_size.restype = ctypes.c_int64
     pointer, number = ctypes.c_void_p, ctypes.c_int
-    functions.winograd_filters.argtypes = [pointer, number, number, pointer]
-    functions.winograd_convolve.argtypes = [pointer, *[number] * 4, pointer, pointer, pointer, number, pointer, number, pointer]
+    functions.winograd_filters.argtypes = [pointer, number, number, number, pointer]
+    maps, filters, act = [pointer, *[number] * 5], [pointer, *[number] * 3, pointer], [pointer, number]
+    functions.winograd_convolve.argtypes = [*maps, *filters, *act, pointer, number, pointer]
     functions.winograd_filters.restype = functions.winograd_convolve.restype = None
     return functions
 
 
 def suits(conv: nn.Conv2d | nn.Conv3d, size: Sequence[int]) -> bool:
-    """Whether ``conv`` on inputs (B, C, H, W) of ``size`` is of the kind, saves half of the multiplications, and can be compiled."""
-    if not isinstance(conv, nn.Conv2d) or conv.weight.dtype != torch.float32 or conv.padding_mode != "zeros" or conv.groups != 1:
+    """Whether ``conv`` on inputs (B, C, [T,] H, W) of ``size`` is of the kind, saves half of the multiplications, and can be compiled."""
+    if conv.weight.dtype != torch.float32 or conv.padding_mode != "zeros" or conv.groups != 1 or isinstance(conv.padding, str):
         return False
-    if (conv.kernel_size, conv.stride, conv.padding, conv.dilation) != ((3, 3), (1, 1), (1, 1), (1, 1)):
+    if {*conv.stride, *conv.dilation} != {1} or conv.in_channels % CHANNELS or conv.out_channels % CHANNELS:
         return False
-    batch, _, height, width = size
+    (*taps, across, down), (*ends, side, top) = conv.kernel_size, conv.padding
+    if (across, down) != (3, 3) or (side, top) not in ((0, 0), (1, 1)) or (*taps, *ends) not in ((), (1, 0), (3, 0), (3, 1)):
+        return False
+    height, width = (length + 2 * side - 2 for length in size[-2:])
     tiles = -(-height // 4) * -(-width // 4)
-    if any(channels % CHANNELS or channels < FEWEST_CHANNELS for channels in (conv.in_channels, conv.out_channels)):
-        return False
-    return batch * tiles >= FEWEST_TILES and 2 * 36 * tiles <= 9 * height * width and library() is not None
+    images = size[0] * (size[2] + 2 * ends[0] - taps[0] + 1 if taps else 1)
+    return images * tiles >= FEWEST_TILES and 2 * 36 * tiles <= 9 * height * width and library() is not None
 
 
 class WinogradConvolution(nn.Module):
     """A convolution that :func:`suits`, called as :class:`stages.extract.runtimes.packed.PackedConvolution` is."""
 
-    def __init__(self, conv: nn.Conv2d) -> None:
+    def __init__(self, conv: nn.Conv2d | nn.Conv3d) -> None:
         super().__init__()
         functions = library()
         assert functions is not None
-        self._inputs, self._outputs, self._functions = conv.in_channels, conv.out_channels, functions
+        self.kernel_size, self.stride = conv.kernel_size, conv.stride  # some networks pad by them
+        self._functions, self._inputs, self._outputs = functions, conv.in_channels, conv.out_channels
+        solid = isinstance(conv, nn.Conv3d)
+        self._taps, self._ends, self._side = conv.kernel_size[0] if solid else 1, conv.padding[0] if solid else 0, int(conv.padding[-1])
+        self._sizes = self._inputs, self._outputs, self._taps
         weight, bias = conv.weight.detach().contiguous(), conv.bias
-        filters = torch.empty(functions.winograd_filters_size(self._inputs, self._outputs))
-        functions.winograd_filters(weight.data_ptr(), self._inputs, self._outputs, filters.data_ptr())
+        filters = torch.zeros(functions.winograd_filters_size(*self._sizes))
+        functions.winograd_filters(weight.data_ptr(), *self._sizes, filters.data_ptr())
         self.register_buffer("filters", filters, persistent=False)
         self.register_buffer("bias", torch.zeros(self._outputs) if bias is None else bias.detach().contiguous(), persistent=False)
 
     def forward(self, x: Tensor, other: Tensor | None = None, after: str = "none") -> Tensor:
         """``after(convolution(x) + other)``, ``after`` being "none" or "relu"; the result takes the place of ``other``."""
-        x = x.contiguous(memory_format=torch.channels_last)
-        batch, _, height, width = x.shape
-        shape = (batch, self._outputs, height, width)
-        y = torch.empty(shape, memory_format=torch.channels_last) if other is None else other.contiguous(memory_format=torch.channels_last)
-        scratch = torch.empty(self._functions.winograd_scratch_size(self._inputs, self._outputs))
-        self._functions.winograd_convolve(
-            x.data_ptr(),
-            batch,
-            height,
-            width,
-            self._inputs,
-            self.filters.data_ptr(),
-            self.bias.data_ptr(),
-            None if other is None else y.data_ptr(),
-            after == "relu",
-            y.data_ptr(),
+        layout = LAYOUTS[x.dim()]
+        x = x.contiguous(memory_format=layout)
+        clips, _, *frames, height, width = x.shape
+        shape = (
+            clips,
             self._outputs,
-            scratch.data_ptr(),
+            *(n + 2 * self._ends - self._taps + 1 for n in frames),
+            *(n + 2 * self._side - 2 for n in (height, width)),
+        )
+        y = torch.empty(shape, memory_format=layout) if other is None else other.contiguous(memory_format=layout)
+        scratch = torch.empty(self._functions.winograd_scratch_size(*self._sizes))
+        self._functions.winograd_convolve(
+            *(x.data_ptr(), clips, *(frames or [1]), height, width, self._inputs),
+            *(self.filters.data_ptr(), self._taps, self._ends, self._side, self.bias.data_ptr()),
+            *(None if other is None else y.data_ptr(), after == "relu"),
+            *(y.data_ptr(), self._outputs, scratch.data_ptr()),
         )
         return y
