@@ -40,7 +40,8 @@ class ExtractParams:
     )
     runtime: str = option(
         "eager",
-        "what computes: PyTorch's operations, 'compile' (PyTorch's compiler; on a CPU it needs a C++ compiler), 'openvino' (CPU, an extra)",
+        "what computes: PyTorch's operations (on a CPU with a C compiler, Winograd's 3x3 convolutions), 'direct' (never with those), "
+        "'compile' (PyTorch's compiler; on a CPU it needs a C++ compiler), 'openvino' (CPU, an extra)",
         choices=RUNTIME_NAMES,
     )
     precision: str = option(

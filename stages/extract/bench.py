@@ -96,12 +96,17 @@ def _batch(entry: Backbone, device: str, size: int, rows: int) -> torch.Tensor:
 
 
 def _candidates(device: str) -> Iterator[tuple[str, str]]:
-    """Half precision only where it can pay: float16 on a GPU, bfloat16 where the processor has instructions for it, and on a GPU."""
+    """Half precision only where it can pay: float16 on a GPU, bfloat16 where the processor has instructions for it, and on a GPU.
+
+    ``direct`` only where it is not ``eager``: in float32 on a CPU.
+    """
     cpu = device == "cpu"
     for runtime in RUNTIMES:
-        if runtime == "openvino" and not cpu:
+        if runtime in ("direct", "openvino") and not cpu:
             continue
         yield runtime, "float32"
+        if runtime == "direct":
+            continue
         if not cpu:
             yield runtime, "float16"
         if not cpu or torch.ops.mkldnn._is_mkldnn_bf16_supported():

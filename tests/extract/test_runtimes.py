@@ -19,7 +19,12 @@ from stages.extract.run import run
 from stages.extract.runtimes import prepare
 from stages.extract.runtimes.gate import ALLOWED, admit
 
-INSTALLED = {"eager": True, "compile": shutil.which("g++") is not None, "openvino": importlib.util.find_spec("openvino") is not None}
+INSTALLED = {
+    "eager": True,
+    "direct": True,
+    "compile": shutil.which("g++") is not None,
+    "openvino": importlib.util.find_spec("openvino") is not None,
+}
 RUNTIME = [
     pytest.param(name, marks=pytest.mark.skipif(not there, reason=f"what runtime={name} needs is not installed"))
     for name, there in INSTALLED.items()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Feature = Callable[[torch.Tensor], torch.Tensor]
 
 #: runtime -> its module
-RUNTIMES = {"eager": "eager", "compile": "compiled", "openvino": "openvino"}
+RUNTIMES = {"eager": "eager", "direct": "direct", "compile": "compiled", "openvino": "openvino"}
 RUNTIME_NAMES = tuple(RUNTIMES)
 PRECISIONS = ("float32", "bfloat16", "float16")
 

@@ -1,4 +1,4 @@
-"""PyTorch, operation by operation: normalisations folded, channels last in memory, on a CPU with packed convolutions."""
+"""PyTorch, operation by operation: normalisations folded, channels last in memory, on a CPU with packed convolutions and Winograd's."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ from stages.extract.runtimes.packed import can_pack, pack
 
 def prepare(net: nn.Module, example: Tensor, precision: str, lanes: int) -> Callable[[Tensor], Tensor]:
     """See :func:`stages.extract.runtimes.prepare`."""
+    return prepare_packed(net, example, precision, winograd=True)
+
+
+def prepare_packed(net: nn.Module, example: Tensor, precision: str, *, winograd: bool) -> Callable[[Tensor], Tensor]:
+    """The same, with Winograd's convolutions or without."""
     quick, dtype = quicken(net), getattr(torch, precision)
     if not can_pack(example.device, dtype):
         return tap(quick, precision)
-    features = pack(quick.to(dtype), example.to(dtype))
+    features = pack(quick.to(dtype), example.to(dtype), winograd=winograd)
 
     def feature(x: Tensor) -> Tensor:
         pooled: Tensor = quick.pool(features(x.to(dtype)).float())  # type: ignore[operator]

@@ -1,8 +1,7 @@
 """Convolutions on a CPU: weights packed once for the processor, the sum and the ReLU that follow done on the way out.
 
 Left to itself, PyTorch takes a convolution, a sum and a ReLU as three passes over maps that no cache holds, and lays the weights out
-anew at every call. oneDNN, which does the work, knows better; the operations here are those that PyTorch's own compiler calls. The 3x3
-convolutions that it suits go to :mod:`stages.extract.runtimes.winograd`.
+anew at every call. oneDNN, which does the work, knows better; the operations here are those that PyTorch's own compiler calls.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from stages.extract.runtimes import winograd
-from stages.extract.runtimes.winograd import WinogradConvolution
+from stages.extract.runtimes.winograd import WinogradConvolution, suits
 
 
 def can_pack(device: torch.device, dtype: torch.dtype) -> bool:
@@ -26,17 +24,18 @@ def can_pack(device: torch.device, dtype: torch.dtype) -> bool:
     return dtype == torch.float32 or (dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
 
 
-def pack(net: nn.Module, example: Tensor) -> nn.Module:
+def pack(net: nn.Module, example: Tensor, *, winograd: bool = True) -> nn.Module:
     """Return a module whose ``forward`` is ``net.forward_features``, made for inputs of the shape and type of ``example``.
 
     ``net`` is in evaluation mode and is used up: its convolutions are replaced. Sums and ReLUs are drawn into them if the network
-    can be traced; one that computes with shapes while it runs (I3D pads by them) has them packed and no more.
+    can be traced; one that computes with shapes while it runs (I3D pads by them) has them packed and no more. ``winograd``: those that
+    suit are made Winograd's.
     """
     features = _Features(net)
     for name, size in _input_sizes(features, example).items():
         conv = features.get_submodule(name)
         assert isinstance(conv, (nn.Conv2d, nn.Conv3d))
-        if winograd.suits(conv, size):
+        if winograd and suits(conv, size):
             features.set_submodule(name, WinogradConvolution(conv))
         elif conv.padding_mode == "zeros" and not isinstance(conv.padding, str):
             features.set_submodule(name, PackedConvolution(conv, size))
