@@ -47,7 +47,7 @@ def main() -> None:
     """Make videos and weights, then run both sides by turns in processes of their own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--runtimes", nargs="+", default=["eager", "openvino"], help="eager compile openvino")
+    parser.add_argument("--runtimes", nargs="+", default=["eager", "openvino"], help="eager direct compile openvino")
     parser.add_argument("--networks", nargs=2, default=["resnet101", "resnext101"], help="appearance and motion")
     parser.add_argument("--videos", type=int, default=8)
     parser.add_argument("--repeat", type=int, default=3)
