@@ -182,6 +182,11 @@ def test_nothing_of_the_compilation_stays_on_disk(monkeypatch, tmp_path: Path) -
     assert not list(tmp_path.iterdir())
 
 
+def test_a_machine_without_room_for_the_compilation_goes_without(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(native.tempfile, "tempdir", str(tmp_path / "none"))
+    assert native.load(winograd.SOURCE) is None
+
+
 def test_its_source_is_part_of_the_key_of_the_runtime_that_compiles_it() -> None:
     assert winograd.SOURCE in ExtractParams(runtime="eager").data
     assert winograd.SOURCE not in ExtractParams(runtime="direct").data

@@ -26,11 +26,11 @@ def load(source: Path) -> ctypes.CDLL | None:
     command = compiler()
     if not command:
         return None
-    with tempfile.TemporaryDirectory(prefix="kdpipe-native-") as directory:
-        library = Path(directory, f"{source.stem}.so")
-        try:
+    try:
+        with tempfile.TemporaryDirectory(prefix="kdpipe-native-") as directory:
+            library = Path(directory, f"{source.stem}.so")
             made = [*command, *FLAGS, "-o", str(library), str(source)]
             subprocess.run(made, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
             return ctypes.CDLL(str(library))
-        except (OSError, subprocess.SubprocessError):
-            return None
+    except (OSError, subprocess.SubprocessError):
+        return None
