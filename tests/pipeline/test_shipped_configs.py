@@ -26,3 +26,10 @@ def test_features_depend_on_the_code_of_their_own_network_only(tmp_path: Path) -
     appearance, motion = (set(closure(fingerprint, graph.nodes[f"extract.{kind}"])) for kind in ("appearance", "motion"))
     assert "models.backbones.small2d" in appearance and "models.backbones.small3d" not in appearance
     assert {"models.backbones.small2d", "models.backbones.small3d"} <= motion  # small3d begins with small2d's stages
+
+
+def test_the_readmes_table_asks_for_no_c_compiler() -> None:
+    """Nothing is compiled, so that the features have the same bits with one and without."""
+    graph = build(Config("world", "videoqa"))
+    for kind in ("appearance", "motion"):
+        assert [path.suffix for path in graph.nodes[f"extract.{kind}"].params.data] == [".safetensors"]
