@@ -25,9 +25,8 @@ HOLD = textwrap.dedent(
     from cache import locks
     lock = locks.acquire(Path(sys.argv[1]))
     lock.describe("sample", {"objects": ["o"]})
-    if len(sys.argv) > 2 and os.fork() == 0:
-        time.sleep(60)  # a worker that outlives its parent
-    print("held", flush=True)
+    if len(sys.argv) == 2 or os.fork() == 0:  # a worker that outlives its parent speaks once it runs: it has let go of the lock then
+        print("held", flush=True)
     time.sleep(60)
     """
 )
