@@ -82,8 +82,8 @@ def _compiler() -> Check:
     command = compiler()
     if command:
         return Check("C compiler", "ok", shlex.join(command))
-    text = "none: 3x3 convolutions on a CPU are not the fast ones (docs/FEATURES.md), runtime=compile cannot be used"
-    return Check("C compiler", "note", text, "apt install g++, or CC=/path/to/one")
+    text = "none: 3x3 convolutions on a CPU are not the fast ones (docs/FEATURES.md)"
+    return Check("C compiler", "note", text, "apt install gcc, or CC=/path/to/one")
 
 
 def _torch() -> Check:

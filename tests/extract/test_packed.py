@@ -85,7 +85,10 @@ def test_every_wiring_gives_the_same_and_is_fused_where_it_may_be(name: str, cha
         want, kept = Toy(how, channels).forward_features(x), x.clone()
         packed = pack(quicken(Toy(how, channels)), x)
         assert isinstance(packed, fx.GraphModule)
-        assert float((packed(x) - want).abs().max()) < 1e-5 * float(want.abs().max())  # other orders of summing
+        if channels == 8:
+            assert torch.allclose(packed(x), want, rtol=1e-5, atol=1e-6)
+        else:  # sums of 576 numbers through up to four layers, in another order
+            assert float((packed(x) - want).abs().max()) < 1e-5 * float(want.abs().max())
         assert torch.equal(packed(x), packed(x)) and torch.equal(x, kept)
     assert kinds(packed.graph) == left
 

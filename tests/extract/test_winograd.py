@@ -67,7 +67,7 @@ def test_it_is_the_convolution_by_its_definition(case: int, bias: bool, after: s
     want = want + (0 if other is None else other)
     want = F.relu(want) if after == "relu" else want
     got = WinogradConvolution(conv)(x, other, after)
-    # measured: 3e-6 at most over these shapes; other sums in float32 differ by 1e-6 by themselves
+    # measured: 2.1e-6 at most over these shapes, 1.1e-6 with the usual convolution
     assert float((got - want).abs().max()) < 1e-5 * float(want.abs().max())
     assert other is None or got.data_ptr() == other.data_ptr()
     assert got.shape == want.shape and got.is_contiguous(memory_format=winograd.LAYOUTS[got.dim()])
@@ -158,10 +158,10 @@ def test_a_network_has_them_where_they_suit_and_gives_its_features(name: str, si
         packed = pack(quicken(net), x)
         want = net.double().feature(x.double())
     assert sum(isinstance(part, WinogradConvolution) for part in packed.modules()) == count
-    assert float((got - want).abs().max()) < 5e-6 * float(want.abs().max())  # measured: 1e-6 at most
+    assert float((got - want).abs().max()) < 5e-6 * float(want.abs().max())  # measured: 1.4e-6 at most, 0.9e-6 with the usual convolutions
 
 
-@pytest.mark.parametrize("command", ["no-such-compiler", "false", "true", ""])
+@pytest.mark.parametrize("command", ["no-such-compiler", "false", "true", "", "cc '"])
 def test_without_a_compiler_that_works_the_usual_convolutions_do_the_work(monkeypatch, command: str) -> None:
     monkeypatch.setenv("CC", command)
     winograd.library.cache_clear()

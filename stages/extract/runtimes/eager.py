@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from models.backbones.fold import fold_batch_norm
 from stages.extract.runtimes.packed import can_pack, pack
+from stages.extract.runtimes.winograd import LAYOUTS
 
 
 def prepare(net: nn.Module, example: Tensor, precision: str, lanes: int) -> Callable[[Tensor], Tensor]:
@@ -49,7 +50,3 @@ def quicken(net: nn.Module) -> nn.Module:
         if weights.dim() in LAYOUTS:
             weights.data = weights.data.contiguous(memory_format=LAYOUTS[weights.dim()])
     return quick
-
-
-#: dimensions of a convolution's weights -> the layout that is fastest
-LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}

@@ -16,8 +16,11 @@ SECONDS = 60
 
 
 def compiler() -> list[str]:
-    """The C compiler as a command line: ``$CC``, else the system's; empty if there is none."""
-    named = shlex.split(os.environ.get("CC", "cc"))
+    """The C compiler as a command line: ``$CC``, else the system's; empty if there is none, or if ``$CC`` cannot be read."""
+    try:
+        named = shlex.split(os.environ.get("CC", "cc"))
+    except ValueError:
+        return []
     return named if named and shutil.which(named[0]) else []
 
 

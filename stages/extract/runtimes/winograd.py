@@ -1,7 +1,7 @@
 """Convolutions with windows of 3x3 by Winograd's F(4x4, 3x3): a quarter of the multiplications, where a C compiler is at hand.
 
 Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. PyTorch's CPU libraries have no such kernel, and it
-pays: half of a ResNet-101 is 3x3 convolutions of stride 1, most of a 3-D ResNet-18 or an I3D is 3x3x3 ones. The arithmetic is in
+pays: nearly half of a ResNet-101 is 3x3 convolutions of stride 1, most of a 3-D ResNet-18 or an I3D is 3x3x3 ones. The arithmetic is in
 ``winograd.c``; the error is that of other orders of summing (2e-6 of the largest output, 1e-6 without).
 """
 
@@ -24,7 +24,7 @@ CHANNELS = 16
 FEWEST_TILES = 4
 #: floats of a vector: of no use to a processor, or a compiler, that knows shorter ones only
 NARROWEST = 8
-#: dimensions of a map -> its layout
+#: dimensions of a map, or of weights -> the layout that is fastest
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
