@@ -115,7 +115,7 @@ class Directory(Remote):
     def write(self, path: str, data: bytes, *, read_only: bool = True) -> None:
         """Replace a small file by rename."""
         self._stat(path)
-        self.store.write(self.root / path, data, 0o444 if read_only else 0o644)
+        self.store.write(self.root / path, data, read_only=read_only)
 
     def has_object(self, manifest: Manifest, *, contents: bool = False) -> bool:
         """Whether every file is there with its size; with ``contents``, its bytes."""

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from cache import faults
 
+#: Rights of a new file before the umask: who shares a store says in the umask whether the group may write (docs/SHARING.md).
+SHARED = 0o666
+
 
 def fsync_directory(path: Path) -> None:
     """Make the names in ``path`` durable."""
@@ -49,7 +52,7 @@ def fsync_file(path: Path) -> None:
 def append(path: Path, data: bytes) -> None:
     """Append ``data`` to ``path`` (created if missing) and make it durable; after an error the file has its old length."""
     faults.step("open", path)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, SHARED)
     try:
         before = os.lseek(descriptor, 0, os.SEEK_END)
         try:
@@ -64,19 +67,31 @@ def append(path: Path, data: bytes) -> None:
         fsync_directory(path.parent)
 
 
-def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
+def append_line(path: Path, line: bytes) -> None:
+    """Append one line to a log that only saves work, in one write and as far as it can be written: where it cannot, nothing is lost."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, SHARED)
+        try:
+            os.write(descriptor, line)
+        finally:
+            os.close(descriptor)
+
+
+def write_new(path: Path, data: bytes, *, read_only: bool = False) -> None:
     """Create ``path`` with ``data`` and make its bytes durable (its name is the caller's business)."""
     faults.step("open", path)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SHARED)
     try:
         _write(descriptor, data, path)
-        os.fchmod(descriptor, mode)
+        if read_only:
+            os.fchmod(descriptor, 0o444)
         _fsync(descriptor, path)
     finally:
         os.close(descriptor)
 
 
-def write_atomic(path: Path, data: bytes, *, temporary: Path | None = None, mode: int = 0o644) -> None:
+def write_atomic(path: Path, data: bytes, *, temporary: Path | None = None, read_only: bool = False) -> None:
     """Replace ``path`` by ``data``: readers see the old bytes or the new, never a part.
 
     ``temporary`` is a free name on the same file system (default: beside ``path``); a kill may leave it behind.
@@ -84,7 +99,7 @@ def write_atomic(path: Path, data: bytes, *, temporary: Path | None = None, mode
     make_directory(path.parent)
     temporary = temporary or path.parent / f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
     try:
-        write_new(temporary, data, mode)
+        write_new(temporary, data, read_only=read_only)
         rename(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

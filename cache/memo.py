@@ -1,18 +1,21 @@
 """Digests of files that have not changed since they were last read.
 
-Entries are found by (device, inode, size, mtime, ctime), never by name. The racy-file rule: a file that was changed
-within the last moments before it was read may change again without its stamps moving, so its digest is not kept.
-The memo only saves work; it may be deleted at any time.
+Entries are found by (device, inode, size, mtime, ctime), never by name, and bound to what these stamps can be believed for
+(:mod:`cache.mounts`): this machine, or one mount of an image; where they prove nothing, nothing is remembered. The racy-file rule: a
+file that was changed within the last moments before it was read may change again without its stamps moving, so its digest is not
+kept. The memo only saves work; it may be deleted at any time, and where it cannot be written or read, files are read.
 """
 
 from __future__ import annotations
 
-import os
+import contextlib
 import time
 import zlib
 from pathlib import Path
 
+from cache import fs, mounts
 from cache.digest import digest_file
+from cache.mounts import Bond
 
 #: Stamps of some file systems tick only every two seconds.
 RACY_NS = 2_000_000_000
@@ -32,12 +35,13 @@ def stamp(path: Path) -> Stamp:
 class Log:
     """name -> digest, in an append-only text file that any number of processes may append to; names are free of line ends.
 
-    A line is ``name digest crc32``. Torn and damaged lines are not used; the last of several lines of a name counts.
+    A line is ``name digest crc32``. Torn and damaged lines are not used; the last of several lines of a name counts. Without
+    ``recall`` only what this process added is known.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, recall: bool = True) -> None:
         self.path = path
-        self._text: bytes | None = None
+        self._text: bytes | None = None if recall else b""
         self._table: dict[bytes, bytes] | None = None
         self._added: dict[bytes, str] = {}
         self._asked = 0
@@ -47,7 +51,9 @@ class Log:
         if name in self._added:
             return self._added[name]
         if self._text is None:
-            self._text = b"\n" + self.path.read_bytes() if self.path.exists() else b""
+            self._text = b""
+            with contextlib.suppress(OSError):
+                self._text = b"\n" + self.path.read_bytes()
         self._asked += 1
         if self._table is None and self._asked > FEW:
             self._table = {line[:-74]: line[-73:] for line in self._text.split(b"\n")}
@@ -64,27 +70,23 @@ class Log:
         """Append an entry."""
         self._added[name] = digest
         body = name + b" " + digest.encode()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(descriptor, body + b" %08x\n" % zlib.crc32(body))
-        finally:
-            os.close(descriptor)
+        fs.append_line(self.path, body + b" %08x\n" % zlib.crc32(body))
 
 
 class DigestMemo:
-    """File stamp -> sha256."""
+    """File stamp -> sha256. Without ``recall``, each file is read once in the life of this object, and remembered anew."""
 
-    def __init__(self, path: Path) -> None:
-        self._log = Log(path)
+    def __init__(self, path: Path, *, recall: bool = True) -> None:
+        self._log = Log(path, recall=recall)
+        self._lasting: dict[int, Bond] = {}
 
-    def of(self, stamp: Stamp) -> str | None:
+    def of(self, stamp: Stamp, bond: Bond) -> str | None:
         """The digest of the file that had this stamp, if it is remembered."""
-        return self._log.get(b"%d %d %d %d %d" % stamp)
+        return self._log.get(_name(stamp, bond)) if bond.name else None
 
     def known(self, path: Path) -> str | None:
         """The digest of ``path`` if it is remembered and the file is unchanged; reads no content."""
-        return self.of(stamp(path))
+        return self.of(*self._look(path))
 
     def digest(self, path: Path) -> str:
         """The digest of ``path``, from memory or by reading it."""
@@ -92,10 +94,26 @@ class DigestMemo:
         if remembered is not None:
             return remembered
         while True:
-            before, begun = stamp(path), time.time_ns()
+            (before, bond), begun = self._look(path), time.time_ns()
             digest = digest_file(path)
-            if stamp(path) == before:
+            if not bond.holds(before[4]):
+                return digest
+            if self._look(path) == (before, bond):
                 break
         if max(before[3], before[4]) < begun - RACY_NS:
-            self._log.add(b"%d %d %d %d %d" % before, digest)
+            self._log.add(_name(before, bond), digest)
         return digest
+
+    def _look(self, path: Path) -> tuple[Stamp, Bond]:
+        """The stamp of a file and what binds it. A file system that is honest is asked once, another each time: it may be mounted anew."""
+        seen = stamp(path)
+        bond = self._lasting.get(seen[0])
+        if bond is None:
+            bond = mounts.bond(path)
+            if bond.lasting:
+                self._lasting[seen[0]] = bond
+        return seen, bond
+
+
+def _name(stamp: Stamp, bond: Bond) -> bytes:
+    return b"%s %d %d %d %d %d" % (bond.name.encode(), *stamp)

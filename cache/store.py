@@ -37,12 +37,15 @@ TRIES = 8
 
 
 class Store:
-    """A store in a directory. Opening one creates nothing; the first write does."""
+    """A store in a directory. Opening one creates nothing; the first write does.
 
-    def __init__(self, root: Path) -> None:
+    Without ``recall`` no digest of a file is taken from memory: whoever asks for one has the file read.
+    """
+
+    def __init__(self, root: Path, *, recall: bool = True) -> None:
         self.root = root
-        self.memo = DigestMemo(root / "memo" / "digests.log")
-        self.listings = ListingMemo(root / "memo" / "listings.log")
+        self.memo = DigestMemo(root / "memo" / "digests.log", recall=recall)
+        self.listings = ListingMemo(root / "memo" / "listings.log", recall=recall)
         self.timings = Timings(root / "memo" / "timings.log")
         self.format = FORMAT
         self._prepared = False
@@ -213,10 +216,10 @@ class Store:
         """A free name in ``tmp/`` that says whose it is."""
         return self.root / "tmp" / Owner.me().token
 
-    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+    def write(self, path: Path, data: bytes, *, read_only: bool = False) -> None:
         """Replace a file of the store: readers see the old bytes or the new."""
         self.prepare()
-        fs.write_atomic(path, data, temporary=self.temporary(), mode=mode)
+        fs.write_atomic(path, data, temporary=self.temporary(), read_only=read_only)
 
     @contextlib.contextmanager
     def publishing(self, *, collecting: bool = False) -> Iterator[None]:
@@ -251,7 +254,7 @@ class Store:
         for directory in sorted((p for p in files.rglob("*") if p.is_dir()), reverse=True):
             fs.fsync_directory(directory)
         fs.fsync_directory(files)
-        fs.write_new(temporary / "manifest.json", manifest.dump(), 0o444)
+        fs.write_new(temporary / "manifest.json", manifest.dump(), read_only=True)
         fs.fsync_directory(temporary)
         final = self.object_path(manifest.digest)
         while not fs.publish_directory(temporary, final):
@@ -270,13 +273,13 @@ class Store:
         makes the two belong together again.
         """
         if not members:
-            self.write(self.action_path(record.digest), record.dump(), 0o444)
+            self.write(self.action_path(record.digest), record.dump(), read_only=True)
             return record
         data = members.dump()
         record = record.with_members(data)
         for _ in range(TRIES):
-            self.write(self.members_path(record.digest), data, 0o444)
-            self.write(self.action_path(record.digest), record.dump(), 0o444)
+            self.write(self.members_path(record.digest), data, read_only=True)
+            self.write(self.action_path(record.digest), record.dump(), read_only=True)
             if self._listed(record.digest):
                 break
         return record

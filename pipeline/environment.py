@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cache import mounts
 from cache.errors import nearest
 from pipeline import paths
 from pipeline.device import default_device
@@ -24,7 +25,7 @@ from stages.extract.runtimes.native import compiler
 #: Packages that every run needs.
 PACKAGES = ("torch", "av", "h5py", "numpy", "Pillow")
 #: Environment variables that mean something to kdpipe.
-SETTINGS = ("KDPIPE_STORE", "KDPIPE_UPSTREAM", "KDPIPE_DEVICE", "KDPIPE_DATASET", "KDPIPE_SYSTEM", "KDPIPE_VERIFY")
+SETTINGS = ("KDPIPE_STORE", "KDPIPE_UPSTREAM", "KDPIPE_DEVICE", "KDPIPE_DATASET", "KDPIPE_SYSTEM", "KDPIPE_VERIFY", "KDPIPE_TRUST")
 #: Those of the tests.
 INNER = ("KDPIPE_FAULT", "KDPIPE_FAULT_LOG", "KDPIPE_AUDIT", "KDPIPE_GOLDEN")
 LITTLE_SPACE = 10e9
@@ -106,24 +107,13 @@ def _directory(what: str, path: Path, *, write: bool) -> Iterator[Check]:
     if absent and not write:
         yield Check(what, "bad", f"{path} is not there", "DATA_ROOT=/where/the/dataset/is, see docs/DATASETS.md")
         return
-    free, kind = shutil.disk_usage(place).free, _file_system(place)
+    free, kind = shutil.disk_usage(place).free, mounts.mount_of(place).kind
     state = "note" if write and free < LITTLE_SPACE else "ok"
     shared = ", shared between machines" if kind in SHARED else ""
     hint = "kdpipe gc shows what could go" if state == "note" else ""
     yield Check(what, state, f"{path}{absent}: {kind}{shared}, {size_text(free)} free", hint)
     if write:
         yield _writing(place)
-
-
-def _file_system(path: Path) -> str:
-    """The kind of the file system that holds ``path``, from the table of mounts."""
-    best, kind, real = "", "unknown", f"{path.resolve()}/"
-    with contextlib.suppress(OSError), open("/proc/self/mounts", encoding="utf-8", errors="replace") as mounts:  # noqa: PTH123
-        for line in mounts:
-            point, this = line.split(" ")[1:3]
-            if real.startswith(f"{point.rstrip('/')}/") and len(point) >= len(best):
-                best, kind = point, this
-    return kind
 
 
 def _writing(place: Path) -> Check:

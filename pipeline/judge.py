@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cache import mounts
 from cache.digest import digest_listing
 from cache.errors import DataError, StaleInputError, StoreError
 from cache.fingerprint import Fingerprint, Module
@@ -247,7 +248,9 @@ class Judge:
                 self._sources[node.name] = {entry.path: entry.sha256 for entry in manifest.files}
             else:
                 listing, memo = self._listing(node), self.store.memo
-                self._sources[node.name] = {path: memo.of(stamp) or self._digest(listing.root / path) for path, stamp in listing}
+                self._sources[node.name] = {
+                    path: memo.of(stamp, bond) or self._digest(listing.root / path) for path, stamp, bond in listing
+                }
         return self._sources[node.name]
 
     def _listing(self, node: Node) -> Listing:
@@ -269,7 +272,7 @@ class Judge:
         if digest is None:
             found = self.sources(node)
             digest = digest_listing(found)
-            if all(self.store.memo.of(stamp) == found[path] for path, stamp in listing):
+            if all(self.store.memo.of(stamp, bond) == found[path] for path, stamp, bond in listing):
                 self.store.listings.remember(listing, digest)
         return digest
 
@@ -284,7 +287,7 @@ class Judge:
         except OSError as error:
             raise DataError(f"{path}: {error.strerror}") from error
         if known is None:
-            raise _UnreadFiles(f"{path.name} is new or was changed")
+            raise _UnreadFiles(_unread(path))
         return known
 
     def sources_changed(self, node: Node) -> str:
@@ -318,6 +321,13 @@ def closure(fingerprint: Fingerprint, node: Node) -> dict[str, Module]:
 
 class _UnreadFiles(StoreError):
     """A file's digest is not known and may not be taken now."""
+
+
+def _unread(path: Path) -> str:
+    """Why a file's digest is not known."""
+    if mounts.bond(path).name:
+        return f"{path.name} is new or was changed"
+    return f"{path.name} has to be read: times of change on {mounts.mount_of(path).kind} prove nothing (docs/SCALE.md)"
 
 
 def plain_params(node: Node) -> dict[str, object]:

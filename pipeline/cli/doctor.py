@@ -108,7 +108,7 @@ def _scan(session: Session, decode: bool, timeout: float | None) -> Tally:
     return scan(
         node.params.layout,
         root,
-        memo=str(memo / "digests.log") if memo.is_dir() else "",
+        memo=str(memo / "digests.log") if memo.is_dir() and not session.options.verify else "",
         decode=decode,
         workers=session.options.workers,
         timeout=timeout,

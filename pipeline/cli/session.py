@@ -43,6 +43,7 @@ class Session:
 
     def judge(self, *, read_files: bool = False) -> Judge:
         """A judge of this session's graph."""
+        read_files = read_files or self.options.verify
         return Judge(self.store, self.graph, device=self.device, read_files=read_files, allow_stale=self.allow_stale)
 
     def over(self, brought: Mapping[str, Import]) -> Session:
@@ -112,7 +113,7 @@ def session_options(function: Callable[..., Any]) -> Callable[..., Any]:
             chosen.append(f"seeds={seeds}")
         if seed is not None:
             chosen += [f"first_seed={seed}", "seeds=1"]
-        store = Store(paths.store_root())
+        store = Store(paths.store_root(), recall=not verify)
         system = system or default("system")
         dataset = dataset or default("dataset", system)
         brought, weights = imports.current(store, dataset), imports.weights(store)
@@ -152,7 +153,7 @@ def session_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of one computing process."),
         click.option("--device", default="", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)."),
         click.option("--allow-stale", is_flag=True, help="Go on with old results of inputs that are not fresh; the record says so."),
-        click.option("--verify", is_flag=True, envvar="KDPIPE_VERIFY", help="Read every byte of what a stage reads before it starts."),
+        click.option("--verify", is_flag=True, envvar="KDPIPE_VERIFY", help="Read every byte of what a stage reads, remembered or not."),
         click.option("--upstream", default="", metavar="DIR|URL", help="Take results from this store where it has them (KDPIPE_UPSTREAM)."),
         click.option("--dry-run", is_flag=True, help="Only show what would run."),
         click.option("--log-json", is_flag=True, help="Progress as JSON lines on standard error."),

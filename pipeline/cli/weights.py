@@ -283,5 +283,5 @@ def _publish(target: Path, data: bytes, force: bool) -> bool:
             raise DataError(
                 f"other weights are called {target.stem} already: {target}", hint="choose --as NAME, or --force to replace them"
             )
-    Store(paths.store_root()).write(target, data, 0o444)
+    Store(paths.store_root()).write(target, data, read_only=True)
     return True

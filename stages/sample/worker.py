@@ -8,6 +8,7 @@ from typing import Any
 
 from cache.digest import digest_file
 from cache.memo import stamp
+from cache.mounts import bond
 from stages.media import frames
 from stages.media.decode import Frame
 from stages.media.outcome import MediaError
@@ -40,11 +41,13 @@ class Sampled:
 def sample_video(job: Job) -> Sampled:
     """Decode the clips of one video. The file is checked against its digest before, and for changes after."""
     try:
-        before = stamp(Path(job.path))
-        if digest_file(Path(job.path)) != job.digest:
+        path = Path(job.path)
+        before = stamp(path), bond(path)
+        if digest_file(path) != job.digest:
             return Sampled({}, changed=True)
         result = _decode(job)
-        if stamp(Path(job.path)) != before and digest_file(Path(job.path)) != job.digest:
+        told = before[1].name and (stamp(path), bond(path)) == before
+        if not told and digest_file(path) != job.digest:
             return Sampled({}, changed=True)
     except FileNotFoundError:
         return Sampled({}, changed=True)

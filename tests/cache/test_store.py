@@ -123,9 +123,9 @@ def test_two_that_publish_one_result_with_other_lists_of_members_leave_a_record_
     record = publish(store, make_key(), {"a": "x"})
     real, between = store.write, []
 
-    def interrupted(path: Path, data: bytes, mode: int = 0o644) -> None:
+    def interrupted(path: Path, data: bytes, *, read_only: bool) -> None:
         """The other one publishes between our list and our record."""
-        real(path, data, mode)
+        real(path, data, read_only=read_only)
         if path.suffix == ".members" and not between:
             between.append(other.publish_record(record, lists[1]))
 

@@ -33,7 +33,7 @@ def source(tmp_path: Path) -> Directory:
     """A store with one file of each kind."""
     store = Store(tmp_path / "source")
     store.prepare()
-    store.write(store.root / PATH, WHOLE, 0o444)
+    store.write(store.root / PATH, WHOLE, read_only=True)
     store.write(store.root / "imports" / "d.json", seal({"current": {"a": 1}}))
     return Directory(store.root, own=True)
 
