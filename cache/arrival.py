@@ -139,11 +139,19 @@ def _left(store: Store, digest: str) -> Iterator[Path]:
         if not path.name.startswith(PREFIX) or path.is_symlink() or not path.is_dir():
             continue
         owner = Owner.parse(token)
-        if name == digest and (owner is None or owner.dead) and os.access(path, os.W_OK):
+        if name == digest and (owner is None or owner.dead) and _is_ours(path):
             yield path
         elif owner is None or owner.dead or not owner.here:
             with contextlib.suppress(FileNotFoundError):  # somebody else was quicker
                 _remove_given_up(path, dead=owner is not None and owner.dead)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether what lies there can be finished here: only its owner may make a file read-only."""
+    try:
+        return path.stat().st_uid == os.geteuid() and os.access(path, os.W_OK)
+    except FileNotFoundError:
+        return False
 
 
 def _remove_given_up(path: Path, *, dead: bool) -> None:

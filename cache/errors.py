@@ -59,7 +59,7 @@ _DISK = {
     errno.EIO: "the disk or the network file system fails; kdpipe fsck --all shows what it cost",
     errno.ESTALE: "the network file system lost the file; run the same command again when it is back",
     errno.EROFS: "the store is read-only here; set KDPIPE_STORE to a place that can be written",
-    errno.EACCES: "check the rights of that file",
+    errno.EACCES: "check the rights of that file; a store that a group shares needs umask 002 (docs/SHARING.md)",
     errno.EPERM: "check the rights of that file",
     errno.EMFILE: "raise the limit of open files: ulimit -n",
 }

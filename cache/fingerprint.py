@@ -21,6 +21,7 @@ What is reached by a name that is put together at run time is not seen: a stage 
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -59,8 +60,10 @@ NEUTRAL = frozenset(
         "cache.layout",
         "cache.listing",
         "cache.locks",
+        "cache.machine",
         "cache.members",
         "cache.memo",
+        "cache.mounts",
         "cache.names",
         "cache.normal_form",
         "cache.pins",
@@ -183,18 +186,19 @@ class Fingerprint:
         return dataclasses.replace(module, digest=_digest_definitions(definitions), definitions=definitions) if more else module
 
     def save(self) -> None:
-        """Write the memory of parsed modules, if it grew."""
+        """Write the memory of parsed modules, if it grew; where it cannot be written, they are parsed again next time."""
         if self.memo is None or not self._dirty:
             return
         kept = self._by_text if len(self._by_text) <= self.MEMORY else {key: self._by_text[key] for key in self._asked}
         content = json.dumps({key: list(dataclasses.astuple(module)) for key, module in kept.items()})
-        self.memo.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.memo.with_suffix(f".{secrets.token_hex(8)}.tmp")
-        try:
-            temporary.write_text(f"{_memo_seal(content)}\n{content}\n")
-            temporary.replace(self.memo)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            try:
+                self.memo.parent.mkdir(parents=True, exist_ok=True)
+                temporary.write_text(f"{_memo_seal(content)}\n{content}\n")
+                temporary.replace(self.memo)
+            finally:
+                temporary.unlink(missing_ok=True)
         self._dirty = False
 
     def _load(self, memo: Path) -> None:

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cache import faults
+from cache import faults, fs
 
 #: Seconds between two heartbeats, and after how many without one a holder on another machine counts as dead.
 BEAT = 10.0
@@ -141,7 +141,7 @@ def acquire(path: Path, *, wait: bool = True, waiting: Callable[[Holder | None],
     pause = 0.02
     told = False
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, fs.SHARED)
         holder, free = _look(path, descriptor)
         if free:
             return Lock(path, descriptor)
@@ -208,13 +208,14 @@ def age(path: Path) -> float:
     except OSError:
         return 0.0
     finally:
-        probe.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing may be written there is no probe
+            probe.unlink()
 
 
 @contextlib.contextmanager
 def shared(path: Path, *, exclusive: bool = False) -> Iterator[None]:
     """Hold a lock that many may share and one may have alone; a file system without locks lets everybody in."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, fs.SHARED)
     _held.add(descriptor)
     try:
         with contextlib.suppress(OSError):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from cache import fs
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,4 @@ class Timings:
     def add(self, timing: Timing) -> None:
         """Note a run; an estimate that cannot be kept is no reason to fail."""
         body = json.dumps(asdict(timing), sort_keys=True).encode()
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            try:
-                os.write(descriptor, b"%08x %s\n" % (zlib.crc32(body), body))
-            finally:
-                os.close(descriptor)
-        except OSError:
-            return
+        fs.append_line(self.path, b"%08x %s\n" % (zlib.crc32(body), body))
