@@ -15,7 +15,7 @@ from cache.listing import Listing
 from cache.stage import Node, keyed_params
 from cache.store import Key, Record, Store
 from pipeline import paths, why
-from pipeline.device import default_device, device_class
+from pipeline.device import default_device, device_class, known_device
 from pipeline.graph import Graph
 
 FRESH = "fresh"
@@ -65,7 +65,7 @@ class Judge:
     ) -> None:
         self.store = store
         self.graph = graph
-        self.device = device or default_device()
+        self.device = known_device(device or default_device())
         self.read_files = read_files
         self.allow_stale = allow_stale
         self.fingerprint = Fingerprint(source_tree or paths.PROJECT, store.root / "memo" / "code.json")
