@@ -63,6 +63,7 @@ NEUTRAL = frozenset(
         "cache.memo",
         "cache.names",
         "cache.normal_form",
+        "cache.option",
         "cache.pins",
         "cache.record",
         "cache.remote",

@@ -208,9 +208,8 @@ class Judge:
             if value:
                 path = Path(value).expanduser()
                 if not path.is_file():
-                    raise DataError(
-                        f"{node.name}: {name} = {value}: there is no such file", hint=f"set it with --set {node.stage.name}.{name}=PATH"
-                    )
+                    key = f"{self.graph.config.section(node.name)}.{name}"
+                    raise DataError(f"{node.name}: {name} = {value}: there is no such file", hint=f"set it with --set {key}=PATH")
                 found[name] = path
         return found
 
