@@ -76,10 +76,21 @@ def disk_error(error: OSError) -> DiskError | None:
     return DiskError(f"{os.strerror(number)}{where}; nothing half-written is kept", hint=_DISK[number])
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ``"did you mean 'x'?"`` for the known name closest to ``name``, or a list of the known names."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+#: A name is compared as far as this.
+LONGEST = 100
+
+#: How many known names are listed in full.
+LISTED = 20
+
+
+def nearest(name: str, known: Iterable[str], *, most: int = 1) -> str:
+    """Return ``"did you mean 'x'?"`` for the known name closest to ``name`` (``most`` of them), or the known names: all, or the nearest
+    three of many."""
+    names, name = sorted(known), name[:LONGEST]
+    close = difflib.get_close_matches(name, names, n=most, cutoff=0.5)
     if close:
-        return f"did you mean '{close[0]}'?"
-    return "known: " + ", ".join(names) if names else ""
+        *others, last = [f"'{text}'" for text in close]
+        return f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+    if len(names) <= LISTED:
+        return "known: " + ", ".join(names) if names else ""
+    return f"the nearest of {len(names)}: " + ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0.0))

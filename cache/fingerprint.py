@@ -66,6 +66,7 @@ NEUTRAL = frozenset(
         "cache.mounts",
         "cache.names",
         "cache.normal_form",
+        "cache.option",
         "cache.pins",
         "cache.record",
         "cache.remote",

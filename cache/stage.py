@@ -18,19 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cache.members import Members
+from cache.option import option as option
 
 if TYPE_CHECKING:
     from cache.items import ItemSet
     from cache.ledger import Ledger
-
-
-def option(default: Any, doc: str = "", *, keyed: bool = True, choices: tuple[Any, ...] = ()) -> Any:
-    """Declare one parameter of a stage's params record.
-
-    ``keyed=False`` marks a parameter that cannot change the result (a tolerance, a batch size of a pure function):
-    it stays out of the key. ``choices`` are the values that the configuration accepts.
-    """
-    return field(default=default, metadata={"doc": doc, "keyed": keyed, "choices": choices})
 
 
 @dataclass(frozen=True)
@@ -39,7 +31,7 @@ class Stage:
 
     name:     the verb, ``"extract"``.
     entry:    ``"package.module:function"``; ``function(ctx: Context) -> None`` does the work.
-    params:   frozen dataclass of parameters, every one with a default (see :func:`option`).
+    params:   frozen dataclass of parameters, every one with a default (see :func:`cache.option.option`).
     version:  schema version of what it writes; raise it when the layout of the output changes.
     files:    names of parameters that hold a path of an external file (weights, vectors): keyed by content.
     facets:   keyed environment facets that can change its bits: any of ``"device"``, ``"precision"``.

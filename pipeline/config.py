@@ -3,81 +3,43 @@
 Order, later wins: defaults of the parameter records, ``configs/systems/<system>.yaml``, ``configs/datasets/<dataset>.yaml``,
 ``kdpipe.local.yaml`` in the checkout, ``--set``. A key may be meant for one system alone (``videoqa.teacher.epochs``). In
 the section ``extract.motion`` a key of ``extract`` holds too, unless ``extract.motion`` sets it as late or later. A key that
-nobody asked for is an error that names the nearest known one.
+nobody asked for is an error that names the nearest known ones. Files hold defaults: what cannot matter under the other settings
+(``weights_file`` of shipped weights, ``kd_alpha`` of a student without a teacher) is passed over there; typed, it is an error.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import types
+import functools
 import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from cache.errors import ConfigError, nearest
+from cache.option import idle_because, option, settled
 from pipeline import paths
+from pipeline.checked import Value, checked, shown
+from pipeline.flat_yaml import read_lines, read_value
 
 P = TypeVar("P")
 
-#: Keys that belong to no stage: name -> (type, default).
-GENERAL: dict[str, tuple[type, Any]] = {
-    "layout": (str, "msvd-qa"),
-    "source": (str, "files"),
-    "seeds": (int, 3),
-    "first_seed": (int, 0),
-    "imports": (str, "use"),
-}
+#: Where what is typed comes from.
+TYPED = "--set"
 
 
 @dataclasses.dataclass(frozen=True)
-class Value:
-    """A configured value, where it comes from (for messages), and how late that comes."""
+class General:
+    """Keys that belong to no stage."""
 
-    value: Any
-    origin: str
-    layer: int = 0
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML without aliases (no bombs), with duplicate keys refused."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not allowed here")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=deep)
-            if key in seen:
-                raise yaml.YAMLError(f"key '{key}' stands twice (line {key_node.start_mark.line + 1})")
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
+    layout: str = option("msvd-qa", "the layout of the dataset's files")
+    source: str = option("files", "under DATA_ROOT, or drawn into the store", choices=("files", "world"))
+    seeds: int = option(3, "how many seeds stochastic stages run with", at_least=1, at_most=1000)
+    first_seed: int = option(0, "the first of them", at_least=0, at_most=2**31)
+    imports: str = option("use", "features that were imported; 'ignore' computes them", choices=("use", "ignore"))
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a flat YAML mapping. Raises ConfigError naming the file and the line."""
-    try:
-        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
-    except FileNotFoundError as error:
-        raise ConfigError(f"there is no config {path}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{path}: nested too deeply; expected 'key: value' lines") from error
-    if loaded is None:
-        return {}
-    if not isinstance(loaded, dict):
-        raise ConfigError(f"{path}: expected 'key: value' lines")
-    for key, value in loaded.items():
-        if not isinstance(key, str) or isinstance(value, dict):
-            raise ConfigError(f"{path}: '{key}' must be a flat 'section.key: value' line")
-    return loaded
+GENERAL = {field.name: field for field in dataclasses.fields(General)}
 
 
 def names(kind: str) -> list[str]:
@@ -85,21 +47,40 @@ def names(kind: str) -> list[str]:
     return sorted(path.stem for path in (paths.CONFIGS / kind).glob("*.yaml"))
 
 
+def local_file() -> dict[str, Value]:
+    """What stands in ``kdpipe.local.yaml`` in the checkout, if there is one."""
+    return _read(paths.LOCAL) if paths.LOCAL.exists() or paths.LOCAL.is_symlink() else {}
+
+
+def named(name: str, lines: Mapping[str, Value]) -> str:
+    """The dataset or system that a config names (``dataset: NAME``); "" if it names none. Raises ConfigError for what is no name."""
+    value = checked(lines[name], str, name, {}) if name in lines else ""
+    if name in lines and not value:
+        raise ConfigError(f"{lines[name].origin}: {name} is empty", hint="name one, or leave the line out")
+    return str(value)
+
+
 def shown_on(system: str) -> str:
-    """The dataset that a system's config names as its own (``dataset: NAME``), for when none is named; "" if it names none."""
+    """The dataset that a system's config names as its own, for when none is named; "" if it names none."""
     path = paths.CONFIGS / "systems" / f"{system}.yaml"
-    return str(read_yaml(path).get("dataset") or "") if path.is_file() else ""
+    return named("dataset", _read(path)) if system in names("systems") else ""
 
 
-def parse_setting(text: str) -> tuple[str, Any]:
-    """``"student.kd_alpha=2"`` -> ``("student.kd_alpha", 2)``; values are read as YAML scalars."""
+def _read(path: Path) -> dict[str, Value]:
+    """The lines of a config; its place is named as in the checkout."""
+    place = path.relative_to(paths.PROJECT) if path.is_relative_to(paths.PROJECT) else path
+    return {key: Value(value, f"{place}, line {line}") for key, (value, line) in read_lines(path).items()}
+
+
+def parse_setting(text: str) -> tuple[str, Value]:
+    """``"student.kd_alpha=2"`` -> ``"student.kd_alpha"`` and 2; a value is read as it would be in a file."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"--set {text!r}: expected key=value", hint="for example --set student.kd_alpha=2")
+        raise ConfigError(f"{TYPED} {shown(text)}: expected key=value", hint="for example --set student.kd_alpha=2")
     try:
-        return key.strip(), yaml.load(value, Loader=_UniqueKeyLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"--set {text[:80]!r}: {error}") from error
+        return key.strip(), Value(read_value(value), TYPED)
+    except ValueError as error:
+        raise ConfigError(f"{TYPED} {shown(text)}: {error}") from error
 
 
 class Config:
@@ -121,46 +102,43 @@ class Config:
         self._imports = imports or {}
         self._weights = weights or {}
         self._values: dict[str, Value] = {}
-        self._asked: set[str] = set()
-        self._used: set[str] = set()
+        self._open: set[str] = set(GENERAL)  # keys that can be set
+        self._fixed: set[str] = set()  # keys that the graph decides, somewhere
+        self._uses: dict[str, dict[str, str]] = {}  # key that is set -> section that it holds in -> why it does not matter there
+        self._sections: set[str] = set()
         known_systems = names("systems")
         if system not in known_systems:
-            raise ConfigError(f"unknown system '{system}'", hint=nearest(system, known_systems))
+            raise ConfigError(f"unknown system {shown(system)}", hint=nearest(system, known_systems))
         if dataset not in names("datasets"):
-            raise ConfigError(f"unknown dataset '{dataset}'", hint=nearest(dataset, names("datasets")))
+            raise ConfigError(f"unknown dataset {shown(dataset)}", hint=nearest(dataset, names("datasets")))
         files = [paths.CONFIGS / "systems" / f"{system}.yaml", paths.CONFIGS / "datasets" / f"{dataset}.yaml"]
-        local = paths.PROJECT / "kdpipe.local.yaml"
-        layers = [(str(f.relative_to(paths.PROJECT)), read_yaml(f)) for f in files]
-        layers[0][1].pop("dataset", None)  # what the system is shown on if no dataset is named: shown_on
-        if local.exists():
-            mine = {k: v for k, v in read_yaml(local).items() if k not in ("dataset", "system")}
-            layers.append((local.name, mine))
-        layers.append(("--set", dict(parse_setting(text) for text in settings)))
-        for layer, (origin, values) in enumerate(layers):
-            self._merge(layer, origin, values, [name for name in known_systems if name != system])
+        layers = [_read(path) for path in files]
+        layers[0].pop("dataset", None)  # what the system is shown on if no dataset is named: shown_on
+        layers.append({key: value for key, value in local_file().items() if key not in ("dataset", "system")})
+        layers.append(dict(parse_setting(text) for text in settings))
+        for layer, values in enumerate(layers):
+            self._merge(layer, values, [name for name in known_systems if name != system])
 
-    def _merge(self, layer: int, origin: str, values: Mapping[str, Any], others: list[str]) -> None:
+    def _merge(self, layer: int, values: Mapping[str, Value], others: list[str]) -> None:
         for key, value in values.items():
             owner, _, rest = key.partition(".")
             if owner in others and rest:
-                continue  # meant for another system
-            self._values[rest if owner == self.system and rest else key] = Value(value, origin, layer)
+                if value.origin == TYPED:
+                    raise ConfigError(f"{TYPED}: {key} is meant for {owner}, and this is {self.system}", hint="leave it out")
+                continue
+            self._values[rest if owner == self.system and rest else key] = dataclasses.replace(value, layer=layer)
 
     def general(self, name: str) -> Any:
         """A key that belongs to no stage, such as ``layout``."""
-        kind, default = GENERAL[name]
-        self._asked.add(name)
-        self._used.add(name)
         found = self._values.get(name)
-        return default if found is None else _coerce(found, kind, name)
+        if found is None:
+            return GENERAL[name].default
+        return checked(found, _kinds(General)[name], name, GENERAL[name].metadata)
 
     @property
     def imports(self) -> Mapping[str, Mapping[str, Any]]:
         """Kind of features -> the import to use instead of computing (:mod:`pipeline.imports`); none with ``imports: ignore``."""
-        wanted = self.general("imports")
-        if wanted not in ("use", "ignore"):
-            raise ConfigError(f"imports: {wanted!r} must be 'use' (features that were imported) or 'ignore' (compute them)")
-        return self._imports if wanted == "use" else {}
+        return self._imports if self.general("imports") == "use" else {}
 
     def imported_weights(self, backbone: str, name: str) -> str:
         """The file of imported weights that ``name`` of ``backbone`` means, by the published name or by its own; "" if there is none."""
@@ -173,62 +151,79 @@ class Config:
         first = int(self.general("first_seed"))
         return list(range(first, first + int(self.general("seeds"))))
 
-    def params(self, section: str, cls: type[P], **fixed: Any) -> P:
-        """Build the parameter record of a section; keyword arguments are decided by the graph and win."""
+    def params(self, section: str, cls: type[P], *, idle: Mapping[str, str] | None = None, **fixed: Any) -> P:
+        """Build the parameter record of a section; keyword arguments are decided by the graph and win.
+
+        A parameter that cannot matter under the others has its default (:func:`cache.option.settled`); so has one of ``idle``, which
+        says why it cannot matter in this graph.
+        """
         fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        kinds = typing.get_type_hints(cls)
+        kinds, idle = _kinds(cls), idle or {}  # type: ignore[arg-type]
+        self._sections.add(section)
         values: dict[str, Any] = {}
-        prefixes = [".".join(section.split(".")[: n + 1]) for n in range(section.count(".") + 1)]
+        chosen: dict[str, list[str]] = {}  # parameter -> the keys that set it, the one that wins last
         for name in fields:
-            keys = [f"{prefix}.{name}" for prefix in prefixes]
-            self._asked.update(keys)
-            found = [(value.layer, n) for n, key in enumerate(keys) if (value := self._values.get(key)) is not None]
-            if not found or name in fixed:
-                continue
-            self._used.update(keys[n] for _, n in found)
-            key = keys[max(found)[1]]
-            values[name] = _coerce(self._values[key], kinds[name], key, fields[name].metadata.get("choices", ()))
-        return cls(**{**values, **fixed})
+            keys = [f"{prefix}.{name}" for prefix in _prefixes(section)]
+            (self._fixed if name in fixed else self._open).update(keys)
+            found = sorted((self._values[key].layer, n) for n, key in enumerate(keys) if key in self._values)
+            if found and name not in fixed:
+                chosen[name] = [keys[n] for _, n in found]
+                key = chosen[name][-1]
+                value = checked(self._values[key], kinds[name], key, fields[name].metadata)
+                if name not in idle:
+                    values[name] = value
+        record = settled(cls(**{**values, **fixed}), keep=tuple(fixed))
+        for name, field in fields.items():
+            other = field.metadata.get("no_more_than")
+            if other and getattr(record, name) > getattr(record, other) and not idle_because(record, name):
+                what = f"{section}: {name} = {getattr(record, name)} is more than {other} = {getattr(record, other)}"
+                raise ConfigError(what, hint=f"--set {section}.{other}=... or {name} changes that")
+        for name, keys in chosen.items():
+            why = idle.get(name) or _because(section, record, name)
+            for key in keys:
+                self._uses.setdefault(key, {})[section] = why if key == keys[-1] else f"{keys[-1]} is set too"
+        return record
 
-    def check_all_known(self) -> None:
-        """Raise ConfigError for a configured key that no section of the graph has asked for, or that it decides itself."""
+    def section(self, node: str) -> str:
+        """The section that a node's parameters are set in: ``teacher`` for ``teacher.s0``; the stage, if none is known."""
+        return max((s for s in self._sections if f"{node}.".startswith(f"{s}.")), key=len, default=node.partition(".")[0])
+
+    def check(self, nodes: Iterable[str]) -> None:
+        """Raise ConfigError for a configured key that no section has asked for or that the graph decides, and for what is typed and
+        matters to none of the graph's ``nodes``. Files hold defaults for many graphs: there it is left out.
+        """
+        alive = {self.section(node) for node in nodes}
         for key, value in self._values.items():
-            if key not in self._asked:
-                known = self._asked | set(GENERAL)
-                raise ConfigError(f"{value.origin}: unknown key '{key}'", hint=nearest(key, known))
-            if key not in self._used:
+            if key in GENERAL:
+                self.general(key)
+            elif key not in self._open | self._fixed:
+                raise ConfigError(f"{value.origin}: unknown key {shown(key)}", hint=nearest(key, self._open, most=3))
+            elif key not in self._uses:
                 raise ConfigError(f"{value.origin}: {key} is decided by the graph", hint="keys of their own: " + ", ".join(GENERAL))
+            elif value.origin == TYPED:
+                self._check_matters(key, {section: why for section, why in self._uses[key].items() if section in alive})
+
+    def _check_matters(self, key: str, uses: Mapping[str, str]) -> None:
+        if not uses:
+            hint = f"leave it out; {self.system} on {self.dataset} has no stage that reads it"
+            raise ConfigError(f"{TYPED}: {key} can change nothing here", hint=hint)
+        if all(uses.values()):
+            raise ConfigError(
+                f"{TYPED}: {key} can change nothing: {'; '.join(sorted(set(uses.values())))}", hint="leave it out, or change that"
+            )
 
 
-def _coerce(found: Value, kind: Any, name: str, choices: tuple[Any, ...] = ()) -> Any:
-    """Check a configured value against the type of its field; an int is a float where one is wanted, a list a tuple."""
-    value = found.value
-    origin = typing.get_origin(kind)
-    if origin in (typing.Union, types.UnionType):
-        for option in typing.get_args(kind):
-            if option is type(None):
-                if value is None:
-                    return None
-                continue
-            try:
-                return _coerce(found, option, name, choices)
-            except ConfigError:
-                continue
-        raise ConfigError(f"{found.origin}: {name} = {value!r} is not of type {kind}")
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise ConfigError(f"{found.origin}: {name} = {value!r} must be a list")
-        inner = typing.get_args(kind)[0]
-        return tuple(_coerce(Value(v, found.origin), inner, name) for v in value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if kind is float and isinstance(value, str):
-        with contextlib.suppress(ValueError):  # YAML reads 1e-4 as text
-            value = float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ConfigError(f"{found.origin}: {name} = {value!r} must be of type {kind.__name__}, not {type(value).__name__}")
-    if choices and value not in choices:
-        raise ConfigError(
-            f"{found.origin}: {name} = {value!r} is not one of {', '.join(map(str, choices))}", hint=nearest(str(value), map(str, choices))
-        )
-    return value
+@functools.cache
+def _kinds(record: type) -> dict[str, Any]:
+    return typing.get_type_hints(record)
+
+
+def _prefixes(section: str) -> list[str]:
+    """``extract.motion`` -> ``extract``, ``extract.motion``."""
+    parts = section.split(".")
+    return [".".join(parts[: n + 1]) for n in range(len(parts))]
+
+
+def _because(section: str, record: Any, name: str) -> str:
+    """Why a parameter cannot matter, "" if it does."""
+    return " and ".join(f"{section}.{other} is {shown(value)}" for other, value in idle_because(record, name).items())

@@ -60,13 +60,13 @@ def load_system(name: str) -> Any:
 
 
 def build(config: Config) -> Graph:
-    """Build the graph of ``config``; every configured key must have been asked for by some node."""
+    """Build the graph of ``config``; every configured key must have been asked for by some section, and what is typed matter to a node."""
     shared = {node.name: node for node in shared_nodes(config)}
     own = {node.name: node for node in load_system(config.system).nodes(config)}
     nodes = {**shared, **own}
     nodes["report"] = report_node(config, own)
-    config.check_all_known()
     used = _reachable(nodes, ["report", *own])
+    config.check(used)
     return Graph(config, {name: nodes[name] for name in used})
 
 

@@ -66,6 +66,9 @@ def wrong(value: Mapping[str, Any]) -> str:
             return "an import has a field that cannot be read"
         if not all(one[name] in choices[name] for name in choices if name in one) or not re.fullmatch("[0-9a-f]{64}", one["sha256"]):
             return "an import has a field of an unknown value"
+    allowed = {f.name: f.metadata["range"] for f in dataclasses.fields(ImportedParams) if isinstance(f.default, float)}
+    if any(one[name] not in allowed[name] for one in [*standing.values(), *past] for name in allowed if name in one):
+        return "an import has a number out of its range"
     if any(one["kind"] != kind for kind, one in standing.items()):
         return "an import is of another kind than it says"
     return ""

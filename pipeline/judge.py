@@ -16,7 +16,7 @@ from cache.listing import Listing
 from cache.stage import Node, keyed_params
 from cache.store import Key, Record, Store
 from pipeline import paths, why
-from pipeline.device import default_device, device_class
+from pipeline.device import default_device, device_class, known_device
 from pipeline.graph import Graph
 
 FRESH = "fresh"
@@ -66,7 +66,7 @@ class Judge:
     ) -> None:
         self.store = store
         self.graph = graph
-        self.device = device or default_device()
+        self.device = known_device(device or default_device())
         self.read_files = read_files
         self.allow_stale = allow_stale
         self.fingerprint = Fingerprint(source_tree or paths.PROJECT, store.root / "memo" / "code.json")
@@ -209,9 +209,8 @@ class Judge:
             if value:
                 path = Path(value).expanduser()
                 if not path.is_file():
-                    raise DataError(
-                        f"{node.name}: {name} = {value}: there is no such file", hint=f"set it with --set {node.stage.name}.{name}=PATH"
-                    )
+                    key = f"{self.graph.config.section(node.name)}.{name}"
+                    raise DataError(f"{node.name}: {name} = {value}: there is no such file", hint=f"set it with --set {key}=PATH")
                 found[name] = path
         return found
 

@@ -10,6 +10,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 CONFIGS = PROJECT / "configs"
 
+#: What somebody has set for this checkout.
+LOCAL = PROJECT / "kdpipe.local.yaml"
+
 
 def store_root() -> Path:
     """``KDPIPE_STORE``, or ``artifacts/`` in the checkout."""

@@ -1,4 +1,4 @@
-"""What the extraction needs beside its inputs: said before the videos are decoded, not hours later."""
+"""What stages need beside their inputs: said before the videos are decoded, not hours later."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 from cache.errors import ConfigError
 from cache.stage import Node
+from pipeline.device import require_device
 from pipeline.judge import FRESH, Judge
 
 
 def require_files(judge: Judge, names: Iterable[str]) -> None:
-    """Raise an error of ours for the first node that would run and names a file, or weights, that are not here."""
+    """Raise an error of ours for a device that is not here, or the first node that would run and names a file, or weights, that are not."""
+    require_device(judge.device)
     for name in names:
         node = judge.graph.nodes[name]
         if node.stage.files and judge.state(name).status != FRESH:
@@ -24,7 +26,8 @@ def require_files(judge: Judge, names: Iterable[str]) -> None:
 def missing_weights(node: Node) -> tuple[str, str] | None:
     """What to say and to type if the weights of an extraction are neither shipped nor imported, and no file of them is named."""
     params: Any = node.params
-    if getattr(params, "weights_file", None) != "" or params.weights == "random":
+    file = getattr(params, "weights_file", None)
+    if file is None or params.weights == "random" or (file and params.weights != "world"):
         return None
     from models import weights as table
 

@@ -156,6 +156,8 @@ def _compute(judge: Judge, node: Node, key: Key, scratch: Path, options: Options
     except BaseException as error:
         fs.remove_tree(temporary)
         told = disk_error(error) if isinstance(error, OSError) else None
+        if isinstance(error, KdpipeError):  # a stage does not know under which name its parameters are set
+            error.hint = error.hint.replace("{section}", judge.graph.config.section(node.name))
         if isinstance(error, Exception):
             words = str(told or error) if told or isinstance(error, KdpipeError) else f"{type(error).__name__}: {error}"
             with contextlib.suppress(OSError):
@@ -242,11 +244,12 @@ def _check(judge: Judge, node: Node, key: Key, ledger: Ledger) -> None:
     tolerated = float(getattr(node.params, node.stage.tolerance))
     lost = ledger.lost()
     if ledger.lost_fraction() > tolerated:
+        option = f"{judge.graph.config.section(node.name)}.{node.stage.tolerance}"
         shown = "".join(f"\n    {entry.id}: {entry.state}{' (' + entry.reason + ')' if entry.reason else ''}" for entry in lost[:5])
         raise ToleranceError(
             f"{node.name} lost {len(lost)} of {len(ledger.entries)} items, more than its tolerance of {tolerated:.1%}:{shown}",
             hint=f"all of them: kdpipe show {node.name} --ledger --dataset {judge.dataset} --system {judge.system}"
-            f"   (to go on without them: --set {node.stage.name}.{node.stage.tolerance}={math.ceil(ledger.lost_fraction() * 100) / 100})",
+            f"   (to go on without them: --set {option}={math.ceil(ledger.lost_fraction() * 100) / 100})",
         )
 
 

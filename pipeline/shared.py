@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 
-from cache.errors import ConfigError
 from cache.stage import Node
 from pipeline.config import Config
 from pipeline.imports import NO_NAMES
@@ -15,15 +14,12 @@ from stages import extract, index, ingest, questions, report, sample, world
 def shared_nodes(config: Config) -> Iterator[Node]:
     """Yield every shared node that the dataset can have; the graph keeps those that the system's nodes reach."""
     layout = config.general("layout")
-    root: dict[str, str] = {}
-    source = config.general("source")
-    if source == "world":
-        root = {"world": "world"}
-        yield Node("world", world.STAGE, config.params("world", world.WorldParams, layout=layout))
-    elif source != "files":
-        raise ConfigError(f"source: {source!r} must be 'world' (drawn into the store) or 'files' (under DATA_ROOT)")
-    indexed = config.params("index", index.IndexParams, layout=layout)
-    if {"appearance", "motion"} <= set(config.imports):  # no stage opens a video, so none is missed
+    root = {"world": "world"} if config.general("source") == "world" else {}
+    yield Node("world", world.STAGE, config.params("world", world.WorldParams, layout=layout))
+    imported = {"appearance", "motion"} <= set(config.imports)
+    unopened = {"max_lost": "features are imported, so no video is opened and none is missed"} if imported else {}
+    indexed = config.params("index", index.IndexParams, layout=layout, idle=unopened)
+    if imported:
         indexed = dataclasses.replace(indexed, max_lost=1.0)
     yield Node("index", index.STAGE, indexed, root)
     yield Node("ingest", ingest.STAGE, config.params("ingest", ingest.IngestParams), {"index": "index", **root})
@@ -35,8 +31,10 @@ def shared_nodes(config: Config) -> Iterator[Node]:
 
 def _features(config: Config, kind: str) -> Node:
     """Features computed from frames, or imported."""
-    params = config.params(f"extract.{kind}", extract.ExtractParams, kind=kind)
-    if kind not in config.imports:
+    instead = f"the {kind} features are imported" if kind in config.imports else ""
+    idle = {f.name: instead for f in dataclasses.fields(extract.ExtractParams) if instead}
+    params = config.params(f"extract.{kind}", extract.ExtractParams, kind=kind, idle=idle)
+    if not instead:
         return Node(f"extract.{kind}", extract.STAGE, _with_imported_weights(config, params), {"index": "index", "sample": "sample"})
     from stages import imported
 

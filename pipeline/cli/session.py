@@ -16,7 +16,7 @@ import click
 from cache.errors import ConfigError
 from cache.store import Store
 from pipeline import imports, paths
-from pipeline.config import Config, read_yaml, shown_on
+from pipeline.config import Config, local_file, named, shown_on
 from pipeline.graph import Graph, build
 from pipeline.imports import Import
 from pipeline.judge import Judge
@@ -68,9 +68,8 @@ class Session:
 def default(name: str, system: str = "") -> str:
     """The dataset or system to use when none is named; ``system`` may have a dataset of its own to be shown on."""
     value = os.environ.get(f"KDPIPE_{name.upper()}")
-    local = paths.PROJECT / "kdpipe.local.yaml"
-    if not value and local.exists():
-        value = str(read_yaml(local).get(name) or "")
+    if not value:
+        value = named(name, local_file())
     if not value and name == "dataset" and system:
         value = shown_on(system)
     return value or DEFAULTS[name]

@@ -30,9 +30,14 @@ class ExtractParams:
         "'world' (shipped, for small2d and small3d), a published name such as imagenet1k_v1 or kinetics400 (needs weights_file, "
         "which is checked), 'file' (weights_file as it is) or 'random' (flagged in every report)",
     )
-    weights_file: str = option("", "path of a weights file: .safetensors, .pth; keyed by its content", keyed=False)
-    random_seed: int = option(0, "seed of weights=random")
-    image_size: int = option(0, "side of the square that frames are resized to; 0 is the backbone's own")
+    weights_file: str = option(
+        "",
+        "path of a weights file: .safetensors, .pth; keyed by its content",
+        keyed=False,
+        unless=({"weights": ("random",)}, {"weights": ("world",), "backbone": ("", "small2d", "small3d")}),
+    )
+    random_seed: int = option(0, "seed of weights=random", at_least=0, at_most=2**32 - 1, when={"weights": ("random",)})
+    image_size: int = option(0, "side of the square that frames are resized to; 0 is the backbone's own", at_least=0, at_most=4096)
     resize: str = option(
         "pil",
         "bicubic with antialiasing, no crop, aspect ratio not kept: 'pil' as published, 'torch' faster and a level off here and there",
@@ -48,19 +53,25 @@ class ExtractParams:
         "float32", "of the network's arithmetic; the others are for devices that are faster with them", choices=PRECISIONS
     )
     normalise: str = option(
-        "paper", "appearance: 'paper' has 0.224 for the blue deviation, 'imagenet' 0.225", choices=("paper", "imagenet")
+        "paper",
+        "appearance: 'paper' has 0.224 for the blue deviation, 'imagenet' 0.225",
+        choices=("paper", "imagenet"),
+        when={"kind": ("appearance",)},
     )
     motion_input: str = option(
         "raw255",
         "motion: raw 0..255 as published, minus the ActivityNet mean, the 2020 Kinetics mean and deviation, or -1..1 (I3D)",
         choices=("raw255", "mean_subtract", "kinetics2020", "symmetric"),
+        when={"kind": ("motion",)},
     )
     lost_videos: str = option(
         "leave_out",
         "a video without frames gets no row (its questions are counted, not trained on), or zeros as in HCRN (the ledger names it)",
         choices=("leave_out", "zeros"),
     )
-    max_lost: float = option(0.0, "fraction of videos whose features may be not finite before the stage fails", keyed=False)
+    max_lost: float = option(
+        0.0, "fraction of videos whose features may be not finite before the stage fails", keyed=False, at_least=0, at_most=1
+    )
 
     @property
     def network(self) -> Backbone:

@@ -32,7 +32,7 @@ class ImportedParams:
     )
     file: str = option("", "where it was when it was imported", keyed=False)
     when: str = option("", "when it was imported", keyed=False)
-    max_lost: float = option(0.0, "fraction of the dataset's videos that may have no usable row", keyed=False)
+    max_lost: float = option(0.0, "fraction of the dataset's videos that may have no usable row", keyed=False, at_least=0, at_most=1)
 
     @property
     def provenance(self) -> str:

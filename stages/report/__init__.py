@@ -16,7 +16,7 @@ from cache.stage import Stage, option
 class ReportParams:
     """Parameters of the report."""
 
-    level: float = option(0.95, "of the confidence intervals over seeds (Student's t)")
+    level: float = option(0.95, "of the confidence intervals over seeds (Student's t)", above=0, below=1)
     curves: bool = option(True, "draw the pictures")
 
 

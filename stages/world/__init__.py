@@ -21,7 +21,7 @@ class WorldParams:
         "tiny: 16 videos, small: 120, medium: 600, large: 1000; yt8m: 42, 340, 1640, 4000",
         choices=("tiny", "small", "medium", "large"),
     )
-    seed: int = option(0, "another seed is another world")
+    seed: int = option(0, "another seed is another world", at_least=0, at_most=2**32 - 1)
 
     @property
     def modules(self) -> tuple[str, ...]:

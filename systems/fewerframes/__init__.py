@@ -31,41 +31,99 @@ class TrainParams:
     """What teacher and student have in common (spec 5 and 7)."""
 
     network: str = option("nextvlad", "the architecture", choices=NETWORKS)
-    groups: int = option(8, "G of NeXtVLAD; audio has half of it")
-    clusters: int = option(128, "K of NeXtVLAD and NetVLAD; audio has half of it")
-    hidden: int = option(2048, "width of the representation (NeXtVLAD, NetVLAD)")
-    expansion: float = option(2.0, "lambda of NeXtVLAD; below 1 for a laptop")
-    gating_reduction: int = option(8, "r of NeXtVLAD")
-    drop_rate: float = option(0.5, "dropout on the VLAD vector of NeXtVLAD")
-    bn_decay: float = option(0.999, "of the moving statistics; trainings of a few hundred steps want 0.9")
-    cells: int = option(1024, "H of the hierarchical LSTM")
-    blocks: int = option(20, "blocks of the hierarchical LSTM; the frames must divide into them")
-    branches: int = option(3, "NeXtVLADs of a mixture")
-    self_weight: float = option(9.0, "weight of the mixture's distillation into its branches (t squared)")
-    self_temperature: float = option(3.0, "temperature t of it")
+    groups: int = option(8, "G of NeXtVLAD; audio has half of it", at_least=2, at_most=4096, when={"network": ("nextvlad", "nextvlad-mix")})
+    clusters: int = option(
+        128,
+        "K of NeXtVLAD and NetVLAD; audio has half of it",
+        at_least=2,
+        at_most=65_536,
+        when={"network": ("nextvlad", "nextvlad-mix", "netvlad")},
+    )
+    hidden: int = option(
+        2048,
+        "width of the representation (NeXtVLAD, NetVLAD)",
+        at_least=1,
+        at_most=65_536,
+        when={"network": ("nextvlad", "nextvlad-mix", "netvlad")},
+    )
+    expansion: float = option(
+        2.0, "lambda of NeXtVLAD; below 1 for a laptop", above=0, at_most=64, when={"network": ("nextvlad", "nextvlad-mix")}
+    )
+    gating_reduction: int = option(
+        8, "r of NeXtVLAD", at_least=1, at_most=65_536, no_more_than="hidden", when={"network": ("nextvlad", "nextvlad-mix")}
+    )
+    drop_rate: float = option(
+        0.5, "dropout on the VLAD vector of NeXtVLAD", at_least=0, below=1, when={"network": ("nextvlad", "nextvlad-mix")}
+    )
+    bn_decay: float = option(
+        0.999,
+        "of the moving statistics; trainings of a few hundred steps want 0.9",
+        at_least=0,
+        below=1,
+        when={"network": ("nextvlad", "nextvlad-mix", "netvlad"), "checkpoint": ("",)},
+    )
+    cells: int = option(1024, "H of the hierarchical LSTM", at_least=1, at_most=65_536, when={"network": ("hlstm",)})
+    blocks: int = option(
+        20, "blocks of the hierarchical LSTM; the frames must divide into them", at_least=1, at_most=10_000, when={"network": ("hlstm",)}
+    )
+    branches: int = option(3, "NeXtVLADs of a mixture", at_least=1, at_most=100, when={"network": ("nextvlad-mix",)})
+    self_weight: float = option(
+        9.0,
+        "weight of the mixture's distillation into its branches (t squared)",
+        at_least=0,
+        at_most=1_000_000_000,
+        when={"network": ("nextvlad-mix",)},
+    )
+    self_temperature: float = option(3.0, "temperature t of it", at_least=0.001, at_most=1000, when={"network": ("nextvlad-mix",)})
     classifier: str = option("logistic", "'moe' is a mixture of experts", choices=("logistic", "moe"))
-    experts: int = option(2, "experts per class of 'moe'")
+    experts: int = option(2, "experts per class of 'moe'", at_least=1, at_most=1000, when={"classifier": ("moe",)})
     modalities: str = option("both", "features that the network sees", choices=("both", "rgb"))
     normalisation: str = option(
         "whitening", "'whitening' reverses that of the features, 'l2' per frame", choices=("whitening", "l2", "none")
     )
-    eigenvalues: str = option("", "eigenvals.npy of the public yt8m_pca archive, for whitening; empty: the one that came with the features")
-    max_frames: int = option(300, "rows of the padded grid; longer videos are cut")
-    lr: float = option(2e-4, "first learning rate")
-    decay: float = option(0.8, "the learning rate is multiplied by this ...")
-    decay_examples: float = option(2e6, "... after every so many videos")
-    batch_size: int = option(160, "videos per step; published: 80 on each of 2 GPUs")
-    drop_last: bool = option(True, "leave the last, smaller batch of an epoch out")
-    epochs: int = option(5)
-    clip: float = option(1.0, "largest norm of the gradient of one tensor (0: any)")
-    ce_epsilon: float = option(1e-8, "added inside the logarithms of the published cross-entropy")
-    ce_form: str = option("probabilities", "'logits' is the stable form of the cross-entropy", choices=("probabilities", "logits"))
-    l2: float = option(1e-5, "of the classifier's weights")
-    holdout: float = option(0.02, "share of the training videos that select the best epoch (and are not trained on)")
-    patience: int = option(0, "stop after so many epochs without a better GAP on them (0: never)")
-    seed: int = option(0, "of the initial weights, the dropout and the order of the videos")
-    processes: int = option(1, "processes (on CUDA: devices) that share every batch; in the key, because sums are split by them")
-    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it")
+    eigenvalues: str = option(
+        "",
+        "eigenvals.npy of the public yt8m_pca archive, for whitening; empty: the one that came with the features",
+        when={"normalisation": ("whitening",)},
+    )
+    max_frames: int = option(300, "rows of the padded grid; longer videos are cut", at_least=1, at_most=100_000)
+    lr: float = option(2e-4, "first learning rate", above=0, at_most=10, when={"checkpoint": ("",)})
+    decay: float = option(0.8, "the learning rate is multiplied by this ...", above=0, at_most=1, when={"checkpoint": ("",)})
+    decay_examples: float = option(
+        2e6,
+        "... after every so many videos",
+        at_least=1,
+        at_most=1_000_000_000_000,
+        when={"checkpoint": ("",)},
+        unless=({"decay": (1.0,)},),
+    )
+    batch_size: int = option(160, "videos per step; published: 80 on each of 2 GPUs", at_least=1, at_most=1_000_000)
+    drop_last: bool = option(True, "leave the last, smaller batch of an epoch out", when={"checkpoint": ("",)})
+    epochs: int = option(5, "how often every video is trained on", at_least=1, at_most=100_000, when={"checkpoint": ("",)})
+    clip: float = option(
+        1.0, "largest norm of the gradient of one tensor (0: any)", at_least=0, at_most=1_000_000, when={"checkpoint": ("",)}
+    )
+    ce_epsilon: float = option(1e-8, "added inside the logarithms of the published cross-entropy", above=0, at_most=0.5)
+    ce_form: str = option(
+        "probabilities",
+        "'logits' is the stable form of the cross-entropy",
+        choices=("probabilities", "logits"),
+        when={"classifier": ("logistic",), "checkpoint": ("",)},
+    )
+    l2: float = option(1e-5, "of the classifier's weights", at_least=0, at_most=1_000_000, when={"checkpoint": ("",)})
+    holdout: float = option(0.02, "share of the training videos that select the best epoch (and are not trained on)", above=0, below=1)
+    patience: int = option(
+        0, "stop after so many epochs without a better GAP on them (0: never)", at_least=0, at_most=100_000, when={"checkpoint": ("",)}
+    )
+    seed: int = option(0, "of the initial weights, the dropout and the order of the videos", at_least=0, at_most=2**32 - 1)
+    processes: int = option(
+        1,
+        "processes (on CUDA: devices) that share every batch; in the key, because sums are split by them",
+        at_least=1,
+        at_most=1024,
+        when={"checkpoint": ("",)},
+    )
+    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it", at_least=1, at_most=1024)
 
 
 @dataclass(frozen=True)
@@ -80,32 +138,66 @@ class TeacherParams(TrainParams):
 class StudentParams(TrainParams):
     """Parameters of a student; the graph decides ``k``, ``rep`` and ``pred`` (see :func:`nodes`)."""
 
-    blocks: int = option(3)
-    k: int = option(6, "frames that it sees")
+    blocks: int = option(3, "blocks of the hierarchical LSTM", at_least=1, at_most=10_000, when={"network": ("hlstm",)})
+    k: int = option(6, "frames that it sees", at_least=1, at_most=100_000, no_more_than="max_frames")
     frames: str = option(
         "uniform",
         "which k frames; 'steps' is the re-implementation's rule, which may keep more than k",
         choices=("uniform", "steps", "random", "first", "middle", "last", "first-middle-last"),
     )
-    grid: str = option("real", "choose among the real frames, or on the padded grid as published", choices=("real", "padded"))
+    grid: str = option(
+        "real",
+        "choose among the real frames, or on the padded grid as published ('steps' always does)",
+        choices=("real", "padded"),
+        unless=({"frames": ("steps",)},),
+    )
     rep: bool = option(False, "learn the teacher's representation")
     pred: bool = option(False, "learn the teacher's probabilities")
     loss: str = option(
         "reimpl-mean",
         "terms of 'paper' (unit weights), 'reimpl' (batch sums), 'reimpl-mean' (the same at any batch size), 'authors' (their code)",
         choices=("paper", "reimpl", "reimpl-mean", "authors"),
+        unless=({"rep": (False,), "pred": (False,)},),
     )
-    ce_weight: float = option(1.0, "weight of the cross-entropy")
-    rep_weight: float | None = option(None, "weight of L_rep; null: that of 'loss'")
-    pred_weight: float | None = option(None, "weight of L_pred; null: that of 'loss'")
-    pred_distance: str | None = option(None, "null: that of 'loss'", choices=(None, "sqerr", "kl_classes", "kl_bernoulli"))
-    regime: str = option("serial", "'parallel' trains a teacher in the same loop", choices=("serial", "parallel"))
-    teacher_blocks: int = option(20, "blocks of a hierarchical LSTM that is the teacher in the parallel regime")
-    finetune_epochs: int = option(0, "so many of the epochs, at the end, are cross-entropy alone (the authors: 3)")
+    ce_weight: float = option(
+        1.0, "weight of the cross-entropy", at_least=0, at_most=1_000_000_000, unless=({"rep": (False,), "pred": (False,)},)
+    )
+    rep_weight: float | None = option(
+        None, "weight of L_rep; null: that of 'loss'", at_least=0, at_most=1_000_000_000, when={"rep": (True,)}
+    )
+    pred_weight: float | None = option(
+        None, "weight of L_pred; null: that of 'loss'", at_least=0, at_most=1_000_000_000, when={"pred": (True,)}
+    )
+    pred_distance: str | None = option(
+        None, "null: that of 'loss'", choices=(None, "sqerr", "kl_classes", "kl_bernoulli"), when={"pred": (True,)}
+    )
+    regime: str = option(
+        "serial",
+        "'parallel' trains a teacher in the same loop",
+        choices=("serial", "parallel"),
+        unless=({"rep": (False,), "pred": (False,)},),
+    )
+    teacher_blocks: int = option(
+        20,
+        "blocks of a hierarchical LSTM that is the teacher in the parallel regime",
+        at_least=1,
+        at_most=10_000,
+        when={"regime": ("parallel",), "network": ("hlstm",)},
+    )
+    finetune_epochs: int = option(
+        0,
+        "so many of the epochs, at the end, are cross-entropy alone (the authors: 3)",
+        at_least=0,
+        at_most=100_000,
+        no_more_than="epochs",
+        unless=({"rep": (False,), "pred": (False,)},),
+    )
     targets: str = option(
         "cached",
         "from the dump; 'online': the teacher runs at every step; 'online-train': in training mode, as the re-implementation ran it",
         choices=("cached", "online", "online-train"),
+        when={"regime": ("serial",)},
+        unless=({"rep": (False,), "pred": (False,)},),
     )
 
 
@@ -113,29 +205,34 @@ class StudentParams(TrainParams):
 class DumpParams:
     """Parameters of the dump."""
 
-    batch_size: int = option(160, "videos per step; in the key, because it can change the last bits")
-    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it")
+    batch_size: int = option(160, "videos per step; in the key, because it can change the last bits", at_least=1, at_most=1_000_000)
+    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it", at_least=1, at_most=1024)
 
 
 @dataclass(frozen=True)
 class EvaluateParams:
     """Parameters of the evaluation."""
 
-    ks: tuple[int, ...] = option((6,), "numbers of frames for which there are students")
-    partition: str = option("validate", "partition with labels that is measured")
-    submit: tuple[str, ...] = option(("test",), "partitions for which submission files are written, if they are there")
+    ks: tuple[int, ...] = option((6,), "numbers of frames for which there are students", at_least=1, at_most=100_000, distinct=True)
+    partition: str = option("validate", "partition with labels that is measured", choices=("train", "validate", "test"))
+    submit: tuple[str, ...] = option(
+        ("test",),
+        "partitions for which submission files are written, if they are there",
+        choices=("train", "validate", "test"),
+        distinct=True,
+    )
     tie_break: str = option("index", "order of tied scores; 'reference' repeats the original's", choices=("index", "reference"))
-    batch_size: int = option(160, "videos per step; in the key, because it can change the last bits")
-    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it")
+    batch_size: int = option(160, "videos per step; in the key, because it can change the last bits", at_least=1, at_most=1_000_000)
+    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it", at_least=1, at_most=1024)
 
 
 @dataclass(frozen=True)
 class TimingParams:
     """Parameters of the timing."""
 
-    repeats: int = option(9, "the median of so many runs counts")
-    batch_size: int = option(16, "videos per run of the batched figure")
-    threads: int = option(1, "CPU threads of one operation")
+    repeats: int = option(9, "the median of so many runs counts", at_least=1, at_most=100_000)
+    batch_size: int = option(16, "videos per run of the batched figure", at_least=1, at_most=1_000_000)
+    threads: int = option(1, "CPU threads of one operation", at_least=1, at_most=1024)
 
 
 TEACHER = Stage("teacher", "systems.fewerframes.teacher:run", TeacherParams, files=("eigenvalues", "checkpoint"), facets=("device",))
@@ -143,18 +240,6 @@ DUMP = Stage("dump", "systems.fewerframes.dump:run", DumpParams, facets=("device
 STUDENT = Stage("student", "systems.fewerframes.student:run", StudentParams, files=("eigenvalues",), facets=("device",))
 EVALUATE = Stage("evaluate", "systems.fewerframes.evaluate:run", EvaluateParams, facets=("device",))
 TIMING = Stage("timing", "systems.fewerframes.timing:run", TimingParams, facets=("device",))
-
-#: without a term, and without both, these cannot change a student: fixed, so that they stay out of its key
-NO_REP: dict[str, Any] = {"rep_weight": None}
-NO_PRED: dict[str, Any] = {"pred_weight": None, "pred_distance": None}
-NO_KD: dict[str, Any] = {
-    "loss": "reimpl-mean",
-    "ce_weight": 1.0,
-    "regime": "serial",
-    "teacher_blocks": 20,
-    "finetune_epochs": 0,
-    "targets": "cached",
-}
 
 
 class Config(Protocol):
@@ -187,8 +272,7 @@ def _seed_nodes(config: Config, seed: int, evaluate: EvaluateParams) -> Iterator
     yield Node(dump, DUMP, config.params("dump", DumpParams), {"teacher": teacher, **data})
     for k in evaluate.ks:
         for variant, (rep, pred) in VARIANTS.items():
-            unused = {**(NO_REP if not rep else {}), **(NO_PRED if not pred else {}), **(NO_KD if not (rep or pred) else {})}
-            params = config.params(f"student.{variant}", StudentParams, seed=seed, k=k, rep=rep, pred=pred, **unused)
+            params = config.params(f"student.{variant}", StudentParams, seed=seed, k=k, rep=rep, pred=pred)
             yield Node(f"student.{variant}.k{k}.s{seed}", STUDENT, params, {**_source(params, teacher, dump), **data})
     yield Node(f"evaluate.s{seed}", EVALUATE, evaluate, {**_networks(seed, evaluate.ks), **data, "index": "index"})
 

@@ -159,6 +159,6 @@ def held_out(store: Store, share: float) -> tuple[Indices, Indices]:
     if not chosen.any() or chosen.all():
         raise DataError(
             f"{share:g} of the {len(store)} training videos leaves {int((~chosen).sum())} to train on and {int(chosen.sum())} to select by",
-            hint="--set holdout=0.1, or another share for which both are some",
+            hint="--set {section}.holdout=0.1, or another share for which both are some",
         )
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)

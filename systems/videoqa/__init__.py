@@ -12,7 +12,7 @@ distilled one form a pair.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -28,21 +28,23 @@ VARIANTS = ("alone", "kd", "question")
 class TrainParams:
     """What teacher and student have in common (spec 8)."""
 
-    lr: float = option(1e-4, "Adam's first learning rate")
-    batch_size: int = option(256, "questions per step; the last batch of an epoch may be smaller")
-    epochs: int = option(25)
-    lr_steps: tuple[int, ...] = option((10, 20), "after so many epochs the learning rate is multiplied by lr_decay")
-    lr_decay: float = option(0.5)
-    clip: float = option(12.0, "largest total norm of the gradient (0: any)")
-    patience: int = option(0, "stop after so many epochs without a better validation accuracy (0: never)")
-    seed: int = option(666, "of the initial weights, the dropouts and the order of the questions")
-    module_dim: int = option(768, "width of the network; a multiple of 4")
-    graph_layers: int = option(1)
-    unit_layers: int = option(1)
-    alpha: float = option(100.0, "weight of the agreement of the common graphs")
-    beta: float = option(1e-6, "weight of the independence of common and specific graphs")
+    lr: float = option(1e-4, "Adam's first learning rate", above=0, at_most=10)
+    batch_size: int = option(256, "questions per step; the last batch of an epoch may be smaller", at_least=1, at_most=1_000_000)
+    epochs: int = option(25, "how often every question is trained on", at_least=1, at_most=100_000)
+    lr_steps: tuple[int, ...] = option(
+        (10, 20), "after so many epochs the learning rate is multiplied by lr_decay", at_least=0, at_most=100_000
+    )
+    lr_decay: float = option(0.5, "see lr_steps", above=0, at_most=1, unless=({"lr_steps": ((),)},))
+    clip: float = option(12.0, "largest total norm of the gradient (0: any)", at_least=0, at_most=1_000_000)
+    patience: int = option(0, "stop after so many epochs without a better validation accuracy (0: never)", at_least=0, at_most=100_000)
+    seed: int = option(666, "of the initial weights, the dropouts and the order of the questions", at_least=0, at_most=2**32 - 1)
+    module_dim: int = option(768, "width of the network", at_least=4, at_most=65_536, multiple_of=4)
+    graph_layers: int = option(1, "layers of graph attention in a cycle", at_least=1, at_most=100)
+    unit_layers: int = option(1, "cycles of reasoning", at_least=1, at_most=100)
+    alpha: float = option(100.0, "weight of the agreement of the common graphs", at_least=0, at_most=1_000_000_000)
+    beta: float = option(1e-6, "weight of the independence of common and specific graphs", at_least=0, at_most=1_000_000_000)
     glove: bool = option(True, "start the embedding from the word vectors")
-    dropout: float = option(1.0, "factor on every published dropout rate")
+    dropout: float = option(1.0, "factor on every published dropout rate", at_least=0, at_most=5)
     graph_index: str = option("paper", "graph module of cycle i, layer j: 'paper' i+j, 'fixed' i*layers+j", choices=("paper", "fixed"))
     word_softmax: str = option(
         "paper", "word attention over padding too ('paper') or over words only ('fixed')", choices=("paper", "fixed")
@@ -51,16 +53,23 @@ class TrainParams:
         "paper",
         "'paper': every question encodes its video under dropout masks of its own; 'shared': once per video and batch (faster)",
         choices=("paper", "shared"),
+        when={"video": ("full",)},
     )
-    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it")
-    memory_gb: float = option(4.0, "features (and targets) up to this size are held in memory, larger ones read as needed", keyed=False)
+    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it", at_least=1, at_most=1024)
+    memory_gb: float = option(
+        4.0,
+        "features (and targets) up to this size are held in memory, larger ones read as needed",
+        keyed=False,
+        at_least=0,
+        at_most=1_000_000,
+    )
 
 
 @dataclass(frozen=True)
 class TeacherParams(TrainParams):
     """Parameters of the teacher."""
 
-    graph_layers: int = option(4)
+    graph_layers: int = option(4, "layers of graph attention in a cycle", at_least=1, at_most=100)
 
 
 @dataclass(frozen=True)
@@ -68,21 +77,36 @@ class StudentParams(TrainParams):
     """Parameters of a student; the graph decides ``kd`` and ``video`` (see :func:`nodes`)."""
 
     kd: str = option("features", "distil the teacher's fused feature, or nothing", choices=("features", "none"))
-    kd_alpha: float = option(1.0, "weight of the appearance term")
-    kd_beta: float = option(1.0, "weight of the motion term")
-    t_app: float = option(1.0, "temperature of the appearance term")
-    t_mo: float = option(1.0, "temperature of the motion term")
+    kd_alpha: float = option(1.0, "weight of the appearance term", at_least=0, at_most=1_000_000_000, when={"kd": ("features",)})
+    kd_beta: float = option(1.0, "weight of the motion term", at_least=0, at_most=1_000_000_000, when={"kd": ("features",)})
+    t_app: float = option(1.0, "temperature of the appearance term", at_least=0.001, at_most=1000, when={"kd": ("features",)})
+    t_mo: float = option(1.0, "temperature of the motion term", at_least=0.001, at_most=1000, when={"kd": ("features",)})
     kd_reduction: str = option(
-        "paper", "'paper': KL summed over clips, no t² factor; 'fixed': mean over clips, times t²", choices=("paper", "fixed")
+        "paper",
+        "'paper': KL summed over clips, no t² factor; 'fixed': mean over clips, times t²",
+        choices=("paper", "fixed"),
+        when={"kd": ("features",)},
     )
     kd_projection: str = option(
         "none",
         "a student narrower than its teacher: 'none' is an error as in the paper, 'linear' learns to widen its features for the terms",
         choices=("none", "linear"),
+        when={"kd": ("features",)},
     )
-    kd_logits: float = option(0.0, "weight of a third term, KL of the answer distributions times t_logits²; 0 as published")
-    t_logits: float = option(2.0, "temperature of that term")
-    targets: str = option("cached", "the teacher's features from the dump, or computed at every step", choices=("cached", "online"))
+    kd_logits: float = option(
+        0.0,
+        "weight of a third term, KL of the answer distributions times t_logits²; 0 as published",
+        at_least=0,
+        at_most=1_000_000_000,
+        when={"kd": ("features",)},
+    )
+    t_logits: float = option(2.0, "temperature of that term", at_least=0.001, at_most=1000, unless=({"kd_logits": (0.0,)},))
+    targets: str = option(
+        "cached",
+        "the teacher's features from the dump, or computed at every step",
+        choices=("cached", "online"),
+        when={"kd": ("features",)},
+    )
     video: str = option("full", "'none' feeds zeros in place of the video: what the question alone gives away", choices=("full", "none"))
 
 
@@ -92,27 +116,27 @@ class DumpParams:
 
     logits: bool = option(False, "keep the teacher's logits too")
     precision: str = option("float32", "float16 halves the file; the loss then differs in the fourth digit", choices=("float32", "float16"))
-    batch_size: int = option(256, "questions per step; in the key, because it can change the last bits")
-    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it")
-    memory_gb: float = option(4.0, "features up to this size are held in memory", keyed=False)
+    batch_size: int = option(256, "questions per step; in the key, because it can change the last bits", at_least=1, at_most=1_000_000)
+    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it", at_least=1, at_most=1024)
+    memory_gb: float = option(4.0, "features up to this size are held in memory", keyed=False, at_least=0, at_most=1_000_000)
 
 
 @dataclass(frozen=True)
 class EvaluateParams:
     """Parameters of the evaluation."""
 
-    batch_size: int = option(256, "questions per step; in the key, because it can change the last bits")
-    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it")
-    memory_gb: float = option(4.0, "features up to this size are held in memory", keyed=False)
+    batch_size: int = option(256, "questions per step; in the key, because it can change the last bits", at_least=1, at_most=1_000_000)
+    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it", at_least=1, at_most=1024)
+    memory_gb: float = option(4.0, "features up to this size are held in memory", keyed=False, at_least=0, at_most=1_000_000)
 
 
 @dataclass(frozen=True)
 class TimingParams:
     """Parameters of the timing."""
 
-    repeats: int = option(15, "the median of so many runs counts")
-    batch_size: int = option(32, "questions per run of the batched figure")
-    threads: int = option(1, "CPU threads of one operation")
+    repeats: int = option(15, "the median of so many runs counts", at_least=1, at_most=100_000)
+    batch_size: int = option(32, "questions per run of the batched figure", at_least=1, at_most=1_000_000)
+    threads: int = option(1, "CPU threads of one operation", at_least=1, at_most=1024)
 
 
 TEACHER = Stage("teacher", "systems.videoqa.teacher:run", TeacherParams, facets=("device",))
@@ -123,27 +147,13 @@ TIMING = Stage("timing", "systems.videoqa.timing:run", TimingParams, facets=("de
 
 
 class Config(Protocol):
-    """What the graph needs of a configuration: ``params`` merges a section over the defaults, ``fixed`` values win."""
+    """What the graph needs of a configuration: ``params`` merges a section over the defaults, ``fixed`` values win; ``idle`` says why
+    a parameter cannot matter in this graph."""
 
     @property
     def seeds(self) -> list[int]: ...
 
-    def params(self, section: str, cls: type[P], **fixed: Any) -> P: ...
-
-
-#: without distillation these cannot change a student: fixed, so that they stay out of its key
-NO_KD: dict[str, Any] = {
-    "kd": "none",
-    "kd_alpha": 0.0,
-    "kd_beta": 0.0,
-    "t_app": 1.0,
-    "t_mo": 1.0,
-    "kd_reduction": "paper",
-    "kd_projection": "none",
-    "kd_logits": 0.0,
-    "t_logits": 2.0,
-    "targets": "cached",
-}
+    def params(self, section: str, cls: type[P], *, idle: Mapping[str, str] | None = None, **fixed: Any) -> P: ...
 
 
 def nodes(config: Config) -> Iterator[Node]:
@@ -164,13 +174,17 @@ DATA = {"questions": "questions", "appearance": "extract.appearance", "motion": 
 
 def _seed_nodes(config: Config, seed: int) -> Iterator[Node]:
     teacher, dump = f"teacher.s{seed}", f"dump.s{seed}"
-    yield Node(teacher, TEACHER, config.params("teacher", TeacherParams, seed=seed), DATA)
+    taught_by = config.params("teacher", TeacherParams, seed=seed)
+    yield Node(teacher, TEACHER, taught_by, DATA)
     kd = config.params("student.kd", StudentParams, seed=seed, kd="features", video="full")
+    if kd.module_dim == taught_by.module_dim:
+        idle = {"kd_projection": f"teacher and student are both {kd.module_dim} wide"}
+        kd = config.params("student.kd", StudentParams, idle=idle, seed=seed, kd="features", video="full")
     yield Node(dump, DUMP, config.params("dump", DumpParams, logits=bool(kd.kd_logits)), {"teacher": teacher, **DATA})
     source = {"dump": dump} if kd.targets == "cached" else {"teacher": teacher}
     yield Node(f"student.kd.s{seed}", STUDENT, kd, {**source, **DATA})
     for variant, video in (("alone", "full"), ("question", "none")):
-        params = config.params(f"student.{variant}", StudentParams, **{**NO_KD, "seed": seed, "video": video})
+        params = config.params(f"student.{variant}", StudentParams, seed=seed, kd="none", kd_alpha=0.0, kd_beta=0.0, video=video)
         yield Node(f"student.{variant}.s{seed}", STUDENT, params, DATA)
     yield Node(f"evaluate.s{seed}", EVALUATE, config.params("evaluate", EvaluateParams), {**_networks(seed), **DATA, "index": "index"})
 

@@ -1,0 +1,155 @@
+"""What cannot matter is refused when it is typed, and passed over when it stands in a file of defaults: keys stay, files are not needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from cache.errors import ConfigError, DataError
+from cache.store import Store
+from pipeline import paths
+from pipeline.cli import cli
+from pipeline.config import Config
+from pipeline.graph import Graph, build
+from pipeline.judge import Judge, plain_params
+
+APPEARANCE, MOTION = "extract.appearance", "extract.motion"
+IMPORTED = {"kind": "motion", "sha256": "0" * 64, "file": "a.h5", "when": "then"}
+
+
+@pytest.fixture
+def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(paths, "LOCAL", tmp_path / "kdpipe.local.yaml")
+    monkeypatch.setenv("KDPIPE_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("KDPIPE_DEVICE", "cpu")
+    return tmp_path / "kdpipe.local.yaml"
+
+
+def graph(*settings: str, dataset: str = "world", system: str = "videoqa", **options: Any) -> Graph:
+    return build(Config(dataset, system, settings, **options))
+
+
+def keyed(made: Graph) -> dict[str, Any]:
+    return {name: plain_params(node) for name, node in made.nodes.items()}
+
+
+#: line of a file of defaults, or typed -> what is said of it when it is typed
+WITHOUT_EFFECT: list[tuple[str, Sequence[str], str, str]] = [
+    ("videoqa", [], f"{MOTION}.weights_file=hello", f"{MOTION}.weights is 'world'"),
+    ("videoqa", [], "extract.weights_file=hello", f"{APPEARANCE}.weights is 'world'"),
+    ("videoqa", [f"{MOTION}.weights=random"], f"{MOTION}.weights_file=hello", "weights is 'random'"),
+    ("videoqa", [], "extract.random_seed=5", "weights is 'world'"),
+    ("videoqa", [], f"{MOTION}.normalise=imagenet", "extract.motion.kind is 'motion'"),
+    ("videoqa", [], f"{APPEARANCE}.motion_input=symmetric", "extract.appearance.kind is 'appearance'"),
+    ("videoqa", [], "sample.quality=50", "sample.codec is 'utvideo'"),
+    ("videoqa", [], "questions.glove_file=hello", "questions.glove is 'embedded'"),
+    ("videoqa", ["teacher.lr_steps=[]"], "teacher.lr_decay=0.1", "teacher.lr_steps is ()"),
+    ("videoqa", [], "student.alone.kd_alpha=3", "decided by the graph"),
+    ("videoqa", [], "student.alone.t_app=3", "student.alone.kd is 'none'"),
+    ("videoqa", [], "student.question.targets=online", "student.question.kd is 'none'"),
+    ("videoqa", [], "student.question.video_dropout=shared", "student.question.video is 'none'"),
+    ("videoqa", ["student.kd.kd_logits=0"], "student.t_logits=3", "student.kd.kd_logits is 0.0"),
+    ("videoqa", ["student.module_dim=128"], "student.kd_projection=linear", "teacher and student are both 128 wide"),
+    ("videoqa", [], "ingest.rgb=5", "videoqa on world has no stage that reads it"),
+    ("fewerframes", [], "sample.num_clips=5", "fewerframes on world8m has no stage that reads it"),
+    ("fewerframes", ["teacher.normalisation=l2"], "teacher.eigenvalues=hello", "teacher.normalisation is 'l2'"),
+    ("fewerframes", [], "teacher.cells=5", "teacher.network is 'nextvlad'"),
+    ("fewerframes", [], "student.experts=5", "student.alone.classifier is 'logistic'"),
+    ("fewerframes", ["teacher.checkpoint=m.index"], "teacher.epochs=3", "teacher.checkpoint is 'm.index'"),
+    ("fewerframes", ["teacher.decay=1"], "teacher.decay_examples=3", "teacher.decay is 1.0"),
+    ("fewerframes", [], "student.pred.rep_weight=3", "student.pred.rep is False"),
+    ("fewerframes", [], "student.rep.pred_distance=sqerr", "student.rep.pred is False"),
+    ("fewerframes", [], "student.alone.loss=paper", "student.alone.rep is False and student.alone.pred is False"),
+    ("fewerframes", [], "student.teacher_blocks=5", "student.both.regime is 'serial'"),
+    ("fewerframes", ["student.regime=parallel"], "student.targets=online", "student.both.regime is 'parallel'"),
+    ("fewerframes", ["student.frames=steps"], "student.grid=padded", "student.alone.frames is 'steps'"),
+]
+
+
+@pytest.mark.parametrize(("system", "others", "setting", "says"), WITHOUT_EFFECT, ids=[case[2] for case in WITHOUT_EFFECT])
+def test_an_option_without_effect_is_refused_when_typed(local: Path, system: str, others: list[str], setting: str, says: str) -> None:
+    dataset = "world8m" if system == "fewerframes" else "world"
+    with pytest.raises(ConfigError) as refused:
+        graph(*others, setting, dataset=dataset, system=system)
+    assert setting.partition("=")[0] in str(refused.value) and says in str(refused.value)
+
+
+@pytest.mark.parametrize(("system", "others", "setting", "says"), WITHOUT_EFFECT, ids=[case[2] for case in WITHOUT_EFFECT])
+def test_an_option_without_effect_in_a_file_changes_no_key(local: Path, system: str, others: list[str], setting: str, says: str) -> None:
+    if says == "decided by the graph":
+        return
+    dataset = "world8m" if system == "fewerframes" else "world"
+    before = keyed(graph(*others, dataset=dataset, system=system))
+    local.write_text(setting.replace("=", ": ") + "\n")
+    assert keyed(graph(*others, dataset=dataset, system=system)) == before
+
+
+def test_the_readmes_lines_for_published_weights_need_no_file_where_shipped_ones_are_used(local: Path) -> None:
+    before = keyed(graph())
+    local.write_text(
+        f"{APPEARANCE}.weights_file: /weights/resnet101-63fe2227.pth\n{MOTION}.weights_file: /weights/resnext-101-kinetics.pth\n"
+    )
+    made = graph()
+    judge = Judge(Store(paths.store_root()), made)
+    assert keyed(made) == before and not any(judge.files(node) for node in made.nodes.values())
+    for verb in (("plan",), ("status",), ("plan", "report", "--make")):
+        assert CliRunner().invoke(cli, [*verb, "--dataset", "tiny"]).exit_code == 0
+    with pytest.raises(DataError, match="there is no such file") as refused:  # and where published ones are, each names its own
+        judge = Judge(Store(paths.store_root()), published := graph(dataset="msvd"))
+        judge.files(published.nodes[MOTION])
+    assert refused.value.hint == f"set it with --set {MOTION}.weights_file=PATH"
+
+
+def test_what_is_typed_and_counts_for_one_stage_of_several_is_taken(local: Path) -> None:
+    nodes = graph("student.kd_alpha=3", f"{MOTION}.weights=random", "extract.random_seed=5").nodes
+    assert (nodes["student.kd.s0"].params.kd_alpha, nodes["student.alone.s0"].params.kd_alpha) == (3.0, 0.0)
+    assert (nodes[MOTION].params.random_seed, nodes[APPEARANCE].params.random_seed) == (5, 0)
+
+
+def test_what_is_typed_and_overruled_wherever_it_holds_is_refused(local: Path) -> None:
+    both = (f"{MOTION}.resize=pil", f"{APPEARANCE}.resize=pil")
+    with pytest.raises(ConfigError, match=f"extract.resize can change nothing: {APPEARANCE}.resize is set too"):
+        graph("extract.resize=torch", *both)
+    assert graph("extract.resize=torch", both[0]).nodes[APPEARANCE].params.resize == "torch"
+
+
+def test_options_of_an_extraction_are_refused_where_its_features_are_imported(local: Path) -> None:
+    made = graph("extract.resize=torch", dataset="msvd", imports={"motion": IMPORTED})
+    assert made.nodes[APPEARANCE].params.resize == "torch"
+    for setting in (f"{MOTION}.resize=torch", f"{MOTION}.max_lost=0.1"):
+        with pytest.raises(ConfigError, match="the motion features are imported"):
+            graph(setting, dataset="msvd", imports={"motion": IMPORTED})
+        graph(setting, "imports=ignore", dataset="msvd", imports={"motion": IMPORTED})
+
+
+def test_what_is_typed_for_another_system_is_refused_and_passed_over_in_a_file(local: Path) -> None:
+    with pytest.raises(ConfigError, match="meant for fewerframes, and this is videoqa"):
+        graph("fewerframes.student.hidden=8")
+    local.write_text("fewerframes.student.hidden: 8\nworld.seed: 5\n")
+    assert keyed(graph(dataset="msvd")) and graph().nodes["world"].params.seed == 5
+
+
+def test_a_number_may_not_be_more_than_another_that_bounds_it(local: Path) -> None:
+    for setting in ("evaluate.ks=[113]", "student.finetune_epochs=13", "teacher.gating_reduction=257"):
+        with pytest.raises(ConfigError, match="is more than"):
+            graph(setting, dataset="world8m", system="fewerframes")
+    graph("evaluate.ks=[112]", "student.finetune_epochs=12", "teacher.gating_reduction=256", dataset="world8m", system="fewerframes")
+
+
+def test_a_node_knows_the_section_of_its_parameters(local: Path) -> None:
+    config = graph().config
+    found = {node: config.section(node) for node in ("teacher.s0", "student.kd.s1", MOTION, "evaluate.s2", "report")}
+    assert found == {"teacher.s0": "teacher", "student.kd.s1": "student.kd", MOTION: MOTION, "evaluate.s2": "evaluate", "report": "report"}
+
+
+def test_an_unknown_key_shows_the_nearest_three(local: Path) -> None:
+    for key in ("student.kd_alhpa", "zzz", "x" * 100_000):
+        with pytest.raises(ConfigError, match="unknown key") as refused:
+            graph(f"{key}=1")
+        assert len(str(refused.value)) < 400 and refused.value.hint.count(", ") <= 3
+    with pytest.raises(ConfigError, match=r"did you mean 'student.kd_alpha', '.*' or '.*'\?"):
+        graph("student.kd_alhpa=1")
