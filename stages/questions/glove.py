@@ -12,12 +12,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from cache.errors import DataError
 from stages.questions import embedded
+from stages.questions.vector_lines import Lines, Vector
+from stages.text_file import text_lines
 
-Vector = npt.NDArray[np.float32]
+LF = 0x0A
+#: Bytes from one step of the progress bar to the next.
+STEP = 1 << 20
 
 #: What pandas takes for a missing value. The published conversion reads the text file with pandas, so these words end up
 #: under one NaN key and keep the zero vector.
@@ -46,40 +49,38 @@ def read_text_vectors(
 ) -> tuple[dict[str, Vector], int]:
     """Stream a GloVe text file and return (token -> vector for the ``wanted`` tokens, width).
 
-    A line is a token and its numbers, separated by one ASCII space: some tokens hold other blanks. LF and CRLF both end a
-    line, blank lines are skipped, the last of two equal tokens wins. ``step(n)`` is told of every ``n`` bytes read.
-    Raises DataError naming the line on a wrong count of numbers or something that is no number.
+    A line is a word and its numbers, separated by one ASCII space each; some words hold other blanks, a few even that one. LF and
+    CRLF both end a line, blank lines and the header of word2vec are skipped. ``step(n)`` is told of ``n`` more bytes read.
+
+    Raises DataError naming the line on what is no text, another count of numbers than the first line's, a number that is none
+    or not finite, a wanted token with two vectors, words that are not UTF-8, and a file that was cut.
     """
     keys = {token.encode("utf-8", "surrogatepass"): token for token in wanted}
     vectors: dict[str, Vector] = {}
-    width = 0
-    with path.open("rb", buffering=1 << 20) as file:
-        for number, line in enumerate(file, 1):
-            step(len(line))
-            line = line.rstrip(b"\r\n")
-            if not line:
-                continue
-            if not width:
-                width = line.count(b" ")
-            token = keys.get(line[: line.find(b" ")]) if b" " in line else None
-            if token is not None:
-                vectors[token] = _numbers(line, width, path, number)
-    if not width:
-        raise DataError(f"{path} holds no word vectors", hint="give a GloVe text file: a token and its numbers on each line")
-    return vectors, width
-
-
-def _numbers(line: bytes, width: int, path: Path, number: int) -> Vector:
-    fields = line.split(b" ")[1:]
-    if len(fields) != width:
-        raise DataError(
-            f"{path}, line {number}: {len(fields)} numbers, where the first line has {width}",
-            hint="a GloVe file has no header line; the fields are separated by one space",
-        )
-    try:
-        return np.array([float(field) for field in fields], np.float32)
-    except ValueError as error:
-        raise DataError(f"{path}, line {number}: {error}", hint="the file may be cut short or not a GloVe text file") from error
+    lines = Lines(path)
+    read = number = 0
+    for number, line in enumerate(text_lines(path), 1):
+        read += len(line)
+        if read >= STEP:
+            step(read)
+            read = 0
+        blank = line.find(b" ")
+        word: bytes | None = line[:blank]
+        # every line is counted, but only numbers with an n in them (nan, inf) are read for words that nobody asked for
+        if line.count(b" ") != lines.width or line[-1] != LF or line.find(b"n", blank) > 0 or line.find(b"N", blank) > 0:
+            word = lines.word(line, number)
+        if word is None:
+            continue
+        if not word.isascii():
+            lines.note_encoding(word, number)
+        token = keys.get(word)
+        if token is not None:
+            vector = lines.numbers(line, number)
+            if not np.array_equal(vectors.setdefault(token, vector), vector):
+                raise lines.wrong(number, f"a second vector of {token!r}, and not the same", "keep one of them")
+    step(read)
+    lines.finish(number)
+    return vectors, lines.width
 
 
 def embedded_vectors(wanted: Collection[str]) -> tuple[dict[str, Vector], int]:

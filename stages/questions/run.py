@@ -55,6 +55,8 @@ def run(ctx: Context) -> None:
         _write(ctx.out / f"{split}.safetensors", encode_split([q for q in questions if q.split == split], vocabulary, split))
     with ctx.progress("word vectors") as bar:
         vectors, width = load_vectors(vocabulary, params.glove, ctx.files.get("glove_file"), bar.step)
+    if not vectors and len(vocabulary.questions) > 2:
+        raise _no_vector(vocabulary, ctx.files.get("glove_file") if params.glove == "file" else None)
     matrix = glove_matrix(vocabulary.questions, vectors, width, missing=params.glove_missing)
     _write(ctx.out / "glove.safetensors", {"glove": matrix})
     report = coverage(questions, vocabulary, matrix)
@@ -133,6 +135,14 @@ def _reject_empty(questions: Sequence[Question]) -> None:
                 f"{q.split}_qa.json, entry {q.id}: the question is empty after its last character is dropped",
                 hint="mend the annotation, or --set questions.empty_question=unk",
             )
+
+
+def _no_vector(vocabulary: Vocabulary, path: Path | None) -> DataError:
+    shown = ", ".join(repr(token) for token in list(vocabulary.questions)[2:5])
+    return DataError(
+        f"{path or 'the embedded GloVe'} has a vector for none of the {len(vocabulary.questions) - 2} words of the questions ({shown} ...)",
+        hint="word vectors of the questions' language, in lower case: --set questions.glove=file --set questions.glove_file=PATH",
+    )
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:

