@@ -129,7 +129,7 @@ class Config:
         if dataset not in names("datasets"):
             raise ConfigError(f"unknown dataset '{dataset}'", hint=nearest(dataset, names("datasets")))
         files = [paths.CONFIGS / "systems" / f"{system}.yaml", paths.CONFIGS / "datasets" / f"{dataset}.yaml"]
-        local = paths.PROJECT / "kdpipe.local.yaml"
+        local = paths.local_config()
         layers = [(str(f.relative_to(paths.PROJECT)), read_yaml(f)) for f in files]
         layers[0][1].pop("dataset", None)  # what the system is shown on if no dataset is named: shown_on
         if local.exists():
