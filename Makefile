@@ -7,28 +7,36 @@
 #   make student ARGS="--set student.kd_alpha=2"
 #
 # DATASET SYSTEM   a config of configs/datasets, configs/systems      DATA_ROOT   directory of the raw dataset
-# ARGS             more options for kdpipe                            VENV        where Python's packages live
-# JOBS             stages that run at a time (or make -jN)            KDPIPE_STORE  where results live (artifacts/)
+# ARGS             more options for kdpipe, as in a shell             VENV        where Python's packages live
+# JOBS             stages that run at a time (or make -jN)            PYTHON      which one sets VENV up
+# KDPIPE_STORE     where results live (artifacts/)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
 VENV ?= .venv
-PYTHON ?= python3
+PYTHON ?= python3 python3.13 python3.12 python3.11
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 DATASET ?=
 SYSTEM ?=
 ARGS ?=
 CASES ?= ../shared/golden/videoqa
 ONLY ?=
-ifdef DATA_ROOT
-export DATA_ROOT
-endif
+
+# A dollar is no business of make's: what was typed goes to the shell and to kdpipe as it is.
+AS_TYPED := ARGS DATA_ROOT KDPIPE_STORE KDPIPE_UPSTREAM
+$(foreach name,$(AS_TYPED),$(if $(filter command environment,$(origin $(name))),$(eval override export $(name) := $$(value $(name)))))
+MAKEOVERRIDES :=
+define BREAK
+
+
+endef
+$(if $(findstring $(BREAK),$(ARGS)),$(error ARGS has a line break, which make cannot carry; in YAML it is "\n" in double quotes))
 
 BIN := $(VENV)/bin
 KDPIPE := $(BIN)/python -m pipeline
-OPTIONS = $(if $(DATASET),--dataset $(DATASET)) $(if $(SYSTEM),--system $(SYSTEM)) $(ARGS)
+OPTIONS = $(if $(DATASET),--dataset '$(DATASET)') $(if $(SYSTEM),--system '$(SYSTEM)') $(ARGS)
 
 # The environment is ready for exactly this setup.cfg: an edit there sets it up again, nothing else does.
 READY := $(VENV)/.ready-$(shell cat setup.cfg pyproject.toml | sha256sum | cut -c1-16)
@@ -38,21 +46,31 @@ STAGES := world index ingest sample questions extract features teacher dump stud
 .PHONY: help setup demo report test parity lint clean $(STAGES)
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -13
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 setup: $(READY)
 
+# The first of PYTHON that will do; where none does, say so before pip does.
 $(READY):
-	$(PYTHON) -m venv $(VENV)
+	@for python in $(PYTHON); do \
+	  version="$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" || continue; \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then found="$$python"; break; fi; \
+	  old="$${old:-$$python is $$version}"; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	  echo "kdpipe needs Python 3.11 or later; $${old:-there is no $(firstword $(PYTHON))} (PYTHON= names another)" >&2; exit 1; \
+	fi; \
+	"$$found" -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@rm -f $(VENV)/.ready-*
 	@touch $@
 
-# Run what a target needs. The jobserver of an outer `make -jN` is used if there is one.
+# Run what a target needs, as many at a time as JOBS= says, else as -j (typed, or in MAKEFLAGS) says, else as there are cores.
+PARALLEL = $(if $(filter command line,$(origin JOBS)),-j$(JOBS),$(if $(filter -j%,$(MFLAGS)),,-j$(JOBS)))
 define run_target
-@rules="$$($(KDPIPE) plan $(1) $(OPTIONS) --make)"; \
++@rules="$$($(KDPIPE) plan $(1) $(OPTIONS) --make)"; \
 if [ -n "$$rules" ]; then \
-  printf '%s\n' "$$rules" | $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS)) -f - all; \
+  printf '%s\n' "$$rules" | $(MAKE) --no-print-directory $(PARALLEL) -f - all; \
 fi
 endef
 

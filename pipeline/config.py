@@ -48,8 +48,9 @@ def names(kind: str) -> list[str]:
 
 
 def local_file() -> dict[str, Value]:
-    """What stands in ``kdpipe.local.yaml`` in the checkout, if there is one."""
-    return _read(paths.LOCAL) if paths.LOCAL.exists() or paths.LOCAL.is_symlink() else {}
+    """What stands in ``kdpipe.local.yaml`` in the workplace, if there is one."""
+    path = paths.local_config()
+    return _read(path) if path.exists() or path.is_symlink() else {}
 
 
 def named(name: str, lines: Mapping[str, Value]) -> str:

@@ -154,6 +154,6 @@ def _settings() -> Iterator[Check]:
             yield Check(name, "note", f"{value}: meant for tests")
         else:
             yield Check(name, "note", "means nothing to kdpipe", nearest(name, SETTINGS))
-    local = paths.PROJECT / "kdpipe.local.yaml"
+    local = paths.local_config()
     if local.exists():
         yield Check("kdpipe.local.yaml", "ok", str(local))

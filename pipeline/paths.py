@@ -1,30 +1,57 @@
-"""Where things are: the source tree, its configs, the store and the raw data."""
+"""Where things are: the code, its configs, the store and the raw data."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-#: The checkout: configs and the code that fingerprints are taken of.
+from cache.errors import ConfigError, StoreError
+
+#: The directory that holds the code that fingerprints are taken of, and the configs: a checkout, or where pip installed them.
 PROJECT = Path(__file__).resolve().parent.parent
 
 CONFIGS = PROJECT / "configs"
 
-#: What somebody has set for this checkout.
-LOCAL = PROJECT / "kdpipe.local.yaml"
+
+def workplace() -> Path:
+    """The directory of ``kdpipe.local.yaml`` and, by default, of the store: the checkout; the current one if pip installed kdpipe."""
+    installed = any(PROJECT.glob("kdpipe-*.dist-info"))
+    return Path.cwd() if installed else PROJECT
+
+
+def local_config() -> Path:
+    """The file of the user's own defaults; it need not be there."""
+    return workplace() / "kdpipe.local.yaml"
 
 
 def store_root() -> Path:
-    """``KDPIPE_STORE``, or ``artifacts/`` in the checkout."""
-    return Path(os.environ.get("KDPIPE_STORE") or PROJECT / "artifacts").absolute()
+    """``KDPIPE_STORE``, or ``artifacts/`` in the workplace. Raises StoreError if it cannot be a directory."""
+    root = expanded(os.environ.get("KDPIPE_STORE") or workplace() / "artifacts").absolute()
+    place = root
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    hint = "KDPIPE_STORE names a directory; it is made if it is not there"
+    if place.is_symlink() and not place.exists():
+        raise StoreError(f"the store {root}: {place} is a link to {place.readlink()}, which is not there (not mounted?)", hint=hint)
+    if place.exists() and not place.is_dir():
+        raise StoreError(f"the store {root}: {place} is not a directory", hint=hint)
+    return root
 
 
 def data_root() -> Path | None:
     """``DATA_ROOT``, or None if it is not set."""
     value = os.environ.get("DATA_ROOT")
-    return Path(value).expanduser().absolute() if value else None
+    return expanded(value).absolute() if value else None
 
 
 def upstream() -> str:
     """``KDPIPE_UPSTREAM``: a directory or URL with results that are taken rather than computed; empty if there is none."""
     return os.environ.get("KDPIPE_UPSTREAM", "")
+
+
+def expanded(path: str | Path) -> Path:
+    """``path`` with a leading ``~`` as the home directory. Raises ConfigError if there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{path}: there is no home directory to put for the ~", hint="write the path out, or set HOME") from error

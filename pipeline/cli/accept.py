@@ -9,15 +9,19 @@ import click
 
 from cache import pins
 from cache.errors import KdpipeError
+from cache.store import Store
 from pipeline import accept as acceptance
+from pipeline import paths
+from pipeline.cli.options import LOOK, WHAT, takes
 from pipeline.cli.session import Session, select, session_options
+from pipeline.cli.typed import command
 
 
 @click.command()
 @click.argument("targets", nargs=-1, required=True)
 @click.option("--because", default="", help="Why the old result is good enough; shown wherever it is used.")
 @click.option("--undo", is_flag=True, help="Take it back.")
-@session_options
+@session_options(*WHAT, *LOOK)
 def accept(session: Session, targets: tuple[str, ...], because: str, undo: bool) -> None:
     """Bind the last result of TARGETS to what is wanted now, after an edit that changes nothing."""
     judge = session.judge(read_files=True)
@@ -33,7 +37,7 @@ def accept(session: Session, targets: tuple[str, ...], because: str, undo: bool)
     if not records:
         click.echo("nothing was accepted there" if undo else "nothing to accept: all fresh")
     elif not undo:
-        click.echo(f"to take it back: kdpipe accept {' '.join(targets)} --undo {session.arguments()}")
+        click.echo(f"to take it back: {command('accept', *targets, '--undo')}")
 
 
 @click.command()
@@ -41,7 +45,7 @@ def accept(session: Session, targets: tuple[str, ...], because: str, undo: bool)
 @click.option("--as", "name", default="", help="Name of the pin (default: the node's).")
 @click.option("--because", default="", help="What it is kept for.")
 @click.option("--alone", is_flag=True, help="Keep only this result, not what it was made from.")
-@session_options
+@session_options(*WHAT, *LOOK)
 def pin(session: Session, node: str, name: str, because: str, alone: bool) -> None:
     """Keep the last result of NODE under a name, whatever is run later."""
     judge = session.judge()
@@ -50,15 +54,15 @@ def pin(session: Session, node: str, name: str, because: str, alone: bool) -> No
         raise KdpipeError(f"'{node}' is several results: {', '.join(chosen)}", hint=f"kdpipe pin {chosen[0]}")
     record = judge.state(chosen[0]).record or judge.last(chosen[0])
     if record is None:
-        raise KdpipeError(f"{chosen[0]} was never made", hint=f"kdpipe run {chosen[0]} {session.arguments()}")
+        raise KdpipeError(f"{chosen[0]} was never made", hint=f"kdpipe run {chosen[0]}")
     made = pins.pin(session.store, name or chosen[0], record, because=because, alone=alone)
     click.echo(json.dumps(asdict(made), indent=1) if session.json else f"{made.name}: {made.node} {made.key[:12]} is kept")
 
 
 @click.command()
 @click.argument("name")
-@session_options
-def unpin(session: Session, name: str) -> None:
+@takes(*LOOK)
+def unpin(name: str, as_json: bool, verbose: bool) -> None:
     """Forget the pin NAME; the result stays until gc finds that nothing needs it."""
-    gone = pins.unpin(session.store, name)
-    click.echo(json.dumps(asdict(gone), indent=1) if session.json else f"{gone.name}: not kept any more ({gone.node} {gone.key[:12]})")
+    gone = pins.unpin(Store(paths.store_root()), name)
+    click.echo(json.dumps(asdict(gone), indent=1) if as_json else f"{gone.name}: not kept any more ({gone.node} {gone.key[:12]})")

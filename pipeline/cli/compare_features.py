@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from cache.errors import KdpipeError
+from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, session_options
 from pipeline.progress import Bars
 from pipeline.resolve import resolve
@@ -25,7 +26,7 @@ from pipeline.text import line_text
 @click.option("--common", is_flag=True, help="Videos that only one of them has are no difference.")
 @click.option("--per-id", is_flag=True, help="Show every video.")
 @click.option("--top", type=click.IntRange(0), default=5, show_default=True, help="How many of the worst videos are shown.")
-@session_options
+@session_options(*WHAT, "log_json", *LOOK)
 def compare_features(session: Session, first: str, second: str, tolerance: float, common: bool, per_id: bool, top: int) -> None:
     """Compare features FIRST with SECOND: HDF5 files, directories of <id>.npy, nodes, pins or keys.
 
@@ -72,7 +73,7 @@ def _opened(session: Session, text: str) -> Any:
     if len(found) > 1:
         raise KdpipeError(f"'{line_text(text)}' names {len(found)} results", hint="name one: " + ", ".join(one.name for one in found))
     if found[0].record is None:
-        raise KdpipeError(f"{found[0].name} was never made", hint=f"kdpipe run {found[0].name} {session.arguments()}")
+        raise KdpipeError(f"{found[0].name} was never made", hint=f"kdpipe run {found[0].name}")
     return Opened(stored(session.store, found[0].record).reader)
 
 

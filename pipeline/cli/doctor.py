@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,9 @@ from cache.errors import KdpipeError
 from cache.ledger import STATES
 from pipeline import paths
 from pipeline.cli.bench import say_speeds, speeds_of
+from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, session_options
+from pipeline.cli.typed import command
 from pipeline.environment import Check, environment
 from pipeline.mediascan import Tally, scan
 from pipeline.progress import Bars
@@ -33,7 +34,7 @@ MOST = 4
 @click.option("--timeout", type=click.FloatRange(min=0), help="Seconds a file (default: 60, with --decode sample.timeout; 0: no limit).")
 @click.option("--torch", "ask_torch", is_flag=True, help="Import torch and compute something on the device.")
 @click.option("--bench", is_flag=True, help="Measure which runtime and precision extracts fastest here, and what each costs in accuracy.")
-@session_options
+@session_options(*WHAT, "workers", "threads", "log_json", *LOOK)
 def doctor(session: Session, decode: bool, timeout: float | None, ask_torch: bool, bench: bool) -> None:
     """Check the machine and the weights and, with --dataset or a data root, every video of the dataset. Changes nothing.
 
@@ -58,7 +59,7 @@ def doctor(session: Session, decode: bool, timeout: float | None, ask_torch: boo
     else:
         if tally is not None:
             _say_media(session, tally, decode)
-        click.echo(_next(session, tally, problems))
+        click.echo(_next(tally, problems))
     sys.exit(1 if problems else 0)
 
 
@@ -173,11 +174,10 @@ def _say_media(session: Session, tally: Tally, decode: bool) -> None:
         click.echo(f"  not used          {len(tally.unused)} files that are no video of the dataset, such as {line_text(tally.unused[0])}")
 
 
-def _next(session: Session, tally: Tally | None, problems: list[str]) -> str:
-    where = shlex.join(["--dataset", session.graph.config.dataset, "--system", session.graph.config.system])
+def _next(tally: Tally | None, problems: list[str]) -> str:
     if problems:
-        again = f"mend that, or raise the tolerance (--set sample.max_lost=0.1), then: kdpipe doctor {where}"
+        again = f"mend that, or raise the tolerance (--set sample.max_lost=0.1), then: {command('doctor')}"
         return "".join(f"\nproblem: {line_text(problem)}" for problem in problems) + f"\n{again}"
     if tally is None:
-        return f"nothing stands in the way; next: kdpipe doctor {where} looks at the videos"
-    return f"nothing stands in the way; next: kdpipe run features {where}"
+        return f"nothing stands in the way; next: {command('doctor')} looks at the videos"
+    return f"nothing stands in the way; next: {command('run', 'features')}"

@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from cache.errors import KdpipeError
+from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, session_options
+from pipeline.cli.typed import command
 from pipeline.progress import Bars
 from pipeline.resolve import of_node
 from pipeline.text import size_text
@@ -24,7 +26,7 @@ from pipeline.text import size_text
     help="Names that this code base reads (mkd: ..._feat_24.h5), or a directory of <id>.npy.",
 )
 @click.option("--force", is_flag=True, help="Replace what is there.")
-@session_options
+@session_options(*WHAT, "log_json", "dry_run", *LOOK)
 def export_features(session: Session, words: tuple[str, ...], layout: str, force: bool) -> None:
     """Write features (of one kind, or all) to DIRECTORY, read through their checksums. --dry-run only names the files."""
     from pipeline.exporting import export, stored, target_of
@@ -38,7 +40,7 @@ def export_features(session: Session, words: tuple[str, ...], layout: str, force
         name = f"extract.{one}"
         record = of_node(judge, name).record
         if record is None:
-            raise KdpipeError(f"{name} was never made", hint=f"kdpipe run {name} {session.arguments()}")
+            raise KdpipeError(f"{name} was never made", hint=f"kdpipe run {name}")
         found = stored(session.store, record)
         plans.append((found, target_of(found, Path(directory).expanduser(), layout)))
     taken = [str(target) for _, target in plans if target.exists()]
@@ -55,9 +57,8 @@ def export_features(session: Session, words: tuple[str, ...], layout: str, force
         if not session.json:
             click.echo(f"{target}  {about['array']} float32 {shape}{_size(target, session.dry_run)}")
             if about["zero_rows"]:
-                click.echo(
-                    f"  rows of zeros: {len(about['zero_rows'])}; kdpipe show extract.{about['kind']} --ledger {session.arguments()}"
-                )
+                again = command("show", f"extract.{about['kind']}", "--ledger")
+                click.echo(f"  rows of zeros: {len(about['zero_rows'])}; {again}")
     if session.json:
         click.echo(json.dumps(written, indent=1, sort_keys=True))
 

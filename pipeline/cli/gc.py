@@ -11,6 +11,7 @@ import click
 from cache import gc as collector
 from cache.store import Store
 from pipeline import paths
+from pipeline.cli.options import LOOK, takes
 from pipeline.text import size_text
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": collector.DAY}
@@ -35,8 +36,7 @@ class _Duration(click.ParamType):  # type: ignore[type-arg]
 @click.option("--yes", is_flag=True, help="Really remove; without it, only show what would go.")
 @click.option("--keep", type=click.IntRange(0), default=3, show_default=True, help="Last results of every stage that are kept anyway.")
 @click.option("--grace", type=_Duration(), default="7d", show_default=True, help="Nothing younger goes: 7d, 12h, 30m, 0.")
-@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
-@click.option("-v", "--verbose", is_flag=True, help="Show tracebacks.")
+@takes(*LOOK)
 def gc(yes: bool, keep: int, grace: float, as_json: bool, verbose: bool) -> None:
     """Show (--yes: remove) what no ref, pin, recent result or running stage needs."""
     store = Store(paths.store_root())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,8 +14,10 @@ from cache.errors import ConfigError, KdpipeError, ToleranceError
 from cache.ledger import Ledger
 from cache.record import Record
 from pipeline import imports
+from pipeline.cli.options import HOW, LOOK, WHAT
 from pipeline.cli.run import bring_up_to_date
 from pipeline.cli.session import Session, session_options
+from pipeline.cli.typed import command
 from pipeline.imports import KINDS, Import
 from pipeline.judge import Judge
 from pipeline.progress import Bars
@@ -42,7 +43,7 @@ from pipeline.text import line_text
     "--zero-rows", type=click.Choice(["keep", "leave_out"]), default="keep", show_default=True, help="Rows that are zeros throughout."
 )
 @click.option("--undo", is_flag=True, help="Compute the features again (of --kind, or both). What was imported stays until gc.")
-@session_options
+@session_options(*WHAT, *HOW, "dry_run", *LOOK)
 def import_features(
     session: Session,
     files: tuple[Path, ...],
@@ -104,7 +105,7 @@ def _import(session: Session, files: tuple[Path, ...], kind: str, array: str, re
         return
     for one, record in records.items():
         _tell(planned, one, record)
-    click.echo(f"every stage of {dataset} uses them from now on; to compute them again: kdpipe import-features --undo --dataset {dataset}")
+    click.echo(f"every stage of {dataset} uses them from now on; to compute them again: {command('import-features', '--undo')}")
 
 
 def _with(session: Session, wanted: Mapping[str, Import]) -> Session:
@@ -143,9 +144,8 @@ def _run(session: Session, name: str, files: tuple[Path, ...]) -> Record:
     try:
         bring_up_to_date(session, judge, name)
     except ToleranceError as error:
-        show = f"kdpipe show {name} --ledger {session.arguments()}"
-        again = f"kdpipe import-features {shlex.join(map(str, files))} {session.arguments()} --tolerance FRACTION"
-        raise ToleranceError(error.message, hint=f"all of them: {show}\n  to go on without them: {again}") from error
+        again = command("import-features", *map(str, files), "--tolerance", "FRACTION")
+        raise ToleranceError(error.message, hint=f"all of them: kdpipe show {name} --ledger\n  to go on without them: {again}") from error
     return _made(judge, name)
 
 
@@ -168,7 +168,7 @@ def _tell(session: Session, kind: str, record: Record) -> None:
     click.echo(f"imported {kind}: float32 {shape}, " + ", ".join(f"{count} {state}" for state, count in ledger.counts().items()))
     for entry in [entry for entry in ledger.sorted() if entry.outcome != "ok"][:5]:
         click.echo(f"  {line_text(entry.id)}  {entry.state}  {entry.reason}")
-    click.echo(f"  provenance: kdpipe show extract.{kind} {session.arguments()}")
+    click.echo(f"  provenance: {command('show', f'extract.{kind}')}")
 
 
 def _undo(session: Session, files: tuple[Path, ...], kinds: tuple[str, ...]) -> None:

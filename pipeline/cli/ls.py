@@ -10,6 +10,7 @@ import click
 
 from cache.errors import KdpipeError
 from pipeline.catalog import Artifact, Catalog
+from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, session_options
 from pipeline.picture import dot, svg
 from pipeline.provenance import of_graph, of_results
@@ -30,7 +31,7 @@ from pipeline.text import age_text, line_text, size_text
 @click.option(
     "--graph", type=click.Choice(["dot", "svg"]), help="A picture: of the whole graph as it stands, or of what RESULTS were made from."
 )
-@session_options
+@session_options(*WHAT, *LOOK)
 def ls(session: Session, results: tuple[str, ...], graph: str | None, tree: bool, sort: str | None, **choice: Any) -> None:
     """List the results that the current dataset and system use, and what is pinned; or RESULTS (nodes, pins, keys)."""
     draw = {"dot": dot, "svg": svg}
@@ -59,7 +60,7 @@ def _keys(session: Session, texts: Iterable[str]) -> list[str]:
     for text in texts:
         found = [one for one in resolve(judge, text) if one.record is not None]
         if not found:
-            raise KdpipeError(f"{text} was never made", hint=f"kdpipe run {text} {session.arguments()}")
+            raise KdpipeError(f"{text} was never made", hint=f"kdpipe run {text}")
         keys += [one.record.digest for one in found if one.record is not None]
     return keys
 

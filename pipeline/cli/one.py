@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from pipeline.cli.options import HOW, WHAT
 from pipeline.cli.run import bring_up_to_date
 from pipeline.cli.session import Session, session_options
 
 
 @click.command(hidden=True)
 @click.argument("node")
-@session_options
+@session_options(*WHAT, *HOW, "verbose")
 def one(session: Session, node: str) -> None:
     """Bring one node up to date, in silence if it is already."""
     judge = session.judge(read_files=True)

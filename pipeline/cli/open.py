@@ -9,6 +9,7 @@ import click
 from cache.errors import KdpipeError, StoreError, nearest
 from cache.record import Record
 from cache.store import Store
+from pipeline.cli.options import WHAT
 from pipeline.cli.session import Session, session_options
 from pipeline.resolve import resolve
 from pipeline.text import line_text
@@ -18,7 +19,7 @@ from pipeline.text import line_text
 @click.argument("result")
 @click.argument("file", required=False, default="")
 @click.option("--launch", is_flag=True, help="Open it with the system's viewer.")
-@session_options
+@session_options(*WHAT, "verify", "verbose")
 def open(session: Session, result: str, file: str, launch: bool) -> None:
     """Print the path of RESULT's directory (a node, a pin or a key), or of FILE in it.
 
@@ -31,7 +32,7 @@ def open(session: Session, result: str, file: str, launch: bool) -> None:
         )
     record = found[0].record
     if record is None:
-        raise KdpipeError(f"{found[0].name} was never made", hint=f"kdpipe run {found[0].name} {session.arguments()}")
+        raise KdpipeError(f"{found[0].name} was never made", hint=f"kdpipe run {found[0].name}")
     path = checked(session.store, record, file, contents=session.options.verify)
     click.echo(path)
     if launch and click.launch(str(path)) != 0:

@@ -8,7 +8,10 @@ import sys
 
 import click
 
+from cache.errors import KdpipeError
+from pipeline.cli.options import HOW, LOOK, WHAT
 from pipeline.cli.session import Session, select, session_options
+from pipeline.cli.typed import command
 from pipeline.device import require_device
 from pipeline.estimate import Estimate, Estimates, total
 from pipeline.judge import FRESH, WAITS, Judge, State
@@ -19,7 +22,7 @@ from pipeline.text import line_text, time_text
 @click.command()
 @click.argument("targets", nargs=-1)
 @click.option("--make", "as_make", is_flag=True, help="Print a makefile of what would run (this is how `make` orders the stages).")
-@session_options
+@session_options(*WHAT, *HOW, *LOOK)
 def plan(session: Session, targets: tuple[str, ...], as_make: bool) -> None:
     """Show what TARGETS (default: everything) would run."""
     names = [node.name for node in session.graph.closure(select(session, targets))]
@@ -27,7 +30,9 @@ def plan(session: Session, targets: tuple[str, ...], as_make: bool) -> None:
         judge = session.judge()
         states = _not_fresh(judge, names)
         require_files(judge, names)
-        click.echo(makefile(session, states), nl=False)
+        if session.json and targets != ("report",):
+            raise KdpipeError("--json goes through make only with what answers: make report, make demo", hint="kdpipe plan --json")
+        click.echo(makefile(states), nl=False)
     else:
         print_plan(session, names)
 
@@ -83,15 +88,19 @@ def _row(state: State, estimate: Estimate) -> dict[str, object]:
     }
 
 
-def makefile(session: Session, states: list[State]) -> str:
-    """A makefile with one phony rule per node that is not fresh; nodes that wait are judged again when their turn comes."""
+def makefile(states: list[State]) -> str:
+    """A makefile with one phony rule per node that is not fresh; nodes that wait are judged again when their turn comes.
+
+    What was typed is carried into every rule.
+    """
     if not states:
         return ""
     pending = {state.node.name for state in states}
-    lines = [".PHONY: all " + " ".join(sorted(pending)), "all: " + " ".join(sorted(pending))]
-    command = f"{shlex.quote(sys.executable)} -m pipeline {{}} {session.arguments()}".replace("$", "$$")
+    lines = ["SHELL := /bin/bash", ".PHONY: all " + " ".join(sorted(pending)), "all: " + " ".join(sorted(pending))]
+    python = f"{shlex.quote(sys.executable)} -m pipeline"
     for state in states:
         name = state.node.name
         needs = " ".join(read for read in state.node.reads.values() if read in pending)
-        lines += [f"{name}: {needs}".rstrip(), "\t@" + command.format(f"one {name}")]
+        one = f"{python} {command('one', name).removeprefix('kdpipe ')}"
+        lines += [f"{name}: {needs}".rstrip(), "\t@" + one.replace("$", "$$")]
     return "\n".join(lines) + "\n"

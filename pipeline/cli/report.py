@@ -7,12 +7,13 @@ import json
 import click
 
 from pipeline.accept import accepted_under
+from pipeline.cli.options import HOW, LOOK, WHAT
 from pipeline.cli.session import Session, session_options
 from pipeline.runner import run_node
 
 
 @click.command()
-@session_options
+@session_options(*WHAT, *HOW, *LOOK)
 def report(session: Session) -> None:
     """Print the report: the table, the paired difference, the cost of each network."""
     judge = session.judge(read_files=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pipeline.cli.options import HOW, LOOK, WHAT
 from pipeline.cli.plan import print_plan
 from pipeline.cli.session import Session, select, session_options
 from pipeline.judge import FRESH, Judge
@@ -13,7 +14,7 @@ from pipeline.runner import Busy, run_node
 
 @click.command()
 @click.argument("targets", nargs=-1, required=True)
-@session_options
+@session_options(*WHAT, *HOW, "dry_run", *LOOK)
 def run(session: Session, targets: tuple[str, ...]) -> None:
     """Run what TARGETS need: nodes (student.kd.s0), stages (student) or aliases (features, demo)."""
     nodes = session.graph.closure(select(session, targets))

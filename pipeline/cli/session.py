@@ -1,21 +1,21 @@
-"""Options that every verb has, and the session that they describe: configuration, graph, store, judge."""
+"""The session that the options of a command line describe: configuration, graph, store, judge."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import os
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
 
-from cache.errors import ConfigError
+from cache.errors import ConfigError, KdpipeError
 from cache.store import Store
 from pipeline import imports, paths
+from pipeline.cli.options import OPTIONS, takes
+from pipeline.cli.typed import completed
 from pipeline.config import Config, local_file, named, shown_on
 from pipeline.graph import Graph, build
 from pipeline.imports import Import
@@ -53,17 +53,6 @@ class Session:
         again = Config(config.dataset, config.system, self.settings, root=config.root, imports=brought, weights=weights)
         return dataclasses.replace(self, graph=build(again))
 
-    def arguments(self) -> str:
-        """The options that say *what* to run, as shell words for another kdpipe process."""
-        words = ["--dataset", self.graph.config.dataset, "--system", self.graph.config.system]
-        for setting in self.settings:
-            words += ["--set", setting]
-        if self.device:
-            words += ["--device", self.device]
-        if self.allow_stale:
-            words.append("--allow-stale")
-        return shlex.join(words)
-
 
 def default(name: str, system: str = "") -> str:
     """The dataset or system to use when none is named; ``system`` may have a dataset of its own to be shown on."""
@@ -81,88 +70,63 @@ def _upstream(place: str) -> Upstream | None:
         return None
     from cache import upstream
 
+    place = str(paths.expanded(place)) if place.startswith("~") else place
     return upstream.Upstream(place, functools.partial(click.echo, err=True))
 
 
-def session_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the common options to a command; it receives a :class:`Session` as its first argument."""
+def session_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: give a command these options of the table; it receives a :class:`Session` as its first argument.
 
-    @functools.wraps(function)
-    def command(
-        dataset: str,
-        system: str,
-        settings: tuple[str, ...],
-        data_root: Path | None,
-        seeds: int | None,
-        seed: int | None,
-        workers: int | None,
-        threads: int,
-        device: str,
-        allow_stale: bool,
-        verify: bool,
-        upstream: str,
-        dry_run: bool,
-        log_json: bool,
-        verbose: bool,
-        as_json: bool,
-        **rest: Any,
-    ) -> Any:
-        chosen = list(settings)
-        if seeds is not None:
-            chosen.append(f"seeds={seeds}")
-        if seed is not None:
-            chosen += [f"first_seed={seed}", "seeds=1"]
-        store = Store(paths.store_root(), recall=not verify)
-        system = system or default("system")
-        dataset = dataset or default("dataset", system)
-        brought, weights = imports.current(store, dataset), imports.weights(store)
-        config = Config(dataset, system, chosen, root=data_root, imports=brought, weights=weights)
-        session = Session(
-            graph=build(config),
-            store=store,
-            settings=tuple(chosen),
-            device=device,
-            allow_stale=allow_stale,
-            options=Options(
-                workers=workers or len(os.sched_getaffinity(0)),
-                threads=threads,
-                progress=mode(log_json),
-                verify=verify,
-                upstream=_upstream(upstream or paths.upstream()),
-                say=functools.partial(click.echo, err=True),
-            ),
-            verbose=verbose,
-            json=as_json,
-            dry_run=dry_run,
-        )
-        return function(session, **rest)
+    An option that a command does not have stands at its default. The hint of an error is completed by what was typed.
+    """
 
-    decorators = [
-        click.option(
-            "--dataset", default="", help="A config of configs/datasets (default: KDPIPE_DATASET, or the world that fits the system)."
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @takes(*names)
+        @functools.wraps(function)
+        def command(**given: Any) -> Any:
+            context = click.get_current_context()
+            try:
+                rest = {name: value for name, value in given.items() if name not in OPTIONS}
+                context.obj = _session({name: given.get(name, option.default) for name, option in OPTIONS.items()})
+                return function(context.obj, **rest)
+            except KdpipeError as error:
+                error.hint = completed(error.hint)
+                raise
+
+        return command
+
+    return decorate
+
+
+def _session(given: Mapping[str, Any]) -> Session:
+    chosen = list(given["settings"])
+    if given["seeds"] is not None:
+        chosen.append(f"seeds={given['seeds']}")
+    if given["seed"] is not None:
+        chosen += [f"first_seed={given['seed']}", "seeds=1"]
+    store = Store(paths.store_root(), recall=not given["verify"])
+    system = given["system"] or default("system")
+    dataset = given["dataset"] or default("dataset", system)
+    brought, weights = imports.current(store, dataset), imports.weights(store)
+    config = Config(dataset, system, chosen, root=given["data_root"], imports=brought, weights=weights)
+    return Session(
+        graph=build(config),
+        store=store,
+        settings=tuple(chosen),
+        device=given["device"],
+        allow_stale=given["allow_stale"],
+        options=Options(
+            workers=given["workers"] or len(os.sched_getaffinity(0)),
+            threads=given["threads"],
+            progress=mode(given["log_json"]),
+            verify=given["verify"],
+            upstream=_upstream(given["upstream"] or paths.upstream()),
+            say=functools.partial(click.echo, err=True),
         ),
-        click.option("--system", default="", help="A config of configs/systems (default: videoqa, or KDPIPE_SYSTEM)."),
-        click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one parameter, for example student.kd_alpha=2."),
-        click.option(
-            "--data-root", type=click.Path(path_type=Path, file_okay=False), envvar="DATA_ROOT", help="Directory of the raw dataset."
-        ),
-        click.option("--seeds", type=click.IntRange(1), help="How many seeds stochastic stages run with."),
-        click.option("--seed", type=click.IntRange(0), help="Run with this one seed."),
-        click.option("--workers", type=click.IntRange(1), help="Worker processes of one stage (default: all cores)."),
-        click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of one computing process."),
-        click.option("--device", default="", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)."),
-        click.option("--allow-stale", is_flag=True, help="Go on with old results of inputs that are not fresh; the record says so."),
-        click.option("--verify", is_flag=True, envvar="KDPIPE_VERIFY", help="Read every byte of what a stage reads, remembered or not."),
-        click.option("--upstream", default="", metavar="DIR|URL", help="Take results from this store where it has them (KDPIPE_UPSTREAM)."),
-        click.option("--dry-run", is_flag=True, help="Only show what would run."),
-        click.option("--log-json", is_flag=True, help="Progress as JSON lines on standard error."),
-        click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON."),
-        click.option("-v", "--verbose", is_flag=True, help="Show tracebacks."),
-    ]
-    result: Callable[..., Any] = command
-    for decorator in reversed(decorators):
-        result = decorator(result)
-    return result
+        verbose=given["verbose"],
+        json=given["as_json"],
+        dry_run=given["dry_run"],
+    )
 
 
 def select(session: Session, targets: tuple[str, ...]) -> list[str]:

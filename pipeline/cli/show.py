@@ -15,6 +15,7 @@ from cache.ledger import Ledger
 from cache.record import Record
 from cache.store import Store
 from pipeline.catalog import Artifact, Catalog
+from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, session_options
 from pipeline.imports import origin
 from pipeline.resolve import Result, resolve
@@ -31,7 +32,7 @@ MEMORY = "peak_rss_mb"
 @click.argument("result")
 @click.option("--ledger", "with_ledger", is_flag=True, help="List every item that is not ok (also of a run that failed).")
 @click.option("--code", "with_code", is_flag=True, help="List the modules that its key sees, with their digests.")
-@session_options
+@session_options(*WHAT, *LOOK)
 def show(session: Session, result: str, with_ledger: bool, with_code: bool) -> None:
     """Show RESULT: a node (under the settings given, or its last result), the name of a pin, or the beginning of a key."""
     found = resolve(session.judge(), result)
@@ -53,7 +54,7 @@ def show(session: Session, result: str, with_ledger: bool, with_code: bool) -> N
 
 def _record(session: Session, result: Result) -> Record:
     if result.record is None:
-        raise KdpipeError(f"{result.name} was never made", hint=f"kdpipe run {result.name} {session.arguments()}")
+        raise KdpipeError(f"{result.name} was never made", hint=f"kdpipe run {result.name}")
     return result.record
 
 
@@ -139,7 +140,7 @@ def _show_ledger(session: Session, result: Result) -> None:
     if not text and published is not None and published.exists():
         text = published.read_text(encoding="utf-8")
     if not text:
-        raise KdpipeError(f"{result.name} has no ledger yet", hint=f"kdpipe run {result.name} {session.arguments()}" if by_node else "")
+        raise KdpipeError(f"{result.name} has no ledger yet", hint=f"kdpipe run {result.name}" if by_node else "")
     ledger = Ledger.parse(text)
     if session.json:
         click.echo(ledger.dump(), nl=False)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from pipeline.cli.options import HOW, LOOK, WHAT
 from pipeline.cli.run import run_nodes
 from pipeline.cli.session import Session, session_options
 
 
 def _verb(stage: str, text: str) -> click.Command:
     @click.command(stage, help=text)
-    @session_options
+    @session_options(*WHAT, *HOW, "dry_run", *LOOK)
     def command(session: Session) -> None:
         run_nodes(session, session.graph.select(stage))
 
@@ -28,7 +29,7 @@ evaluate = _verb("evaluate", "Score every network by the paper's protocol.")
 @click.command()
 @click.option("--stage", type=click.Choice(["teacher", "dump", "student"]), required=True, help="Which part of the distillation.")
 @click.option("--no-kd", is_flag=True, help="With --stage student: only the baseline, trained without a teacher.")
-@session_options
+@session_options(*WHAT, *HOW, "dry_run", *LOOK)
 def distill(session: Session, stage: str, no_kd: bool) -> None:
     """Train the teacher, dump its targets, or train the students against them."""
     if no_kd and stage != "student":

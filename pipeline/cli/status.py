@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import json
-import shlex
 from typing import Any
 
 import click
 
+from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, select, session_options
+from pipeline.cli.typed import command
 from pipeline.judge import DAMAGED, FRESH
 from pipeline.standing import RUNNING, Standing, standings
 from pipeline.text import line_text, size_text, time_text
@@ -17,7 +18,7 @@ from pipeline.text import line_text, size_text, time_text
 
 @click.command()
 @click.argument("targets", nargs=-1)
-@session_options
+@session_options(*WHAT, *LOOK)
 def status(session: Session, targets: tuple[str, ...]) -> None:
     """Show where every stage (or TARGETS) stands: fresh, stale, missing, waiting, running, failed or damaged."""
     found = standings(session.judge(), select(session, targets))
@@ -28,12 +29,12 @@ def status(session: Session, targets: tuple[str, ...]) -> None:
     click.echo(f"{session.graph.config.system} on {session.graph.config.dataset}")
     for standing in found:
         click.echo(_line(standing, width))
-    following = next_command(session, found, targets)
+    following = next_command(found, targets)
     if following:
         click.echo(f"next: {following}")
 
 
-def next_command(session: Session, found: list[Standing], targets: tuple[str, ...]) -> str:
+def next_command(found: list[Standing], targets: tuple[str, ...]) -> str:
     """The command that brings on what is not fresh; empty if everything is, or is being computed."""
     if any(standing.status == DAMAGED for standing in found):
         return "kdpipe fsck --repair"
@@ -43,7 +44,7 @@ def next_command(session: Session, found: list[Standing], targets: tuple[str, ..
         return ""
     read = {above for s in pending.values() for above in s.state.node.reads.values()}
     wanted = list(targets) or [name for name in idle if name not in read]  # those that nothing else waits for bring all others
-    return f"kdpipe run {shlex.join(wanted or idle)} {session.arguments()}"
+    return command("run", *(wanted or idle))
 
 
 def _line(standing: Standing, width: int) -> str:

@@ -18,6 +18,7 @@ from cache.stage import Node
 from cache.store import Record, Store, listed
 from cache.transfer import Moved, Transfer
 from pipeline.cli.brought import pull_brought, push_brought
+from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, select, session_options
 from pipeline.judge import FRESH, Judge
 from pipeline.progress import Bar
@@ -29,7 +30,7 @@ from pipeline.text import size_text
 @click.argument("targets", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every result in the store, of all datasets and systems, and all refs and pins.")
 @click.option("--no-items", is_flag=True, help="Leave out the rows that results were assembled from.")
-@session_options
+@session_options(*WHAT, "verify", "log_json", "dry_run", *LOOK)
 def push(session: Session, remote: str, targets: tuple[str, ...], everything: bool, no_items: bool) -> None:
     """Copy the current results of TARGETS (default: everything), and what they were made from, to REMOTE, a directory or URL.
 
@@ -41,7 +42,7 @@ def push(session: Session, remote: str, targets: tuple[str, ...], everything: bo
     target = open_remote(remote, create=True)
     keys, refs = _everything(session.store) if everything else _current(session, targets)
     if not keys:
-        raise StoreError("there is no result to push", hint=f"kdpipe run report {session.arguments()}")
+        raise StoreError("there is no result to push", hint="kdpipe run report")
     with _transfer(session, source, target, items=not no_items) as transfer, _undisturbed(session, source, target):
         for key in transfer.lineage(keys):
             transfer.result(key)
@@ -62,7 +63,7 @@ def _current(session: Session, targets: tuple[str, ...]) -> tuple[list[str], dic
     records = {state.node.name: state.record or judge.last(state.node.name) for state in judge.states(closure)}
     never = [name for name in names if records[name] is None]
     if targets and never:
-        raise StoreError(f"{never[0]} was never made", hint=f"kdpipe run {never[0]} {session.arguments()}")
+        raise StoreError(f"{never[0]} was never made", hint=f"kdpipe run {never[0]}")
     refs = {layout.ref(judge.dataset, judge.system, name): record.digest for name, record in records.items() if record is not None}
     return [record.digest for name in closure if (record := records[name]) is not None], refs
 
@@ -145,7 +146,7 @@ class Row:
 @click.argument("targets", nargs=-1)
 @click.option("--no-items", is_flag=True, help="Leave out the rows that results were assembled from.")
 @click.option("--ref", "by_ref", is_flag=True, help="Take what others made last, under whatever settings, to look at it.")
-@session_options
+@session_options(*WHAT, "verify", "log_json", "dry_run", *LOOK)
 def pull(session: Session, remote: str, targets: tuple[str, ...], no_items: bool, by_ref: bool) -> None:
     """Fetch the results that TARGETS (default: everything) need now from REMOTE, a directory or URL, as far as it has them.
 

@@ -14,6 +14,7 @@ import click
 from cache.errors import ConfigError, DataError
 from cache.store import Store
 from pipeline import imports, paths
+from pipeline.cli.options import LOOK
 from pipeline.cli.session import Session, session_options
 from pipeline.text import line_text, size_text
 
@@ -63,7 +64,7 @@ class Row:
 @weights.command("ls")
 @click.option("--backbone", default="", help="Only weights of this backbone.")
 @click.option("--present", is_flag=True, help="Only what is here.")
-@session_options
+@session_options("dataset", "system", "settings", *LOOK)
 def list_weights(session: Session, backbone: str, present: bool) -> None:
     """List published weights, and where they are: shipped, configured as weights_file, or imported."""
     from models.backbones.registry import find

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
+from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, session_options
 from pipeline.explain import Explanation, Nearest, explain
 
 
 @click.command()
 @click.argument("target")
-@session_options
+@session_options(*WHAT, *LOOK)
 def why(session: Session, target: str) -> None:
     """Show why TARGET is not fresh: the difference between its last result and what is wanted now (-v: versions too)."""
     judge = session.judge(read_files=True)

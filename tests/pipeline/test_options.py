@@ -1,122 +1,164 @@
-"""What parameters say of themselves: every number has a range, and what cannot matter says when it counts."""
+"""Options that verbs share: each arrives wherever a verb has it, through make too, and every hint keeps what was typed."""
 
-from __future__ import annotations
-
-import dataclasses
-import math
+import itertools
+import json
+import subprocess
 import sys
-from dataclasses import dataclass
-from typing import Any
 
+import click
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cache.errors import ConfigError
-from cache.option import Range, idle_because, option, settled
-from models.weights import WEIGHTS
-from pipeline.checked import Value, checked
-from stages.extract import ExtractParams
-from tests.pipeline.records import parameters, records
+from cache.stage import Node, Stage
+from pipeline.cli import COMMANDS, cli
+from pipeline.cli import plan as planning
+from pipeline.cli.options import HOW, LOOK, OPTIONS, WHAT, taken
+from pipeline.cli.typed import completed
+from pipeline.judge import State
 
-NAMES = [f"{record.__module__}.{record.__name__}.{field.name}" for record, field, _ in parameters()]
-NUMBERS = [(record, field, kind) for record, field, kind in parameters() if kind in (int, float)]
-NOT_NUMBERS = (math.nan, math.inf, -math.inf, 10**400, -(10**400), True, "1", None, [])
-
-
-def test_every_number_states_one_lower_and_one_upper_bound() -> None:
-    for record, field, _ in NUMBERS:
-        allowed = field.metadata["range"]
-        assert [allowed.at_least, allowed.above].count(None) == [allowed.at_most, allowed.below].count(None) == 1, (record, field.name)
-
-
-@pytest.mark.parametrize(("record", "field", "kind"), parameters(), ids=NAMES)
-def test_a_default_is_a_value_that_the_parameter_can_have(record: type, field: Any, kind: type) -> None:
-    values = field.default if isinstance(field.default, tuple) else (field.default,)
-    assert all(value is None or kind not in (int, float) or value in field.metadata["range"] for value in values)
-    assert not field.metadata["choices"] or set(values) <= set(field.metadata["choices"])
-
-
-@pytest.mark.parametrize(("record", "field", "kind"), parameters(), ids=NAMES)
-def test_when_a_parameter_counts_is_said_by_parameters_and_values_that_there_are(record: type, field: Any, kind: type) -> None:
-    """A record shares its fields with the others of its module: what one of them lacks, another has."""
-    others = {f.name: f for one in records() if one.__module__ == record.__module__ for f in dataclasses.fields(one)}
-    for settings in (field.metadata["when"], *field.metadata["unless"]):
-        for name, values in settings.items():
-            choices = others[name].metadata["choices"]
-            assert isinstance(values, tuple) and (not choices or set(values) < set(choices))
-    assert field.metadata["no_more_than"] in ("", *others)
-
-
-@given(st.data())
-def test_numbers_out_of_range_are_refused_with_origin_key_and_range(data: Any) -> None:
-    _, field, kind = data.draw(st.sampled_from(NUMBERS))
-    allowed = field.metadata["range"]
-    value = data.draw(st.one_of(st.sampled_from(NOT_NUMBERS), st.floats(), st.integers(), st.integers(-3, 3), st.integers(2**62, 2**80)))
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    fits = whole or (kind is float and isinstance(value, float))
-    low = fits and (allowed.at_least is None or value >= allowed.at_least) and (allowed.above is None or value > allowed.above)
-    high = fits and (allowed.at_most is None or value <= allowed.at_most) and (allowed.below is None or value < allowed.below)
-    if low and high and (allowed.multiple_of == 1 or value % allowed.multiple_of == 0):
-        result = checked(Value(value, "here"), kind, "a.key", field.metadata)
-        assert result == value and type(result) is kind and math.copysign(1, result) == (1 if value == 0 else math.copysign(1, value))
-    else:
-        with pytest.raises(ConfigError, match=r"^here: a\.key = .* must be") as refused:
-            checked(Value(value, "here"), kind, "a.key", field.metadata)
-        assert str(allowed) in str(refused.value) and len(str(refused.value)) < 400
-
-
-def test_a_range_says_what_it_holds() -> None:
-    assert str(Range(above=0, at_most=1)) == "above 0 and at most 1"
-    assert str(Range(at_least=4, at_most=8, multiple_of=4)) == "at least 4 and at most 8, a multiple of 4"
-    assert 6 not in Range(at_least=4, at_most=8, multiple_of=4) and 8 in Range(at_least=4, at_most=8, multiple_of=4)
-    assert math.nan not in Range() and math.inf not in Range() and 10**400 not in Range() and sys.float_info.max in Range()
-
-
-@dataclass(frozen=True)
-class Toy:
-    teacher: bool = option(True)
-    weight: float = option(0.0, when={"teacher": (True,)})
-    temperature: float = option(2.0, unless=({"weight": (0.0,)},))
-    regime: str = option("serial", choices=("serial", "parallel"), unless=({"teacher": (False,)},))
-    blocks: int = option(20, when={"regime": ("parallel",), "elsewhere": (1,)})
-    file: str = option("", unless=({"regime": ("serial",), "temperature": (2.0,)}, {"weight": (7.0,)}))
-
-
-VALUES = {
-    "teacher": st.booleans(),
-    "weight": st.sampled_from([0.0, 1.0, 7.0]),
-    "temperature": st.sampled_from([2.0, 3.0]),
-    "regime": st.sampled_from(["serial", "parallel"]),
-    "blocks": st.sampled_from([20, 5]),
-    "file": st.sampled_from(["", "x"]),
+#: Verbs with the options that they read, of those that verbs share.
+READ = {
+    "one": {*WHAT, *HOW, "verbose"},
+    "plan": {*WHAT, *HOW, *LOOK},
+    "run": {*WHAT, *HOW, *LOOK, "dry_run"},
+    "extract": {*WHAT, *HOW, *LOOK, "dry_run"},
+    "distill": {*WHAT, *HOW, *LOOK, "dry_run"},
+    "report": {*WHAT, *HOW, *LOOK},
+    "status": {*WHAT, *LOOK},
+    "why": {*WHAT, *LOOK},
+    "ls": {*WHAT, *LOOK},
+    "show": {*WHAT, *LOOK},
+    "open": {*WHAT, "verify", "verbose"},
+    "accept": {*WHAT, *LOOK},
+    "pin": {*WHAT, *LOOK},
+    "unpin": set(LOOK),
+    "gc": set(LOOK),
+    "push": {*WHAT, *LOOK, "verify", "log_json", "dry_run"},
+    "pull": {*WHAT, *LOOK, "verify", "log_json", "dry_run"},
+    "doctor": {*WHAT, *LOOK, "workers", "threads", "log_json"},
+    "compare-features": {*WHAT, *LOOK, "log_json"},
+    "export-features": {*WHAT, *LOOK, "log_json", "dry_run"},
+    "import-features": {*WHAT, *HOW, *LOOK, "dry_run"},
+}
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=12)
+VALUES: dict[str, st.SearchStrategy[list[str]]] = {
+    "dataset": TEXT.map(lambda text: [f"--dataset=x{text}"]),
+    "system": TEXT.map(lambda text: [f"--system=x{text}"]),
+    "settings": st.lists(TEXT, min_size=1, max_size=3).map(lambda texts: [f"--set=a.b={text}" for text in texts]),
+    "data_root": TEXT.map(lambda text: [f"--data-root=/x{text}"]),
+    "seeds": st.just(["--seeds", "4"]),
+    "seed": st.just(["--seed", "7"]),
+    "device": TEXT.map(lambda text: [f"--device=x{text}"]),
+    "workers": st.just(["--workers", "3"]),
+    "threads": st.just(["--threads", "2"]),
+    "upstream": TEXT.map(lambda text: [f"--upstream=/x{text}"]),
 }
 
 
-@given(st.builds(Toy, **VALUES), st.data())
-def test_what_does_not_count_has_its_default_and_what_counts_is_left(toy: Toy, data: Any) -> None:
-    done = settled(toy)
-    assert settled(done) == done
-    for field in dataclasses.fields(Toy):
-        idle = bool(idle_because(done, field.name))
-        assert getattr(done, field.name) == (field.default if idle else getattr(toy, field.name))
-        if idle:
-            assert settled(dataclasses.replace(toy, **{field.name: data.draw(VALUES[field.name])})) == done
+def verb(name: str) -> click.Command:
+    found = cli.get_command(click.Context(cli), name)
+    assert found is not None
+    return found
 
 
-def test_why_a_parameter_does_not_count_is_a_setting() -> None:
-    assert idle_because(Toy(), "temperature") == {"weight": 0.0}
-    assert idle_because(Toy(), "blocks") == {"regime": "serial"}
-    assert idle_because(Toy(), "file") == {"regime": "serial", "temperature": 2.0}
-    assert idle_because(Toy(weight=7.0, temperature=3.0), "file") == {"weight": 7.0}
-    assert idle_because(Toy(weight=1.0), "temperature") == idle_because(Toy(), "teacher") == {}
+def context(name: str, words: list[str], parent: click.Context | None = None) -> click.Context:
+    """What click makes of a command line, without running it."""
+    return verb(name).make_context(name, words, parent=parent or click.Context(cli, info_name="kdpipe"))
 
 
-def test_a_weights_file_counts_but_for_random_weights_and_for_those_that_are_shipped() -> None:
-    shipped = {tuple(name.split(".")) for name, known in WEIGHTS.items() if known.shipped}
-    backbones = {name.split(".")[0] for name in WEIGHTS}
-    for backbone in backbones:
-        for weights in ("world", "file", "random", "imagenet1k_v1", "mine"):
-            idle = idle_because(ExtractParams(backbone=backbone, weights=weights), "weights_file")
-            assert bool(idle) == (weights == "random" or (backbone, weights) in shipped)
-    assert idle_because(ExtractParams(), "weights_file")  # "" is the small network of the kind
+def typed(words: list[str]) -> st.SearchStrategy[list[str]]:
+    return st.tuples(*(VALUES.get(name, st.just([OPTIONS[name].flags[-1]])) for name in words)).map(
+        lambda lists: [*itertools.chain(*lists)]
+    )
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_verb_has_the_options_that_it_reads_and_refuses_the_others(name: str) -> None:
+    assert taken(verb(name)) == READ[name]
+    for other in OPTIONS.keys() - READ[name]:
+        with pytest.raises(click.UsageError, match=r"[Nn]o such option"):
+            context(name, ["x", OPTIONS[other].flags[-1]])
+
+
+def test_every_verb_takes_its_options_from_the_one_table() -> None:
+    for name in COMMANDS:
+        for param in verb(name).params:
+            if isinstance(param, click.Option) and param.name in {*WHAT, *HOW} - {"workers"}:
+                assert tuple(param.opts) == OPTIONS[param.name].flags, f"{name} {param.name}"
+
+
+def test_whatever_plan_has_a_rule_has_too_but_json() -> None:
+    assert taken(verb("plan")) - taken(verb("one")) == {"as_json"}
+
+
+@settings(max_examples=40, deadline=None)
+@given(words=st.lists(st.sampled_from(sorted(READ["one"])), unique=True, min_size=1).flatmap(typed))
+@example(words=["--set", "a={b} $HOME $$ `c` 'd' \"e\" \\ #\n:x", "--data-root", "/a b/{}$c", "--verify", "--upstream", "s3://x/{y}"])
+@example(words=["--workers", "1", "--threads", "2", "--device", "cpu", "--log-json", "-v", "--allow-stale", "--seeds", "3"])
+def test_every_option_of_a_rule_arrives_through_make_as_it_was_typed(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    python = tmp_path_factory.mktemp("make") / "python"
+    python.write_text(f"#!{sys.executable}\nimport sys, json\nprint(json.dumps(sys.argv[1:]))\n")
+    python.chmod(0o755)
+    said = context("plan", ["report", "--make", *words])
+    node = Node("report", Stage("report", "stages.report.run:run", object), object())
+    with said, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", str(python))
+        rules = planning.makefile([State(node, "missing")])
+    done = subprocess.run(["make", "-s", "-f", "-"], input=rules, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    argv = json.loads(done.stdout)
+    assert argv[:3] == ["-m", "pipeline", "one"]
+    arrived = context("one", argv[3:])
+    assert {name: arrived.params[name] for name in READ["one"]} == {name: said.params[name] for name in READ["one"]}
+
+
+def test_what_make_cannot_carry_is_refused(house) -> None:
+    assert "No such option" in house.run("plan", "report", "--make", "--dry-run", code=2).stderr
+    assert "make report" in house.run("plan", "student", "--make", "--json", code=1).stderr
+
+
+def hint(text: str, *words: str, name: str = "run") -> str:
+    with context(name, list(words)):
+        return completed(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("make it with: kdpipe run report", "make it with: kdpipe run report --set a=1 --workers 2"),
+        ("kdpipe show extract.motion --ledger shows what was lost", "kdpipe show extract.motion --ledger --set a=1 shows what was lost"),
+        ("kdpipe fsck --repair puts it aside; run again then", "kdpipe fsck --repair puts it aside; run again then"),
+        ("kdpipe weights ls shows where", "kdpipe weights ls --set a=1 shows where"),
+        ("kdpipe downloads nothing", "kdpipe downloads nothing"),
+        ("kdpipe index, then kdpipe status", "kdpipe index --set a=1 --workers 2, then kdpipe status --set a=1"),
+        ("(or kdpipe distill --stage dump)", "(or kdpipe distill --stage dump --set a=1 --workers 2)"),
+        ("kdpipe run report --set a=2 --workers 4", "kdpipe run report --set a=2 --workers 4"),
+        ('kdpipe accept STAGE --because "only a name"', 'kdpipe accept STAGE --because "only a name" --set a=1'),
+    ],
+)
+def test_a_hint_keeps_what_was_typed_as_far_as_the_verb_reads_it(text: str, shown: str) -> None:
+    assert hint(text, "x", "--set", "a=1", "--workers", "2", "--dry-run", "--json") == shown
+
+
+@settings(max_examples=60, deadline=None)
+@given(TEXT)
+def test_a_hint_is_completed_once_and_can_be_pasted(value: str) -> None:
+    shown = hint("kdpipe run report", "x", "--set", f"a={value}")
+    with context("run", ["x", "--set", f"a={value}"]):
+        assert completed(shown) == shown or "$'" in shown
+    echo = f"{sys.executable} -c 'import json, sys; print(json.dumps(sys.argv[1:]))' {shown}"
+    words = json.loads(subprocess.run(["bash", "-c", echo], capture_output=True, text=True, check=True).stdout)
+    assert words == ["kdpipe", "run", "report", "--set", f"a={value}"]
+
+
+def test_following_the_hints_to_the_letter_ends_in_the_report(house) -> None:
+    house.computed()
+    command = ["report", "--set", "student.kd_alpha=2"]
+    for _ in range(20):
+        whole = [sys.executable, "-m", "pipeline", *command]
+        done = subprocess.run(whole, cwd=house.root, env=house.environment, capture_output=True, text=True)
+        if done.returncode == 0:
+            break
+        command = done.stderr.splitlines()[-1].split("kdpipe ")[1].split("   (")[0].split()
+    assert done.returncode == 0, done.stderr

@@ -23,7 +23,7 @@ IMPORTED = {"kind": "motion", "sha256": "0" * 64, "file": "a.h5", "when": "then"
 
 @pytest.fixture
 def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(paths, "LOCAL", tmp_path / "kdpipe.local.yaml")
+    monkeypatch.setattr(paths, "local_config", lambda: tmp_path / "kdpipe.local.yaml")
     monkeypatch.setenv("KDPIPE_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("KDPIPE_DEVICE", "cpu")
     return tmp_path / "kdpipe.local.yaml"

@@ -76,7 +76,7 @@ def test_any_text_is_a_value_or_is_refused(text: str) -> None:
 def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("KDPIPE_DATASET", "KDPIPE_SYSTEM"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(paths, "LOCAL", tmp_path / "kdpipe.local.yaml")
+    monkeypatch.setattr(paths, "local_config", lambda: tmp_path / "kdpipe.local.yaml")
     return tmp_path / "kdpipe.local.yaml"
 
 
