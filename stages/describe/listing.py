@@ -50,7 +50,7 @@ def _fields(line: bytes) -> tuple[str, tuple[int, ...]]:
         text = line.decode().strip("\r\n")
         (row,) = csv.reader([text], strict=True)
     except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 text, byte {error.start + 1} of the line") from error
+        raise ValueError(f"not UTF-8 text, byte {error.start + 1} of the line; if it is latin-1: iconv -f latin1 -t UTF-8") from error
     except csv.Error as error:
         raise ValueError(f"{error}: expected {FORM}, found {text[:80]!r}") from error
     name, *rest = (field.strip() for field in row)
