@@ -51,6 +51,7 @@ def make_records(
     cores = workers or len(os.sched_getaffinity(0))
     plan = Plan(partition, width, whitening, max_frames, timeout, cores)
     result = write_records(own, out, Describer(backbone, weights_file), plan, Bars("make-records", mode(False)))
-    for id, reason in result.lost.items():
-        click.echo(f"lost {id}: {reason}", err=True)
+    for video in own:
+        if video.id in result.lost:
+            click.echo(f"lost {video.path}: {result.lost[video.id]}", err=True)
     click.echo(f"{out}: {result.videos} videos, {result.frames} frames in {len(result.shards)} shard(s); {len(result.lost)} lost")

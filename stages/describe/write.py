@@ -7,6 +7,7 @@ was, and another whitening needs no decoding. The folder may be removed afterwar
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -82,8 +83,8 @@ def write_records(videos: Sequence[Own], out: Path, describer: Network, plan: Pl
     result = Result()
     features = out / KEPT / digest_value([describer.name, describer.weights, describer.size, plan.most])[:16]
     features.mkdir(parents=True, exist_ok=True)
-    kept = {video.id: features / f"{digest_file(video.path)}.npy" for video in videos if video.path.is_file()}
-    result.lost.update({video.id: "there is no such file" for video in videos if video.id not in kept})
+    result.lost.update({video.id: why for video in videos if (why := _unreadable(video.path))})
+    kept = {video.id: features / f"{digest_file(video.path)}.npy" for video in videos if video.id not in result.lost}
     _describe([video for video in videos if video.id in kept], kept, describer, plan, result, progress)
     good = [video for video in videos if video.id in kept and video.id not in result.lost]
     if not good:
@@ -96,6 +97,19 @@ def write_records(videos: Sequence[Own], out: Path, describer: Network, plan: Pl
         _write_shard(path, good[number : number + SHARD_VIDEOS], kept, whiten, result)
         result.shards.append(path)
     return result
+
+
+def _unreadable(path: Path) -> str:
+    """Why a file cannot be read, or ""."""
+    try:
+        kind = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "there is no such file"
+    except OSError as error:
+        return os.strerror(error.errno or 0)
+    if not stat.S_ISREG(kind):
+        return "it is a directory" if stat.S_ISDIR(kind) else "it is no regular file"
+    return "" if os.access(path, os.R_OK) else "it may not be read"
 
 
 def _describe(

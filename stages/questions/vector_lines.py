@@ -63,7 +63,9 @@ class Lines:
         except ValueError as error:
             raise self.wrong(number, str(error)) from error
         if not np.isfinite(vector).all():
-            raise self.wrong(number, f"a number of {word[:40].decode(errors='replace')!r} is not finite")
+            raise self.wrong(
+                number, f"a number of {word[:40].decode(errors='replace')!r} is not finite", "take that line out, or fetch the file again"
+            )
         return vector
 
     def note_encoding(self, word: bytes, number: int) -> None:

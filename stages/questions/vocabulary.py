@@ -11,9 +11,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from cache.errors import DataError
 
 NULL = "<NULL>"
 UNK = "<UNK>"
@@ -46,9 +49,22 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, text: str) -> Vocabulary:
-        """Read the community's file."""
-        maps = json.loads(text)
-        return cls(maps["question_token_to_idx"], maps["answer_token_to_idx"])
+        """Read the community's file. Raises DataError, with the place, if it is none."""
+        try:
+            maps = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"not a vocabulary: {error}", hint="vocab.json is what kdpipe questions writes") from error
+        return cls(_ids(maps, "question_token_to_idx"), _ids(maps, "answer_token_to_idx"))
+
+
+def _ids(maps: Any, key: str) -> dict[str, int]:
+    """The map called ``key``: every token its own id, from 0 without a gap."""
+    ids = maps.get(key) if isinstance(maps, dict) else None
+    if not isinstance(ids, dict):
+        raise DataError(f"not a vocabulary: it has no map {key!r}", hint="vocab.json is what kdpipe questions writes")
+    if any(type(id) is not int for id in ids.values()) or sorted(ids.values()) != list(range(len(ids))):
+        raise DataError(f"not a vocabulary: the ids of {key!r} are not the numbers from 0 to {len(ids) - 1}", hint="kdpipe questions")
+    return ids
 
 
 def answer_ids(answers: Iterable[str], top: int) -> dict[str, int]:

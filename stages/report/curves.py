@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import matplotlib
-
-matplotlib.use("Agg")
-
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from typing import TYPE_CHECKING, Any
 
 from models.training.statistics import interval
+from stages.report.canvas import canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: key of a curve record -> title and whether the axis is logarithmic; a key that no network has is left out
 PANELS = {
@@ -35,21 +31,19 @@ def draw(path: Path, curves: Sequence[Sequence[Mapping[str, Any]]], labels: Mapp
     panels = {key: about for key, about in PANELS.items() if any(key in record for seed in curves for record in seed)}
     columns = min(3, len(panels))
     lines = -(-len(panels) // columns)
-    figure, axes = plt.subplots(lines, columns, figsize=(4.6 * columns, 3.2 * lines), squeeze=False, layout="constrained")
-    for axis in axes.flat[len(panels) :]:
-        axis.set_visible(False)
-    for axis, (key, (title, logarithmic)) in zip(axes.flat, panels.items()):
-        for colour, (name, label) in zip(COLOURS * len(labels), labels.items()):
-            _curve(axis, key, [[record for record in seed if record["model"] == name] for seed in curves], label, colour, level)
-        axis.set_title(title, fontsize=10)
-        axis.set_xlabel("epoch")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.grid(alpha=0.25)
-        if logarithmic:
-            axis.set_yscale("log")
-    axes.flat[0].legend(fontsize=8)
-    figure.savefig(path, dpi=110, metadata={"Software": None})  # the version of matplotlib has no place in an artifact
-    plt.close(figure)
+    with canvas(path, lines, columns, (4.6 * columns, 3.2 * lines)) as axes:
+        for axis in axes.flat[len(panels) :]:
+            axis.set_visible(False)
+        for axis, (key, (title, logarithmic)) in zip(axes.flat, panels.items()):
+            for colour, (name, label) in zip(COLOURS * len(labels), labels.items()):
+                _curve(axis, key, [[record for record in seed if record["model"] == name] for seed in curves], label, colour, level)
+            axis.set_title(title, fontsize=10)
+            axis.set_xlabel("epoch")
+            axis.locator_params("x", integer=True)
+            axis.grid(alpha=0.25)
+            if logarithmic:
+                axis.set_yscale("log")
+        axes.flat[0].legend(fontsize=8)
 
 
 def _curve(axis: Axes, key: str, seeds: Sequence[Sequence[Mapping[str, Any]]], label: str, colour: str, level: float) -> None:

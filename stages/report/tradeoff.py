@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-
+from stages.report.canvas import canvas
 from stages.report.curves import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: key of a cost -> (what the axis is called, what its values are divided by)
 COSTS = {"frames": ("frames that it sees", 1.0), "flops": ("MFLOPs", 1e6), "ms_alone": ("ms, one at a time", 1.0)}
@@ -31,20 +28,18 @@ def families(models: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str,
 def draw(path: Path, summary: Mapping[str, Any]) -> None:
     """Write the picture: a line a series over each cost, with intervals over seeds; other networks as dashed lines across."""
     models, costs = summary["models"], [key for key in COSTS if all(key in model for model in summary["models"])]
-    figure, axes = plt.subplots(1, len(costs), figsize=(4.6 * len(costs), 3.6), squeeze=False, layout="constrained", sharey=True)
-    for axis, key in zip(axes.flat, costs, strict=True):
-        name, unit = COSTS[key]
-        for colour, (label, family) in zip(COLOURS * len(models), families(models).items()):
-            _line(axis, [(model[key] / unit, model["accuracy"]) for model in family], label, colour)
-        for model in models:
-            if not model.get("series"):
-                axis.axhline(100 * model["accuracy"]["mean"], color="black", linestyle="--", linewidth=1, label=model["label"])
-        axis.set_xlabel(f"{name}, per {summary['unit']}" if key != "frames" else name)
-        axis.grid(alpha=0.25)
-    axes.flat[0].set_ylabel(f"{summary['metric']}, %")
-    axes.flat[0].legend(fontsize=8)
-    figure.savefig(path, dpi=110, metadata={"Software": None})  # the version of matplotlib has no place in an artifact
-    plt.close(figure)
+    with canvas(path, 1, len(costs), (4.6 * len(costs), 3.6), sharey=True) as axes:
+        for axis, key in zip(axes.flat, costs, strict=True):
+            name, unit = COSTS[key]
+            for colour, (label, family) in zip(COLOURS * len(models), families(models).items()):
+                _line(axis, [(model[key] / unit, model["accuracy"]) for model in family], label, colour)
+            for model in models:
+                if not model.get("series"):
+                    axis.axhline(100 * model["accuracy"]["mean"], color="black", linestyle="--", linewidth=1, label=model["label"])
+            axis.set_xlabel(f"{name}, per {summary['unit']}" if key != "frames" else name)
+            axis.grid(alpha=0.25)
+        axes.flat[0].set_ylabel(f"{summary['metric']}, %")
+        axes.flat[0].legend(fontsize=8)
 
 
 def _line(axis: Axes, points: Sequence[tuple[float, Mapping[str, Any]]], label: str, colour: str) -> None:

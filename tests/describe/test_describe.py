@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ from click.testing import CliRunner
 from cache.errors import ConfigError, DataError
 from pipeline.cli.make_records import make_records
 from stages.describe import write
-from stages.describe.listing import read_list
 from stages.describe.network import Describer
 from stages.describe.seconds import Job, numbers, read_seconds
 from stages.describe.write import Own, Plan, Result, write_records
@@ -114,6 +114,20 @@ def test_lost_videos_are_told_with_their_reason(videos: list[Own], tmp_path: Pat
         write_records(odd, tmp_path / "out", Grey(), Plan())
 
 
+def test_what_is_no_file_that_can_be_read_is_lost_and_never_waited_for(videos: list[Own], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    places = {"directory": "in", "pipe": "pipe", "loop": "loop", "long": "x" * 300, "below": "in/a.mp4/b.mp4"}
+    result = write_records([*(Own(id, tmp_path / name) for id, name in places.items()), *videos], tmp_path / "out", Grey(), Plan())
+    assert result.lost == {
+        "directory": "it is a directory",
+        "pipe": "it is no regular file",
+        "loop": "Too many levels of symbolic links",
+        "long": "File name too long",
+        "below": "there is no such file",
+    }
+
+
 def test_shards_hold_so_many_videos(videos: list[Own], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write, "SHARD_VIDEOS", 1)
     result = write_records(videos, tmp_path / "out", Grey(), Plan(partition="validate"))
@@ -127,37 +141,19 @@ def test_widths_that_do_not_fit_are_refused(videos: list[Own], tmp_path: Path) -
         write_records(videos, tmp_path / "out", Grey(), Plan(width=2, whitening="none"))
 
 
-def test_a_list_names_files_and_labels(tmp_path: Path) -> None:
-    (tmp_path / "list.csv").write_text("a.mp4,52;3;10\n\nsub/b.mp4,\nc.mp4\n")
-    found = read_list(tmp_path / "list.csv")
-    assert [(own.id, own.path, own.labels) for own in found] == [
-        ("a", tmp_path / "a.mp4", (52, 3, 10)),
-        ("sub/b", tmp_path / "sub" / "b.mp4", ()),
-        ("c", tmp_path / "c.mp4", ()),
-    ]
-
-
-@pytest.mark.parametrize(
-    "text, what",
-    [
-        ("a.mp4,cat\n", "line 1: expected <file>,<label>;<label>, found 'a.mp4,cat'"),
-        ("a.mp4,1\na.mp4,2\n", "line 2: a second video 'a'"),
-        ("a.mp4,1,2\n", "line 1: expected"),
-        ("\n", "names no video"),
-    ],
-)
-def test_a_bad_list_is_named_by_line(text: str, what: str, tmp_path: Path) -> None:
-    (tmp_path / "list.csv").write_text(text)
-    with pytest.raises(DataError, match=what):
-        read_list(tmp_path / "list.csv")
-
-
 def test_the_command_writes_a_data_root_with_the_shipped_network(videos: list[Own], tmp_path: Path) -> None:
     arguments = [str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--width", "16", "--workers", "1"]
     done = CliRunner().invoke(make_records, arguments, catch_exceptions=False)
     assert "2 videos, 8 frames in 1 shard(s); 0 lost" in done.output
     found = records(Result(shards=[tmp_path / "out" / "2" / "frame" / "train" / "train0000.tfrecord"]), 16)
     assert [video.id for video in found] == ["a", "b/ü"]
+
+
+def test_the_command_tells_lost_videos_by_the_file_that_was_looked_for(videos: list[Own], tmp_path: Path) -> None:
+    (tmp_path / "in" / "list.csv").write_text("a.mp4,1\ngone.avi,2\n")
+    arguments = [str(tmp_path / "in" / "list.csv"), "--out", str(tmp_path / "out"), "--width", "2", "--workers", "1"]
+    done = CliRunner().invoke(make_records, arguments, catch_exceptions=False)
+    assert f"lost {tmp_path / 'in' / 'gone.avi'}: there is no such file" in done.output and "1 videos" in done.output
 
 
 def test_a_network_without_shipped_weights_needs_a_file() -> None:

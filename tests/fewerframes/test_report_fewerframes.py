@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from stages.report import ReportParams, tradeoff
 from stages.report.run import run
@@ -37,12 +37,11 @@ def test_a_series_is_a_line_over_every_cost_and_the_teacher_lies_across(tmp_path
     def model(label: str, frames: int, gap: float, series: str | None = "alone") -> dict[str, object]:
         return {"label": label, "series": series, "frames": frames, "flops": 1e6 * frames, "accuracy": {"mean": gap, "half": None}}
 
-    drawn: list[object] = []
-    monkeypatch.setattr(tradeoff.plt, "close", drawn.append)
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **options: drawn.append(figure))
     models = [model("teacher", 60, 0.8, None), model("alone, 30", 30, 0.7), model("alone, 6", 6, 0.5)]
     tradeoff.draw(tmp_path / "a.png", {"models": models, "metric": "GAP@20", "unit": "video"})
     frames, flops = drawn[0].axes
     assert (frames.get_xlabel(), flops.get_xlabel()) == ("frames that it sees", "MFLOPs, per video")
     across, line = frames.lines[-1], frames.lines[0]
     assert line.get_xydata().tolist() == pytest.approx(np.array([[6, 50], [30, 70]])) and set(across.get_ydata()) == {80.0}
-    plt.close(drawn[0])

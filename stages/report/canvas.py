@@ -1,0 +1,56 @@
+"""The one place that draws with matplotlib: under its own defaults, into memory, whatever the user's settings and display are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from cache.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+#: What matplotlib obeys while it is imported: notebooks name a backend that only they have, a settings file may be none.
+IMPORTED_UNDER = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
+
+
+@contextmanager
+def canvas(path: Path, lines: int, columns: int, size: tuple[float, float], **subplots: Any) -> Iterator[npt.NDArray[Any]]:
+    """Yield axes (lines, columns), ``size`` in inches together, and write what was drawn on them to ``path`` as PNG.
+
+    Equal drawings give equal bytes under any settings of the user. Raises ConfigError if matplotlib cannot be imported.
+    """
+    matplotlib = _matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"}):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure.subplots(lines, columns, squeeze=False, **subplots)
+        # the version of matplotlib has no place in an artifact
+        figure.savefig(path, format="png", dpi=110, metadata={"Software": None})
+
+
+def _matplotlib() -> ModuleType:
+    """The package, imported without this user's settings; those of the working directory are read all the same, and left out later."""
+    before = {name: os.environ.get(name) for name in IMPORTED_UNDER}
+    os.environ.update(IMPORTED_UNDER)
+    try:
+        import matplotlib
+
+        return matplotlib
+    except (ImportError, OSError, ValueError) as error:
+        raise ConfigError(
+            f"no picture can be drawn, matplotlib does not start: {error}",
+            hint="mend ./matplotlibrc if there is one; --set report.curves=false goes without pictures",
+        ) from error
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
