@@ -59,6 +59,7 @@ NEUTRAL = frozenset(
         "cache.items",
         "cache.layout",
         "cache.listing",
+        "cache.loaded",
         "cache.locks",
         "cache.machine",
         "cache.members",

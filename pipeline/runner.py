@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import math
 import resource
 import sys
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cache import fingerprint, fs
+from cache import fs
 from cache.digest import Manifest
 from cache.errors import DataError, KdpipeError, StoreError, ToleranceError, disk_error
 from cache.ledger import Ledger
@@ -23,8 +22,9 @@ from cache.stage import Context, Node, Progress
 from cache.store import Store
 from cache.timings import Timing
 from pipeline import imports
-from pipeline.judge import FRESH, Judge, closure
+from pipeline.judge import FRESH, Judge
 from pipeline.progress import Bars
+from pipeline.watch import Watch
 
 #: Versions that are recorded with every result (not keyed: they name the environment for people).
 RECORDED = ("torch", "torchvision", "numpy", "av", "h5py", "pillow", "nltk")
@@ -128,13 +128,19 @@ def _uses(node: Node, key: Key, inputs: Mapping[str, Record]) -> dict[str, list[
 
 
 def _compute(judge: Judge, node: Node, key: Key, scratch: Path, options: Options) -> Record:
-    """Run the stage in a temporary directory and publish what it wrote. Whatever fails, nothing half-made stays visible."""
-    store = judge.store
-    inputs = judge.inputs(node)
-    for record in inputs.values():
-        store.check_object(record.object, contents=options.verify)
-    loaded = set(sys.modules)
-    function = _load(judge, node, key)
+    """Run the stage and publish what it wrote. Whatever fails, nothing half-made stays visible."""
+    for record in judge.inputs(node).values():
+        judge.store.check_object(record.object, contents=options.verify)
+    watch = Watch(judge, node, key)
+    with watch.stage() as function:
+        return _publish(judge, node, key, scratch, options, function, watch)
+
+
+def _publish(
+    judge: Judge, node: Node, key: Key, scratch: Path, options: Options, function: Callable[[Context], None], watch: Watch
+) -> Record:
+    """Let the stage work in a temporary directory, check what it did, and publish what it wrote."""
+    store, inputs = judge.store, judge.inputs(node)
     temporary = store.new_directory()
     started = time.time()
     context = _context(judge, node, key, temporary / "files", scratch, options)
@@ -143,7 +149,7 @@ def _compute(judge: Judge, node: Node, key: Key, scratch: Path, options: Options
         if context.items is not None:
             context.items.flush()
         _check(judge, node, key, context.ledger)
-        _check_reach(judge, node, set(sys.modules) - loaded)
+        watch.check()
         if context.ledger.entries:
             (context.out / "ledger.jsonl").write_text(context.ledger.dump(), encoding="utf-8")
         if node.stage.sources and not context.members:
@@ -222,19 +228,6 @@ def _record(
     )
 
 
-def _load(judge: Judge, node: Node, key: Key) -> Callable[[Context], None]:
-    """Import the stage and everything its key speaks of, so that an edit made from now on cannot reach this run."""
-    module, _, function = node.stage.entry.partition(":")
-    for name in judge.code(node):
-        importlib.import_module(name)
-    entry = importlib.import_module(module)
-    again = type(judge.fingerprint)(judge.fingerprint.root)
-    if {name: m.digest for name, m in closure(again, node).items()} != key.code:
-        raise StoreError(f"the code of {node.name} was edited while it was being loaded", hint="run it again")
-    loaded: Callable[[Context], None] = getattr(entry, function)
-    return loaded
-
-
 def _check(judge: Judge, node: Node, key: Key, ledger: Ledger) -> None:
     changed = judge.sources_changed(node) or _files_changed(judge, node, key)
     if changed:
@@ -257,16 +250,6 @@ def _files_changed(judge: Judge, node: Node, key: Key) -> str:
     """Name of an external or packaged file that is not the one which the key speaks of any more, or ``""``."""
     now = {name: judge.store.memo.digest(path) for name, path in judge.files(node).items()} | judge.packaged(node)
     return ", ".join(name for name, digest in key.files.items() if now.get(name) != digest)
-
-
-def _check_reach(judge: Judge, node: Node, loaded: set[str]) -> None:
-    """Refuse a result that depends on code which its key does not see."""
-    unseen = fingerprint.unseen(loaded, judge.code(node))
-    if unseen:
-        raise StoreError(
-            f"{node.name} loaded {', '.join(unseen)}, which its key does not see: an edit there would go unnoticed; nothing was published",
-            hint=f"import it where the fingerprint can follow, or name it in Stage(..., modules=...) of {node.stage.name}",
-        )
 
 
 def _progress(node: Node, options: Options) -> Callable[..., Progress]:

@@ -7,6 +7,7 @@ whole batch and sliced. Every function here does nothing when there is one proce
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
+from cache import loaded
 from cache.errors import ConfigError
 
 #: Processes that a launcher started know one another all the time, but share work only now and then.
@@ -112,13 +114,15 @@ def run_together(processes: int, work: Callable[..., None], *arguments: Any, dev
             )
         job = (work, arguments, device, torch.get_num_threads())
         dist.broadcast_object_list([job], src=0)
-        _share(*job)
+        _share_watched(*job)
     elif processes == 1:
         work(device, *arguments)
     else:
         with tempfile.TemporaryDirectory() as meeting:
             job = (processes, Path(meeting) / "meeting", work, arguments, device, torch.get_num_threads())
             torch.multiprocessing.spawn(_join, job, nprocs=processes)
+            for told in sorted(Path(meeting).glob("*.json")):
+                loaded.hear(json.loads(told.read_text()))
 
 
 @contextlib.contextmanager
@@ -136,7 +140,7 @@ def serving() -> Iterator[bool]:
         dist.broadcast_object_list(order, src=0)
         if order[0] is None:
             break
-        _share(*order[0])
+        _share_watched(*order[0])
     try:
         yield first
     finally:
@@ -163,8 +167,26 @@ def _join(
     _meet(backend, init_method=f"file://{meeting}", rank=number, world_size=processes)
     try:
         _share(work, arguments, device, threads)
+        meeting.with_name(f"{number}.json").write_text(json.dumps(loaded.news()))
     finally:
         dist.destroy_process_group()
+
+
+def _share_watched(*job: Any) -> None:
+    """Share work among the processes of a launcher, whose code the first examines before and after (:mod:`cache.loaded`)."""
+    _tell()
+    _share(*job)
+    _tell()
+
+
+def _tell() -> None:
+    global _failed
+    told: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(told, loaded.news())
+    _failed = True
+    for report in told[1:]:
+        loaded.hear(report)
+    _failed = False
 
 
 def _share(work: Callable[..., None], arguments: tuple[Any, ...], device: str, threads: int) -> None:

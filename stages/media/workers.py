@@ -12,6 +12,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from cache import loaded
 from cache.errors import KdpipeError
 
 #: A worker that has not come up by then never will.
@@ -89,9 +91,29 @@ def _start(function: Callable[[Any], Any]) -> _Worker:
     context.set_forkserver_preload([function.__module__])
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, function), daemon=True)
-    process.start()
+    with _same_path():
+        process.start()
     theirs.close()
     return _Worker(process, ours, time.monotonic() + BOOT_SECONDS)
+
+
+@contextlib.contextmanager
+def _same_path() -> Iterator[None]:
+    """Let a server process that is started meanwhile find modules where this process does.
+
+    Python 3.11 starts it with the current directory first on its path: a folder ``cache`` or ``models`` there would be taken for ours.
+    """
+    path = {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    before = {name: os.environ.get(name) for name in path}
+    os.environ.update(path)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _give(worker: _Worker, key: Hashable, argument: Any, timeout: float) -> None:
@@ -103,7 +125,7 @@ def _give(worker: _Worker, key: Hashable, argument: Any, timeout: float) -> None
 
 def _hear(worker: _Worker) -> Done | None:
     try:
-        state, value = worker.pipe.recv()
+        state, value, code = worker.pipe.recv()
     except (EOFError, OSError) as error:
         _stop(worker)
         if not worker.ready:
@@ -113,6 +135,7 @@ def _hear(worker: _Worker) -> Done | None:
             return None  # it ended between two jobs: no harm done
         return Done(worker.key, "died", reason=f"the worker process was ended ({_how(worker.process.exitcode)})")
     worker.deadline = float("inf")
+    loaded.hear(code, inherited=state == "ready")
     if state == "ready":
         worker.ready = True
         return None
@@ -144,7 +167,7 @@ def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
     """The life of a worker: say "ready", then answer jobs until the pipe closes or the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    pipe.send(("ready", None))
+    pipe.send(("ready", None, loaded.news()))
     while True:
         try:
             argument = pipe.recv()
@@ -155,7 +178,7 @@ def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
         except Exception as error:  # noqa: BLE001 - whatever a job raises is that job's outcome
             last = traceback.extract_tb(error.__traceback__)[-1]
             answer = ("failed", f"{type(error).__name__}: {error} ({last.name})")
-        pipe.send(answer)
+        pipe.send((*answer, loaded.news()))
 
 
 def _die_with_parent() -> None:

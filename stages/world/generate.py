@@ -7,9 +7,11 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cache import loaded
 from cache.errors import ConfigError, nearest
 from stages.media.encode import write_video
 from stages.world import layout as layouts
@@ -66,7 +68,7 @@ def _run(jobs: list[tuple[str, int, layouts.Entry]], workers: int) -> Iterator[l
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield from pool.map(_make, jobs, chunksize=4)
+        yield from map(loaded.taken, pool.map(partial(loaded.answer, _make), jobs, chunksize=4))
 
 
 def _make(job: tuple[str, int, layouts.Entry]) -> list[Question]:

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cache import loaded
 from stages.records.tfrecord import RecordWriter
 from stages.records.whitening import Whitening, fit
 from stages.records.youtube8m import AUDIO, HIGH, LOW, RGB, Video, encode_frames, encode_means, quantise
@@ -85,11 +86,11 @@ class _Workers:
         """Results in order; only so many are under way or waiting that memory stays small."""
         waiting: list[Any] = []
         for job in jobs:
-            waiting.append(self._pool.submit(function, job))
+            waiting.append(self._pool.submit(loaded.answer, function, job))
             if len(waiting) >= self._ahead:
-                yield waiting.pop(0).result()
+                yield loaded.taken(waiting.pop(0).result())
         for future in waiting:
-            yield future.result()
+            yield loaded.taken(future.result())
 
     def __enter__(self) -> _Workers:
         return self

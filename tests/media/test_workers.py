@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from cache import loaded
 from cache.errors import KdpipeError
 from stages.media import workers
 from stages.media.workers import run_killable
 
+PROJECT = Path(__file__).parents[2]
 HANG = "__import__('time').sleep(600)"
 DIE = "__import__('os').kill(__import__('os').getpid(), 9)"
 
@@ -84,3 +88,31 @@ def test_workers_import_no_torch() -> None:
     loaded = "sorted(m for m in __import__('sys').modules if m in ('torch', 'pandas', 'h5py', 'torchvision'))"
     source = f"(__import__('stages.sample.worker'), {loaded})[1]"
     assert outcomes([source], 1) == {source: ("done", [])}
+
+
+def test_workers_find_modules_where_their_parent_does_whatever_lies_in_the_directory(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "__init__.py").touch()
+    (tmp_path / "cache" / "digest.py").write_text("def digest_value(value):\n    return 'of another house'\n")
+    program = tmp_path / "apart" / "program.py"
+    program.parent.mkdir()
+    program.write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(PROJECT)!r})\n"
+        "from cache.digest import digest_value\n"
+        "from stages.media.workers import run_killable\n"
+        "if __name__ == '__main__':\n"
+        "    done = list(run_killable(digest_value, [(1, 'a')], workers=1, timeout=60))\n"
+        "    assert [d.value for d in done] == [digest_value('a')], done\n"
+    )
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([sys.executable, str(program)], cwd=tmp_path, env=clean, check=True, timeout=120)
+
+
+def test_a_worker_says_which_code_it_runs_before_it_is_given_work_and_what_it_loads_later() -> None:
+    heard = []
+    with loaded.examining(lambda report, inherited: heard.append((inherited, report))):
+        list(run_killable(eval, [(1, "1"), (2, "bool(__import__('cache.names'))")], workers=1, timeout=60))
+    (before, first), *later = heard
+    assert before and first["stages.media.workers"][0] == workers.__file__
+    assert [(inherited, list(report)) for inherited, report in later] == [(False, ["cache.names"])]
