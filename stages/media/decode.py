@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from av.error import FFmpegError
 from av.sidedata.sidedata import Type as SideDataType
-from av.stream import Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from stages.media import flv, matroska, orientation, program, transport
+from stages.media.film import film, refuse_still
 from stages.media.orientation import Orientation
 from stages.media.outcome import MediaError, Summary
 
@@ -64,7 +64,8 @@ class Place(NamedTuple):
 
 
 class Video:
-    """One pass over the first video stream of a file. Use as a context manager; iterate :meth:`frames` or :meth:`places` once.
+    """One pass over the film of a file, as :func:`stages.media.film.film` chooses it. Use as a context manager; iterate :meth:`frames` or
+    :meth:`places` once.
 
     ``threads`` is the number of threads of the decoder; it never changes the frames. ``index`` is the number of the stream among all
     of the container. Raises MediaError with state ``missing``, ``empty``, ``not_media``, ``no_video``, ``undecodable`` or ``failed`` if
@@ -83,7 +84,7 @@ class Video:
         self._path = Path(path)
         self._container = _open(path)
         try:
-            self._stream = _video_stream(self._container)
+            self._stream = film(self._container)
             self._stream.codec_context.options = {"max_pixels": str(LARGEST_PICTURE)}
             self._stream.codec_context.thread_count = max(1, threads)
             # Slices, not frames: with frame threads, errors surface packets later, at a place that depends on the count.
@@ -172,7 +173,7 @@ class Video:
             return 0
         # A damaged index is shorter than the header says too: what counts is the difference that the edit list makes.
         with _open(self._path, ignore_editlist="1") as whole:
-            return len(_video_stream(whole).index_entries) - shown
+            return len(film(whole).index_entries) - shown
 
     def _begins_late(self, picture: Any) -> bool:
         """Is ``picture``, the first, not made from a key frame at the beginning? Some containers lose the mark of a key frame."""
@@ -304,25 +305,14 @@ def _open(path: Path | str, **more: str) -> Any:
         raise MediaError("not_media", f"no container that can be opened: {_reason(error)}") from error
     except OSError as error:
         raise MediaError("failed", f"the file cannot be read: {error.strerror}") from error
-    if container.format.name.endswith("_pipe"):
+    try:
+        refuse_still(container, Path(path))
+        if REFUSED & set(container.format.name.split(",")):
+            raise MediaError("not_media", f"a file of the kind '{container.format.name}' is no video file")
+    except BaseException:
         container.close()
-        raise MediaError("not_media", f"a still picture ({container.format.name.removesuffix('_pipe')}), not a video")
-    if REFUSED & set(container.format.name.split(",")):
-        container.close()
-        raise MediaError("not_media", f"a file of the kind '{container.format.name}' is no video file")
+        raise
     return container
-
-
-def _video_stream(container: Any) -> Any:
-    streams = [s for s in container.streams.video if not s.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)]
-    if not streams:
-        kinds = sorted({s.type for s in container.streams} & {"video", "audio", "subtitle"})
-        if not kinds:
-            raise MediaError("not_media", "a container without a stream that can be read: it may be cut off or damaged")
-        raise MediaError("no_video", f"no video stream, only {', '.join('cover art' if k == 'video' else k for k in kinds)}")
-    if streams[0].codec_context is None:
-        raise MediaError("undecodable", "no decoder for the video stream's codec")
-    return streams[0]
 
 
 def _reason(error: FFmpegError) -> str:
