@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import av
 import pytest
@@ -86,13 +87,9 @@ def test_art_is_no_film_even_if_it_is_the_default(mark: Disposition) -> None:
     plain, marked = (SimpleNamespace(disposition=d, codec_context="h264", type="video") for d in (Disposition(0), Disposition.default))
 
     def container(*streams: SimpleNamespace) -> Any:
-        class Streams(list):  # type: ignore[type-arg]
-            video = list(streams)
-
-            def best(self, kind: str) -> SimpleNamespace:
-                return art
-
-        return SimpleNamespace(streams=Streams(streams))
+        found = MagicMock(video=list(streams), best=lambda kind: art)
+        found.__iter__.side_effect = lambda: iter(streams)
+        return SimpleNamespace(streams=found)
 
     assert film(container(art, plain)) is plain and film(container(art, plain, marked)) is marked
     with pytest.raises(MediaError, match="only cover art"):
