@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.errors import DataError
+from cache.names import escape
 from stages.imported.ids import RULES
 
 FloatArray = npt.NDArray[np.float32]
@@ -74,6 +75,7 @@ def compare(first: Features, second: Features, bars: Callable[..., Any]) -> Comp
             hint="other clips, frames or width: these are different features",
         )
     mine, others = _by_id(first.ids), _by_id(second.ids)
+    mine, others = _named_as(others, mine), _named_as(mine, others)
     both = [id for id in mine if id in others]
     rows = []
     with bars("compare", total=len(both)) as bar:
@@ -98,10 +100,17 @@ def difference(id: str, a: FloatArray, b: FloatArray) -> Difference:
 def _by_id(ids: list[str]) -> Mapping[str, int]:
     """Rows by id; 'video12' and 'vid12' are 12 wherever that is nobody else's."""
     for name in ("prefix", "exact"):
-        found = {RULES[name](id): row for row, id in enumerate(ids)}
+        rule = RULES[name](ids)
+        found = {rule(id): row for row, id in enumerate(ids)}
         if len(found) == len(ids):
             return found
     raise DataError("an id occurs twice in one of the files", hint="kdpipe import-features FILE --dry-run names it")
+
+
+def _named_as(known: Mapping[str, int], rows: Mapping[str, int]) -> Mapping[str, int]:
+    """The rows with escaped ids (names of npy files) under the ids of the other side that they were made from."""
+    names = {escape(id): id for id in known if id and id not in rows}
+    return {id if id in known else names.get(id, id): row for id, row in rows.items()}
 
 
 class Opened(AbstractContextManager["Opened"]):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from cache.errors import DataError
-from cache.names import unescape
+from cache.names import escape, unescape
 
 #: MSVD-QA calls video 7 "vid7", MSRVTT-QA "video7"; their annotations and the published feature files say 7.
 PREFIXED = re.compile(r"(?:video|vid)([0-9]+)")
@@ -18,11 +18,18 @@ def _without_prefix(id: str) -> str:
     return found[1] if found else id
 
 
-#: How ids of a file become ids of the dataset; 'auto' tries them in this order.
-RULES: dict[str, Callable[[str], str]] = {
-    "exact": lambda id: id,
-    "prefix": _without_prefix,
-    "escaped": lambda id: unescape(id) or id,
+def unescaped(known: Iterable[str]) -> Callable[[str], str]:
+    """Return what makes the name of a file the id that it was made from. The name of a long id holds only its digest: it is found among
+    the ids that are ``known``."""
+    names = {escape(id): id for id in known if id}
+    return lambda name: names.get(name) or unescape(name) or name
+
+
+#: How ids of a file become ids of the dataset, given all of those; 'auto' tries them in this order.
+RULES: dict[str, Callable[[Iterable[str]], Callable[[str], str]]] = {
+    "exact": lambda known: lambda id: id,
+    "prefix": lambda known: _without_prefix,
+    "escaped": unescaped,
 }
 
 
@@ -38,12 +45,13 @@ class Match:
 
 def match(found: Sequence[str], wanted: Sequence[str], rule: str = "auto") -> Match:
     """Match the ids of a file with those of the dataset. Raises DataError if one occurs twice, or if none is known."""
-    rows_of = {name: _rows(found, RULES[name]) for name in ([rule] if rule != "auto" else RULES)}
+    rules = {name: RULES[name](wanted) for name in ([rule] if rule != "auto" else RULES)}
+    rows_of = {name: _rows(found, each) for name, each in rules.items()}
     if not rows_of[next(iter(rows_of))]:
         raise DataError("there is no row to import")
     rule = max(rows_of, key=lambda name: sum(id in rows_of[name] for id in wanted))  # the first of the best
     rows = rows_of[rule]
-    _refuse_twice(found, RULES[rule], rows)
+    _refuse_twice(found, rules[rule], rows)
     known = set(wanted)
     if known.isdisjoint(rows):
         raise DataError(

@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from av.error import FFmpegError
 from av.sidedata.sidedata import Type as SideDataType
-from av.stream import Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from stages.media import flv, matroska, orientation, program, transport
+from stages.media import avi, flv, matroska, orientation, program, transport
+from stages.media.film import film, refuse_still
 from stages.media.orientation import Orientation
 from stages.media.outcome import MediaError, Summary
 
@@ -41,6 +41,10 @@ STRUCTURE: dict[str, Callable[[Path], str]] = {
     "flv": flv.damage,
     "mpeg": program.damage,
 }
+
+#: An MPEG-4 picture of at most so many bytes that gives none is one that says "as before" (a ``vop`` that is not coded).
+UNCODED = 19
+UNCODED_HEAD, PREDICTED = b"\0\0\1\xb6", 0b01
 
 T = TypeVar("T")
 
@@ -64,7 +68,8 @@ class Place(NamedTuple):
 
 
 class Video:
-    """One pass over the first video stream of a file. Use as a context manager; iterate :meth:`frames` or :meth:`places` once.
+    """One pass over the film of a file, as :func:`stages.media.film.film` chooses it. Use as a context manager; iterate :meth:`frames` or
+    :meth:`places` once.
 
     ``threads`` is the number of threads of the decoder; it never changes the frames. ``index`` is the number of the stream among all
     of the container. Raises MediaError with state ``missing``, ``empty``, ``not_media``, ``no_video``, ``undecodable`` or ``failed`` if
@@ -83,13 +88,14 @@ class Video:
         self._path = Path(path)
         self._container = _open(path)
         try:
-            self._stream = _video_stream(self._container)
+            self._stream = film(self._container)
             self._stream.codec_context.options = {"max_pixels": str(LARGEST_PICTURE)}
             self._stream.codec_context.thread_count = max(1, threads)
             # Slices, not frames: with frame threads, errors surface packets later, at a place that depends on the count.
             self._stream.codec_context.thread_type = "SLICE"
-            self._hidden = self._hidden_frames()
             self.index = int(self._stream.index)
+            self._clock = avi.Clock() if self.container == "avi" else None
+            self._hidden = self._hidden_frames()
         except BaseException:
             self._container.close()
             raise
@@ -129,7 +135,7 @@ class Video:
 
     @property
     def promised(self) -> int | None:
-        """The same, less the frames that an edit list hides."""
+        """The same, less the frames that an edit list hides and those without bytes, as far as they are known yet."""
         return None if self.header_count is None else self.header_count - self._hidden
 
     def frames(self, wanted: Collection[int] | None = None) -> Iterator[Frame]:
@@ -164,15 +170,18 @@ class Video:
         )
 
     def _hidden_frames(self) -> int:
-        """Frames that an edit list leaves out: the header of an MP4 counts what is stored, its index holds what is shown."""
-        if self.header_count is None or "mov" not in self._container.format.name.split(","):
+        """Frames that the header counts and nobody is shown: chunks of an AVI without bytes, and what an edit list leaves out of an MP4,
+        whose header counts what is stored, while its index holds what is shown."""
+        if self.header_count is None or self.container not in ("avi", "mov"):
             return 0
+        if self.container == "avi":
+            return avi.empty_chunks(self._path, self.index)
         shown = sum(not entry.is_discard for entry in self._stream.index_entries)
         if shown in (0, self.header_count):
             return 0
         # A damaged index is shorter than the header says too: what counts is the difference that the edit list makes.
         with _open(self._path, ignore_editlist="1") as whole:
-            return len(_video_stream(whole).index_entries) - shown
+            return len(whole.streams[self.index].index_entries) - shown
 
     def _begins_late(self, picture: Any) -> bool:
         """Is ``picture``, the first, not made from a key frame at the beginning? Some containers lose the mark of a key frame."""
@@ -194,34 +203,56 @@ class Video:
     def _pictures(self) -> Iterator[Any]:
         try:
             for packet in self._container.demux(self._stream):
-                if self._start is None and packet.size:
-                    self._start = packet
-                yield from self._decode(packet, packet.is_corrupt)
+                yield from self._of(packet)
         except FFmpegError as error:
             self._broken = _reason(error)
-            yield from self._decode(None, False)
+        last = self._decode(None)
+        self._bad += last is None
+        yield from last or ()
         self._broken = self._broken or self.structure()
 
-    def _decode(self, packet: Any, corrupt: bool) -> list[Any]:
+    def _of(self, packet: Any) -> list[Any]:
+        """The pictures that the decoder gives for a packet. One without bytes says "the same picture again": it makes none, and a decoder
+        would take it for an error or for the end."""
+        self._bad += packet.is_corrupt
+        if not packet.size:
+            self._hidden += packet.dts is not None  # else it is PyAV's mark of the end
+            return []
+        first = self._start is None
+        if first:
+            self._start = packet
+        if self._clock is not None:
+            self._clock.sent(packet)
+        pictures = self._decode(packet)
+        self._bad += pictures is None and not packet.is_corrupt
+        same = pictures == [] and not first and self._uncoded(packet)
+        self._hidden += same
+        if self._clock is not None and (pictures is None or same):
+            self._clock.lost(packet)
+        return pictures or []
+
+    def _decode(self, packet: Any) -> list[Any] | None:
+        """The pictures that come of a packet (None: the last ones), or None if it does not decode."""
         try:
-            pictures: list[Any] = self._stream.codec_context.decode(packet)
-        except av.error.EOFError:  # flushed twice
-            return []
+            return list(self._stream.codec_context.decode(packet))
         except FFmpegError:
-            self._bad += 1
-            return []
-        self._bad += corrupt
-        return pictures
+            return None
+
+    def _uncoded(self, packet: Any) -> bool:
+        """Is a packet that gave no picture an MPEG-4 picture that says "as before"?"""
+        if self._stream.codec_context.name != "mpeg4" or packet.size > UNCODED:
+            return False
+        data = bytes(packet)
+        return data.startswith(UNCODED_HEAD) and data[len(UNCODED_HEAD)] >> 6 == PREDICTED
 
     def _time_of(self, picture: Any, number: int) -> float:
-        stamp = picture.pts if picture.pts is not None else picture.dts
+        if self._clock is not None:
+            stamp = self._clock.shown(picture, self._stream.codec_context.has_b_frames)
+        else:
+            stamp = picture.pts if picture.pts is not None else picture.dts
         rate = self._stream.average_rate or self._stream.guessed_rate
-        # AVI stamps packets in coding order, so reordered pictures carry one another's stamps: count instead.
-        reordered = self._container.format.name == "avi" and self._stream.codec_context.has_b_frames
-        if rate and (stamp is None or reordered):
-            return float(number / rate)
         if stamp is None:
-            return self._time
+            return max(self._time, float(number / rate)) if rate else self._time
         start = Fraction(self._container.start_time or 0, av.time_base)
         seconds = round(float(stamp * self._stream.time_base - start), 6) + 0.0  # the start is in microseconds; no minus zero
         return seconds if number == 0 else max(seconds, self._time)
@@ -304,25 +335,14 @@ def _open(path: Path | str, **more: str) -> Any:
         raise MediaError("not_media", f"no container that can be opened: {_reason(error)}") from error
     except OSError as error:
         raise MediaError("failed", f"the file cannot be read: {error.strerror}") from error
-    if container.format.name.endswith("_pipe"):
+    try:
+        refuse_still(container, Path(path))
+        if REFUSED & set(container.format.name.split(",")):
+            raise MediaError("not_media", f"a file of the kind '{container.format.name}' is no video file")
+    except BaseException:
         container.close()
-        raise MediaError("not_media", f"a still picture ({container.format.name.removesuffix('_pipe')}), not a video")
-    if REFUSED & set(container.format.name.split(",")):
-        container.close()
-        raise MediaError("not_media", f"a file of the kind '{container.format.name}' is no video file")
+        raise
     return container
-
-
-def _video_stream(container: Any) -> Any:
-    streams = [s for s in container.streams.video if not s.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)]
-    if not streams:
-        kinds = sorted({s.type for s in container.streams} & {"video", "audio", "subtitle"})
-        if not kinds:
-            raise MediaError("not_media", "a container without a stream that can be read: it may be cut off or damaged")
-        raise MediaError("no_video", f"no video stream, only {', '.join('cover art' if k == 'video' else k for k in kinds)}")
-    if streams[0].codec_context is None:
-        raise MediaError("undecodable", "no decoder for the video stream's codec")
-    return streams[0]
 
 
 def _reason(error: FFmpegError) -> str:

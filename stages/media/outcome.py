@@ -25,7 +25,8 @@ class Summary:
     width, height: size in pixels as shown (display rotation applied) of the first frame.
     rate:     average frames per second that the container states, or None.
     header:   frames that the container promises, or None where it does not say.
-    hidden:   frames of ``header`` that the container itself marks as not to be shown (edit lists); below 0: shown more than once.
+    hidden:   frames of ``header`` that are none to show: those that an edit list hides (below 0: it shows some more than once), and those
+              that only say "the same picture again", without bytes or, in MPEG-4, not coded.
     bad:      packets that do not decode, or that the container marks as corrupt.
     corrupt:  frames that the decoder gave but marked as concealed or corrupt.
     broken:   why reading the container stopped before its end, or "".

@@ -16,6 +16,7 @@ from stages.media.decode import MediaError, count_frames, probe, read_chosen, re
 from tests.media.conftest import number_of, write_video
 
 Write = Callable[..., Path]
+FIELD = Path(__file__).parent.parent / "data" / "field"
 
 FORMATS = {
     "mpeg4.avi": {},
@@ -255,6 +256,24 @@ def test_memory_does_not_grow_with_length(video: Write) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20 * 128 * 96 * 3
+
+
+def test_theora_that_says_the_same_picture_again_is_whole() -> None:
+    """FFmpeg's command gives five pictures of it (``-fps_mode passthrough``), at these times, and no error."""
+    path = FIELD / "theora_still.ogv"
+    summary = count_frames(path)
+    assert (summary.count, summary.header, summary.verdict()) == (5, None, ("ok", ""))
+    assert [frame.time for frame in read_frames(path)] == [0.0, 0.48, 0.96, 1.44, 1.92]
+
+
+def test_a_sample_of_no_bytes_in_an_mp4_is_not_missed(video: Write) -> None:
+    path = video("a.mov", 20, codec="mjpeg", pix_fmt="yuvj420p")
+    data = bytearray(path.read_bytes())
+    last = data.index(b"stsz") + 16 + 4 * 19
+    data[last : last + 4] = bytes(4)
+    path.write_bytes(data)
+    summary = count_frames(path)
+    assert (summary.count, summary.header, summary.hidden, summary.verdict()) == (19, 20, 1, ("ok", ""))
 
 
 def test_probe_reads_one_frame(video: Write) -> None:

@@ -21,10 +21,13 @@ from stages.sample.clips import is_padded
 from stages.sample.worker import Job, sample_video
 from tests.media.zoo import (
     Animal,
+    cover_first,
     cut,
     dropped_avi,
+    emptied,
     flipped,
     from_second_key,
+    gapped_avi,
     headless,
     joined,
     number_of,
@@ -147,8 +150,9 @@ ZOO = {
         **LOST,
     ),
     # several streams
-    "two.mp4": Animal("two video streams: the first counts", two_streams),
-    "two.mkv": Animal("two video streams: the first counts", two_streams),
+    "two.mp4": Animal("two video streams, neither or the first marked as the default: the first counts", two_streams),
+    "two.mkv": Animal("two video streams, neither or the first marked as the default: the first counts", two_streams),
+    "cover.mp4": Animal("a cover that is not marked as one, then the default stream", cover_first),
     # upright
     "clockwise.mp4": Animal("turned by its matrix", partial(turned, matrix=(0, 1, -1, 0), turn=lambda image: np.rot90(image, 1))),
     "around.mp4": Animal("turned by its matrix", partial(turned, matrix=(-1, 0, 0, -1), turn=lambda image: np.rot90(image, 2))),
@@ -184,6 +188,7 @@ ZOO = {
     ),
     "joined.ts": Animal("the clock starts again: time stands still", joined, "damaged", times=(0, 0.9)),
     # order
+    "late264.avi": Animal("no B-frames, which FFmpeg stamps one frame late", partial(write, options={"bf": "0"})),
     "b.mp4": Animal("B-frames", partial(write, options={"bf": "3"})),
     "b.avi": Animal("B-frames in a container of coding order", partial(write, options={"bf": "2"})),
     "b4.avi": Animal("B-frames in a container of coding order", partial(write, codec="mpeg4", options={"bf": "2"})),
@@ -244,7 +249,16 @@ ZOO = {
     "one.avi": Animal("one frame", partial(write, numbers=[7], codec="mpeg4"), "padded", [7], (0, 0)),
     "more.avi": Animal("more frames than its header says", partial(wrong_count, count=12), "more_frames"),
     "fewer.avi": Animal("fewer frames than its header says", partial(wrong_count, count=90), "fewer_frames"),
-    "dropped.avi": Animal("packets without bytes", dropped_avi, "fewer_frames", [n for n in range(20) if n not in (7, 12)]),
+    "dropped.avi": Animal("packets without bytes: the same picture again", dropped_avi, numbers=[n for n in range(20) if n not in (7, 12)]),
+    "empty.nut": Animal(
+        "packets without bytes: the same picture again",
+        partial(write, change=emptied, **JPEG),
+        numbers=[n for n in range(20) if n not in (7, 12)],
+    ),
+    "gap.avi": Animal("ten empty chunks", partial(gapped_avi, **JPEG), times=(0, 2.9)),
+    "gap4.avi": Animal("ten empty chunks", partial(gapped_avi, codec="mpeg4"), times=(0, 2.9)),
+    "gap264.avi": Animal("ten empty chunks, FFmpeg's stamps late", partial(gapped_avi, options={"bf": "0"}), times=(0, 2.9)),
+    "gapb.avi": Animal("ten empty chunks, B-frames", partial(gapped_avi, options={"bf": "2"}), times=(0, 2.9)),
     # damaged packets
     "flipped.avi": Animal("bytes inverted", partial(flipped, codec="mpeg4", share=0.8), "damaged", sure=3),
     "flipped.mkv": Animal("bytes inverted", partial(flipped, share=0.8), "damaged", sure=5),

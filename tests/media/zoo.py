@@ -185,25 +185,63 @@ def joined(path: Path) -> None:
     path.write_bytes(b"".join(parts))
 
 
+def rechunked(path: Path, change: Callable[[list[bytes]], list[bytes]]) -> Path:
+    """``change`` is done to the list of the first stream's chunks in an AVI; the index and the counts in the header follow."""
+    data = path.read_bytes()
+    place = data.index(b"movi") + 4
+    head, pictures, others = data[: place - 8], [], []
+    while data[place : place + 4] in (b"00dc", b"01wb"):
+        size = struct.unpack("<I", data[place + 4 : place + 8])[0]
+        (pictures if data[place : place + 2] == b"00" else others).append(data[place + 8 : place + 8 + size])
+        place += 8 + size + size % 2
+    pictures = change(pictures)
+    body, index = b"movi", b""
+    for name, chunks in ((b"00dc", pictures), (b"01wb", others)):
+        for chunk in chunks:
+            index += name + struct.pack("<III", 16, len(body), len(chunk))
+            body += name + struct.pack("<I", len(chunk)) + chunk + b"\0" * (len(chunk) % 2)
+    whole = bytearray(head + struct.pack("<I", len(body)) + body + b"idx1" + struct.pack("<I", len(index)) + index)
+    struct.pack_into("<I", whole, 4, len(whole) - 8)
+    for mark, offset in ((b"avih", 8 + 16), (b"strh", 8 + 32)):
+        struct.pack_into("<I", whole, whole.index(mark) + offset, len(pictures))
+    path.write_bytes(whole)
+    return path
+
+
 def dropped_avi(path: Path) -> None:
     """An AVI in which the chunks of frames 7 and 12 hold no bytes, as capture programs write dropped frames."""
     write(path, codec="mjpeg", pix_fmt="yuvj420p")
-    data = path.read_bytes()
-    movi = data.index(b"movi") + 4
-    place, at, chunks = movi, 0, []
-    while data[place : place + 4] == b"00dc":
-        size = struct.unpack("<I", data[place + 4 : place + 8])[0]
-        body = b"" if at in (7, 12) else data[place + 8 : place + 8 + size]
-        chunks.append(b"00dc" + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2))
-        place += 8 + size + size % 2
-        at += 1
-    body = b"".join(chunks)
-    index, offset = b"", 4
-    for chunk in chunks:
-        index += b"00dc" + struct.pack("<III", 16, offset, struct.unpack("<I", chunk[4:8])[0])
-        offset += len(chunk)
-    head = data[: movi - 8] + struct.pack("<I", 4 + len(body)) + b"movi" + body + b"idx1" + struct.pack("<I", len(index)) + index
-    path.write_bytes(head[:4] + struct.pack("<I", len(head) - 8) + head[8:])
+    rechunked(path, lambda chunks: [b"" if at in (7, 12) else chunk for at, chunk in enumerate(chunks)])
+
+
+def emptied(packets: list[Any]) -> list[Any]:
+    """The packets of frames 7 and 12 hold no bytes."""
+    for number in (7, 12):
+        packet, old = av.Packet(b""), packets[number]
+        packet.stream, packet.time_base, packet.duration = old.stream, old.time_base, old.duration
+        packet.pts, packet.dts = old.pts, old.dts
+        packets[number] = packet
+    return packets
+
+
+def gapped_avi(path: Path, **more: Any) -> None:
+    """An AVI with ten chunks without bytes before its third, as where a program that captured had to wait."""
+    rechunked(write(path, **more), lambda chunks: [*chunks[:2], *[b""] * 10, *chunks[2:]])
+
+
+def cover_first(path: Path) -> None:
+    """One JPEG that nothing marks as cover art, then the film, which is marked as the default."""
+    with av.open(str(path), "w") as out:
+        streams = [out.add_stream(codec, rate=RATE) for codec in ("mjpeg", "libx264")]
+        for stream, pix_fmt in zip(streams, ("yuvj420p", "yuv420p"), strict=True):
+            stream.width, stream.height, stream.pix_fmt = 64, 48, pix_fmt
+        streams[1].disposition = av.stream.Disposition.default
+        for stream, numbers in zip(streams, ([77], range(COUNT)), strict=True):
+            for at, number in enumerate(numbers):
+                frame = av.VideoFrame.from_ndarray(picture(number))
+                frame.pts = at
+                out.mux(stream.encode(frame))
+            out.mux(stream.encode(None))
 
 
 def headless(packets: list[Any]) -> list[Any]:
