@@ -24,7 +24,7 @@ from stages.extract.runtimes.native import compiler
 #: Packages that every run needs.
 PACKAGES = ("torch", "av", "h5py", "numpy", "Pillow")
 #: Environment variables that mean something to kdpipe.
-SETTINGS = ("KDPIPE_STORE", "KDPIPE_UPSTREAM", "KDPIPE_DEVICE", "KDPIPE_DATASET", "KDPIPE_SYSTEM", "KDPIPE_VERIFY")
+SETTINGS = ("KDPIPE_STORE", "KDPIPE_UPSTREAM", "KDPIPE_DEVICE", "KDPIPE_DATASET", "KDPIPE_SYSTEM", "KDPIPE_VERIFY", "KDPIPE_CHECKOUT")
 #: Those of the tests.
 INNER = ("KDPIPE_FAULT", "KDPIPE_FAULT_LOG", "KDPIPE_AUDIT", "KDPIPE_GOLDEN")
 LITTLE_SPACE = 10e9

@@ -206,7 +206,7 @@ class Judge:
         for name in node.stage.files:
             value = getattr(node.params, name)
             if value:
-                path = Path(value).expanduser()
+                path = paths.expanded(value)
                 if not path.is_file():
                     raise DataError(
                         f"{node.name}: {name} = {value}: there is no such file", hint=f"set it with --set {node.stage.name}.{name}=PATH"
