@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -183,7 +184,7 @@ def open_remote(text: str, *, create: bool = False) -> Remote:
 
         remote: Remote = Url(text)
     else:
-        root = Path(text).expanduser().resolve()
+        root = Path(os.path.expanduser(text)).resolve()  # noqa: PTH111 - the method raises for an unknown ~user
         if not root.exists() and ":" in text.partition("/")[0]:
             raise RemoteError(f"{text}: there is no such directory", hint="mount it, or push into a directory and rsync that")
         remote = Directory(root)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cache.errors import DataError
 from pipeline.imports import KINDS, Import
+from pipeline.paths import expanded
 from stages.imported.ids import Match, match
 from stages.imported.source import ARRAYS, AXES, open_source, restored
 
@@ -44,7 +45,7 @@ class Offer:
 
 def offers(paths: Sequence[Path], kind: str, array: str, ids_array: str) -> list[Offer]:
     """Look at what is to be imported. Raises DataError if it is no feature file, two are of one kind, or their shapes don't go together."""
-    found = [_offer(path.expanduser().absolute(), kind, array, ids_array) for path in paths]
+    found = [_offer(expanded(path).absolute(), kind, array, ids_array) for path in paths]
     for one in KINDS:
         named = [str(offer.path) for offer in found if offer.kind == one]
         if len(named) > 1:

@@ -207,7 +207,7 @@ class Judge:
         for name in node.stage.files:
             value = getattr(node.params, name)
             if value:
-                path = Path(value).expanduser()
+                path = paths.expanded(value)
                 if not path.is_file():
                     key = f"{self.graph.config.section(node.name)}.{name}"
                     raise DataError(f"{node.name}: {name} = {value}: there is no such file", hint=f"set it with --set {key}=PATH")

@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cache.errors import ConfigError, StoreError
+from cache.errors import StoreError
 
 #: The directory that holds the code that fingerprints are taken of, and the configs: a checkout, or where pip installed them.
 PROJECT = Path(__file__).resolve().parent.parent
 
 CONFIGS = PROJECT / "configs"
+
+
+def checkout_of(place: Path) -> Path | None:
+    """The checkout of kdpipe that ``place`` lies in, or None."""
+    for folder in (place, *place.parents):
+        if (folder / "pipeline" / "cli" / "__init__.py").is_file() and (folder / "setup.cfg").is_file():
+            return folder.resolve()
+    return None
 
 
 def workplace() -> Path:
@@ -50,8 +58,5 @@ def upstream() -> str:
 
 
 def expanded(path: str | Path) -> Path:
-    """``path`` with a leading ``~`` as the home directory. Raises ConfigError if there is none."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        raise ConfigError(f"{path}: there is no home directory to put for the ~", hint="write the path out, or set HOME") from error
+    """``path`` with a leading ``~`` or ``~user`` as that home directory; it stays as it is where there is none."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - the method raises where there is none

@@ -77,6 +77,9 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Video knowledge distillation, from raw video to a small model that answers."""
+    from pipeline.cli.surroundings import own_checkout
+
+    own_checkout()
 
 
 def main() -> None:
@@ -93,6 +96,9 @@ def main() -> None:
 
 def _run() -> int:
     """Run the command line; errors of ours are shown as messages, others as such with ``-v``."""
+    from pipeline.cli.surroundings import settle
+
+    settle()
     verbose = any(arg in ("-v", "--verbose") for arg in sys.argv[1:])
     try:
         code = cli.main(standalone_mode=False)

@@ -6,12 +6,12 @@ import json
 import math
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import click
 
 from cache.errors import KdpipeError
+from pipeline import paths
 from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, session_options
 from pipeline.progress import Bars
@@ -64,7 +64,7 @@ def _opened(session: Session, text: str) -> Any:
     from pipeline.exporting import stored
     from stages.imported.source import open_source
 
-    path = Path(text).expanduser()
+    path = paths.expanded(text)
     if path.exists():
         return open_source(path)
     if "/" in text or text.endswith((".h5", ".hdf5")):

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from cache.errors import KdpipeError
+from pipeline import paths
 from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, session_options
 from pipeline.cli.typed import command
@@ -42,7 +43,7 @@ def export_features(session: Session, words: tuple[str, ...], layout: str, force
         if record is None:
             raise KdpipeError(f"{name} was never made", hint=f"kdpipe run {name}")
         found = stored(session.store, record)
-        plans.append((found, target_of(found, Path(directory).expanduser(), layout)))
+        plans.append((found, target_of(found, paths.expanded(directory), layout)))
     taken = [str(target) for _, target in plans if target.exists()]
     if taken and not force:
         raise KdpipeError(f"{' and '.join(taken)} {'is' if len(taken) == 1 else 'are'} there already", hint="--force replaces it")

@@ -70,7 +70,6 @@ def _upstream(place: str) -> Upstream | None:
         return None
     from cache import upstream
 
-    place = str(paths.expanded(place)) if place.startswith("~") else place
     return upstream.Upstream(place, functools.partial(click.echo, err=True))
 
 

@@ -109,7 +109,7 @@ def _configured(session: Session) -> Iterator[tuple[str, Path, str, str]]:
         value = getattr(node.params, "weights_file", "")
         if node.stage.name != "extract" or not value:
             continue
-        path, backbone = Path(value).expanduser(), node.params.network.name
+        path, backbone = paths.expanded(value), node.params.network.name
         known = f"{backbone}.{node.params.weights}"
         if known not in WEIGHTS:
             known = next((w.name for w in WEIGHTS.values() if w.file == path.name and w.backbone == backbone), "")

@@ -1,0 +1,49 @@
+"""What a terminal, an account or a current directory may lack, or hold too much of: made good, or said, before a verb begins."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from cache.errors import ConfigError
+from pipeline import paths
+
+#: What we print beyond ASCII, for terminals that cannot show it.
+PLAIN = {"…": "...", "→": "->", "–": "-", "−": "-", "─": "-", "·": ".", "±": "+-", "²": "2", "×": "x", "√": "sqrt"}
+
+
+def settle() -> None:
+    """Let output on any terminal be legible, and libraries that ask for a home directory when they are imported find one."""
+    codecs.register_error("kdpipe-plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="kdpipe-plain")
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 - no HOME, and an account that has none: import nltk would fail
+        os.environ["HOME"] = "/nonexistent"
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(PLAIN.get(char, "?") for char in error.object[error.start : error.end]), error.end
+
+
+def own_checkout() -> None:
+    """Raise ConfigError in a checkout of kdpipe that is not the running code's, unless ``KDPIPE_CHECKOUT`` names that of the code."""
+    try:
+        here = paths.checkout_of(Path.cwd())
+    except FileNotFoundError:
+        raise ConfigError("the current directory is not there any more", hint="cd to one that is") from None
+    said = os.environ.get("KDPIPE_CHECKOUT")
+    meant = paths.expanded(said).resolve() if said else here
+    if meant is None or meant == paths.PROJECT:
+        return
+    program = meant / ".venv" / "bin" / "kdpipe"
+    own = shlex.join([str(program), *sys.argv[1:]]) if program.exists() else f"make -C {shlex.quote(str(meant))} setup"
+    raise ConfigError(
+        f"this kdpipe runs the code of {paths.PROJECT}, and {'KDPIPE_CHECKOUT' if said else 'the current directory'} is of {meant}",
+        hint=f"{own}\n  (or, if you mean the code of {paths.PROJECT}: KDPIPE_CHECKOUT={shlex.quote(str(paths.PROJECT))})",
+    )

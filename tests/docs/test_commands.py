@@ -1,0 +1,149 @@
+"""Every command that the README and the docs show: it runs as printed, or at least it is one."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from pipeline.cli import cli
+
+PROJECT = Path(__file__).resolve().parents[2]
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+SHOWN = re.compile(r"^ {4}(?:\$ )?((?:kdpipe|make) .*)$")
+
+#: What a name in a command stands for here; the rest of a path is kept.
+STANDS_FOR = {
+    "/data/msvd": "msvd",
+    "/mnt/team/store": "team",
+    "~/Videos": "msvd/YouTubeClips",
+    "~/mine": "home/mine",
+    "~/outbox": "home/outbox",
+    "DIR": "drawn",
+    "ours": "tiny",
+    "own": "tiny",
+    "614eb80421e4": "extract.appearance",
+}
+#: Commands that are only parsed: the beginning of each, and why it is not run.
+ONLY_PARSED = {
+    "kdpipe push s3://": "needs a bucket",
+    "kdpipe pull s3://": "needs a bucket",
+    "kdpipe weights check FILE": "needs published weights",
+    "kdpipe weights import": "needs published weights",
+    "kdpipe run extract.appearance --dataset msvd": "needs published weights",
+    "kdpipe run extract.motion --dataset msvd": "needs published weights",
+    "kdpipe run features --dataset msvd": "needs published weights",
+    "kdpipe run extract --dataset msvd": "needs published weights",
+    "kdpipe make-records list.csv": "needs published weights",
+    "kdpipe run features --set sample.decode=torchcodec": "needs torchcodec",
+    "kdpipe run report --set student.kd_alpha=2 --seeds 5": "trains for minutes",
+    "kdpipe run report --system fewerframes": "needs the shards of YouTube-8M and a GPU",
+    "kdpipe run ingest --system fewerframes": "needs the shards of YouTube-8M",
+    "kdpipe distill --system fewerframes": "trains for minutes",
+    "kdpipe distill --system videoqa": "the same as in the README",
+    "kdpipe doctor --system videoqa --bench": "measures for minutes",
+    "kdpipe doctor --dataset msvd": "asks for published weights",
+    "kdpipe world --layout msvd-qa --size small": "draws for minutes",
+    "kdpipe world --layout yt8m --size medium": "draws for minutes",
+    "kdpipe why teacher.s0 --dataset msvd": "needs published weights",
+    "kdpipe why index --dataset own": "the dataset is an example",
+    "kdpipe ls --tree": "lists a key of the example",
+}
+#: Commands whose answer is an error, as the page shows.
+ERRORS = {"kdpipe open camera-ready model.jsn"}
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """(page, command) of every command shown, continued lines joined, comments left out."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in text.splitlines():
+            if match := SHOWN.match(line):
+                told = re.split(r"\s+#\s|   \(", match[1])[0]
+                yield page.relative_to(PROJECT).as_posix(), " ".join(told.split())
+
+
+def words(command: str, place: Path) -> list[str]:
+    """The words of a command, with what its names stand for under ``place``."""
+    found = []
+    for word in shlex.split(command):
+        for name, stands in STANDS_FOR.items():
+            if word == name or word.startswith(f"{name}/"):
+                word = stands + word[len(name) :] if stands in ("tiny", "extract.appearance") else str(place / (stands + word[len(name) :]))
+                break
+        found.append(word)
+    return found
+
+
+def parse(argv: list[str]) -> None:
+    """Let click read a command line as it would before running it."""
+    context, command = click.Context(cli, info_name="kdpipe"), cli
+    while isinstance(command, click.Group):
+        name, argv = argv[0], argv[1:]
+        found = command.get_command(context, name)
+        assert found is not None, f"no command {name}"
+        command = found
+    for param in command.params:  # a file of an example need not be there
+        if isinstance(param.type, click.Path):
+            param.type = click.Path(path_type=Path)
+    command.make_context(command.name, argv, parent=context)
+
+
+def test_the_pages_show_commands() -> None:
+    assert len(list(commands())) > 60
+
+
+@pytest.mark.parametrize(("page", "command"), list(dict.fromkeys(commands())))
+def test_a_command_of_the_pages_is_one(page: str, command: str, tmp_path: Path) -> None:
+    program, *rest = words(command.replace("[", "").replace("]", "") if command.startswith("make") else command, tmp_path)
+    if program == "kdpipe":
+        parse(rest)
+        return
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    named = re.findall(r"^(?:STAGES :=|\.PHONY:) (.*)$", makefile, re.M)
+    known = {target for line in named for target in line.split()}
+    for word in rest:
+        name, equals, value = word.partition("=")
+        assert re.search(rf"\b{name}\b", makefile) if equals else name in known, word
+        if name == "ARGS" and "--" in value:
+            parse(["plan", *shlex.split(value)])
+
+
+def test_the_list_of_what_is_not_run_names_commands_that_are_shown() -> None:
+    shown = [command for _, command in commands()]
+    assert [start for start in ONLY_PARSED if not any(command.startswith(start) for command in shown)] == []
+    assert [command for command in ERRORS if command not in shown] == []
+
+
+@pytest.mark.long
+def test_the_commands_of_the_pages_run_as_printed(tmp_path: Path) -> None:
+    """One after the other, in a finished store of sixteen drawn videos."""
+    (tmp_path / "home").mkdir()
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("KDPIPE_") and k != "DATA_ROOT"}
+    environment = {**kept, "KDPIPE_STORE": str(tmp_path / "store"), "KDPIPE_DATASET": "tiny", "KDPIPE_DEVICE": "cpu"}
+    environment |= {"PYTHONPATH": str(PROJECT), "HOME": str(tmp_path / "home")}
+
+    def kdpipe(*argv: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pipeline", *argv]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+
+    for prepared in (["run", "report"], ["export-features", str(tmp_path)], ["world", "--size", "tiny", "--out", str(tmp_path / "msvd")]):
+        done = kdpipe(*prepared)
+        assert done.returncode == 0, done.stderr
+    wrong = []
+    for page, command in dict.fromkeys(commands()):
+        if not command.startswith("kdpipe") or command.startswith(tuple(ONLY_PARSED)):
+            continue
+        done = kdpipe(*words(command, tmp_path)[1:])
+        if (done.returncode != 0) != (command in ERRORS):
+            wrong.append(f"{page}: {command}: {done.returncode}\n{done.stdout[-300:]}{done.stderr[-600:]}")
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        if command.startswith("kdpipe import-features"):  # the next page means computed features
+            kdpipe("import-features", "--undo")
+    assert not wrong, "\n\n".join(wrong)

@@ -1,0 +1,94 @@
+"""Terminals that show little, stores that are none, homes that are not there, and another checkout than the code's."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import paths
+
+#: Stands for an account without a home directory, as a container may have.
+HOMELESS = """
+import os, pwd, sys
+os.environ.pop("HOME", None)
+def gone(uid): raise KeyError(uid)
+pwd.getpwuid = gone
+sys.argv = ["kdpipe", *sys.argv[1:]]
+from pipeline.cli import main
+try: main()
+finally: import nltk
+"""
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii", "utf-8"])
+def test_output_is_legible_on_any_terminal(house, encoding: str) -> None:
+    house.computed()
+    said = '"0 \\u00b1 1 \\u2500 \\u2212 \\u4f60"'
+    house.edit("stages/report/run.py", "json.dumps(parts) + chr(10)", said)
+    house.edit("stages/report/run.py", '"report.txt").write_text(' + said + ")", '"report.txt").write_text(' + said + ", encoding='utf-8')")
+    environment = {**house.environment, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-m", "pipeline", "report"], cwd=house.root, env=environment, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    plain = encoding in ("latin-1", "cp1252")
+    shown = "0 \u00b1 1 - - ?" if plain else "0 \u00b1 1 \u2500 \u2212 \u4f60"
+    assert shown.encode(encoding if plain else "utf-8") in done.stdout  # click writes UTF-8 where ASCII is all that is said
+
+
+@pytest.mark.parametrize("verb", [("status",), ("gc",), ("fsck",), ("unpin", "x"), ("run", "report")])
+@pytest.mark.parametrize(
+    ("store", "says"),
+    [("file", "is not a directory"), ("file/below", "is not a directory"), ("link", "is not there"), ("link/below", "is not there")],
+)
+def test_a_store_that_can_be_none_is_one_clear_line(house, verb: tuple[str, ...], store: str, says: str) -> None:
+    (house.root / "file").touch()
+    (house.root / "link").symlink_to("/nowhere/store")
+    house.environment["KDPIPE_STORE"] = store
+    said = house.run(*verb, code=1).stderr
+    assert f"the store {house.root / store}" in said and says in said and "KDPIPE_STORE names a directory" in said
+
+
+def test_a_tilde_is_the_home_directory_wherever_a_place_is_named(house, videos: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(videos, home / "raw")
+    house.environment |= {"HOME": str(home), "KDPIPE_STORE": "~/store", "DATA_ROOT": "~/raw"}
+    house.run("run", "index", "--dataset", "files")
+    assert (home / "store" / "objects").is_dir() and not (house.root / "~").exists()
+    del house.environment["DATA_ROOT"]
+    assert house.status("--dataset", "files", "--data-root", "~/raw")["index"] == "fresh"
+
+
+def test_a_tilde_of_nobody_stays_as_it_is() -> None:
+    assert paths.expanded("~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")
+
+
+def test_an_account_without_a_home_directory_will_do(house) -> None:
+    for words in (("run", "index"), ("status",)):
+        done = subprocess.run(
+            [sys.executable, "-c", HOMELESS, *words], cwd=house.root, env=house.environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_in_another_checkout_the_code_says_whose_it_is(house, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    (other / "pipeline" / "cli").mkdir(parents=True)
+    (other / "pipeline" / "cli" / "__init__.py").touch()
+    (other / "setup.cfg").touch()
+    (other / "below").mkdir()
+    code = f"import sys; sys.path[:1] = [{str(house.root)!r}]; from pipeline.cli import main; main()"
+
+    def kdpipe(where: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        environment = {**house.environment, **environment}
+        return subprocess.run([sys.executable, "-c", code, *words], cwd=where, env=environment, capture_output=True, text=True, timeout=60)
+
+    for where in (other, other / "below"):
+        done = kdpipe(where, "status", "--seeds", "2")
+        assert done.returncode == 1 and f"runs the code of {house.root}" in done.stderr and f"make -C {other} setup" in done.stderr
+    (other / ".venv" / "bin").mkdir(parents=True)
+    (other / ".venv" / "bin" / "kdpipe").touch()
+    assert f"{other}/.venv/bin/kdpipe status --seeds 2" in kdpipe(other, "status", "--seeds", "2").stderr
+    assert kdpipe(other, "status", KDPIPE_CHECKOUT=str(house.root)).returncode == 0
+    assert kdpipe(tmp_path, "status").returncode == 0
+    assert kdpipe(tmp_path, "status", KDPIPE_CHECKOUT=str(other)).returncode == 1
