@@ -83,3 +83,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean '{close[0]}'?"
     return "known: " + ", ".join(names) if names else ""
+
+
+def some(names: Iterable[object], most: int = 5) -> str:
+    """The first few names, and how many more there are: an error never lists thousands."""
+    all_of_them = [str(name) for name in names]
+    more = f" … and {len(all_of_them) - most:,} more" if len(all_of_them) > most else ""
+    return ", ".join(all_of_them[:most]) + more

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from cache.errors import KdpipeError
+from cache.errors import KdpipeError, some
 from pipeline.cli.session import Session, session_options
 from pipeline.progress import Bars
 from pipeline.resolve import resolve
@@ -77,8 +77,6 @@ def _opened(session: Session, text: str) -> Any:
 
 
 def _lines(found: Any, first: str, second: str, per_id: bool, top: int) -> list[str]:
-    from stages.imported.ids import some
-
     lines = []
     for ids, text in ((found.only_first, first), (found.only_second, second)):
         if ids:
