@@ -30,7 +30,7 @@ def plain_file(path: Path, name: str = "", *, most: int = 0, hint: str = "") -> 
     try:
         found = path.stat()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise DataError(f"{name}: {_why(error)}", hint=hint) from error
+        raise DataError(f"{name} cannot be read: {_why(error)}", hint=hint) from error
     if not stat.S_ISREG(found.st_mode):
         what = next((what for is_one, what in KINDS if is_one(found.st_mode)), "something else")
         raise DataError(f"{name} is {what}, not a file", hint=hint)
@@ -45,7 +45,7 @@ def read_bytes(path: Path, name: str = "", *, most: int = TEXT_BYTES, hint: str 
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"{name or path}: {_why(error)}", hint=hint) from error
+        raise DataError(f"{name or path} cannot be read: {_why(error)}", hint=hint) from error
 
 
 def read_text(path: Path, name: str = "", *, most: int = TEXT_BYTES, hint: str = "") -> str:

@@ -17,7 +17,7 @@ from cache.errors import DataError
 from cache.given import plain_file
 from cache.npy import open_npy
 from stages.imported.hdf5 import open_hdf5
-from stages.imported.rows import LARGEST, Bars, FloatArray, Source, float32
+from stages.imported.rows import Bars, FloatArray, Source, float32
 
 
 def open_source(path: Path, kind: str = "", array: str = "", ids_array: str = "ids") -> Source:
@@ -57,8 +57,6 @@ class Tree(Source):
         found = open_npy(file, hint="copy it again")
         if not found.ndim:
             raise DataError(f"{file} holds one number, not the features of a video")
-        if found.nbytes > LARGEST:
-            raise DataError(f"{file} is {found.nbytes:,} bytes large: too much for the features of one video")
         return found
 
 
