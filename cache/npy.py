@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 from cache.errors import DataError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 LARGEST = 1 << 28
 MAGIC = b"\x93NUMPY"
 #: What numpy raises on headers that are damaged or mean harm.
-UNREADABLE = (OSError, EOFError, ValueError, TypeError, ArithmeticError, LookupError, SyntaxError, MemoryError, RecursionError)
+UNREADABLE = (OSError, EOFError, ValueError, TypeError, ArithmeticError, LookupError, SyntaxError, TokenError, MemoryError, RecursionError)
 
 
 def open_npy(path: Path, name: str = "", *, hint: str = "") -> npt.NDArray[Any]:

@@ -102,7 +102,7 @@ def read_vocabulary(root: Path, file: str) -> dict[int, str]:
     try:
         return _labels(reader, file)
     except csv.Error as error:
-        raise DataError(f"{file}, line {reader.line_num}: {error}", hint=HINT) from error
+        raise DataError(f"{file}, line {reader.reader.line_num}: {error}", hint=HINT) from error
 
 
 def _labels(reader: csv.DictReader[str], file: str) -> dict[int, str]:

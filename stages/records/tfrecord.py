@@ -25,7 +25,7 @@ TAIL = struct.Struct("<I")
 MASK_DELTA = 0xA282EAD8
 BUFFER = 1 << 20
 #: A record of more bytes is no video: those of YouTube-8M have 350 kB. Parsed, hostile ones take 75 times as much memory.
-LARGEST = 8 << 20
+LARGEST = 4 << 20
 #: Beginnings of files that people mistake for TFRecords.
 FOREIGN = {b"\x1f\x8b": "a gzip file", b"PK": "a zip archive", b"\x89HDF": "an HDF5 file", b"<": "a web page", b"\x80": "a pickle"}
 
