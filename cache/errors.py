@@ -94,3 +94,10 @@ def nearest(name: str, known: Iterable[str], *, most: int = 1) -> str:
     if len(names) <= LISTED:
         return "known: " + ", ".join(names) if names else ""
     return f"the nearest of {len(names)}: " + ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0.0))
+
+
+def some(names: Iterable[object], most: int = 5) -> str:
+    """The first few names, and how many more there are: an error never lists thousands."""
+    all_of_them = [str(name) for name in names]
+    more = f" … and {len(all_of_them) - most:,} more" if len(all_of_them) > most else ""
+    return ", ".join(all_of_them[:most]) + more

@@ -23,10 +23,18 @@ from cache.fletcher32 import SIZE, fletcher32
 
 FloatArray = npt.NDArray[np.float32]
 
+#: What h5py raises on files that are damaged or hold what it cannot read.
+UNREADABLE = (OSError, RuntimeError, LookupError, ValueError, TypeError, ArithmeticError, MemoryError)
 #: Small rows are held back until they are so much together.
 HELD_BYTES = 1 << 20
 #: After how many bytes the disk is told to begin.
 WRITEBACK_BYTES = 64 << 20
+
+
+def hdf5_error(what: str, error: BaseException, hint: str = "") -> DataError:
+    """An error of h5py as one of ours: ``what``, and the library's reason in one line."""
+    why = " ".join(str(error).split())[:200] or type(error).__name__
+    return DataError(f"{what}: {why}", hint=hint)
 
 
 class FeatureWriter:

@@ -20,10 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.errors import DataError
+from cache.given import plain_file, read_bytes, read_text
 
 MAGIC = 0xDB4775248B80FB57
 FOOTER = 48
 TRAILER = 5
+#: Bytes of the largest index that is read; those of published networks have some 10 kB. Axes of a tensor.
+LARGEST_INDEX, MOST_AXES = 16 << 20, 32
+FILES = "a checkpoint is PREFIX.index with PREFIX.data-00000-of-00001"
 DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", 10: "?", 19: "<f2"}
 MASK_DELTA = 0xA282EAD8
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -54,19 +58,24 @@ def read_checkpoint(path: Path) -> dict[str, npt.NDArray[Any]]:
     """
     prefix = checkpoint_prefix(path)
     shards, entries = read_index(prefix.with_name(prefix.name + ".index"))
+    _refuse_overlaps(path, entries)
     return {name: _tensor(prefix, shards, name, entry) for name, entry in entries.items()}
+
+
+def _refuse_overlaps(path: Path, entries: dict[str, Entry]) -> None:
+    """Raise DataError if two tensors take the same bytes: together they could be larger than any memory."""
+    end, before = (-1, 0), ""
+    for name, entry in sorted(entries.items(), key=lambda item: (item[1].shard, item[1].offset, item[1].size)):
+        if (entry.shard, entry.offset) < end and entry.size:
+            raise DataError(f"{path}: {name} and {before} take the same bytes")
+        end, before = max(end, (entry.shard, entry.offset + entry.size)), name
 
 
 def checkpoint_prefix(path: Path) -> Path:
     """The prefix that ``path`` means; the folder's file ``checkpoint`` names the latest one."""
     if not path.is_dir():
         return path.with_suffix("") if path.suffix == ".index" else path
-    try:
-        text = (path / "checkpoint").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path / 'checkpoint'} cannot be read: {error}", hint="name the checkpoint itself: FOLDER/model.ckpt-<step>"
-        ) from error
+    text = read_text(path / "checkpoint", most=1 << 20, hint="name the checkpoint itself: FOLDER/model.ckpt-<step>")
     named = re.search(r'^model_checkpoint_path: "(.+)"\s*$', text, re.MULTILINE)
     if named is None:
         raise DataError(f"{path / 'checkpoint'} names no checkpoint", hint="name the checkpoint itself: FOLDER/model.ckpt-<step>")
@@ -75,21 +84,28 @@ def checkpoint_prefix(path: Path) -> Path:
 
 def read_index(path: Path) -> tuple[int, dict[str, Entry]]:
     """Number of shards, and where every tensor lies, from an ``.index`` file."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error}", hint="a checkpoint is PREFIX.index with PREFIX.data-00000-of-00001") from error
+    data = read_bytes(path, most=LARGEST_INDEX, hint=FILES)
     if len(data) < FOOTER or struct.unpack("<Q", data[-8:])[0] != MAGIC:
         raise DataError(f"{path} is no TensorFlow checkpoint index, or its end is missing")
     try:
         _, _, offset, size = _varints(data[-FOOTER:-8], 4)
-        rows = [row for _, handle in _block(path, data, offset, size) for row in _block(path, data, *_varints(handle, 2))]
-        header, entries = dict(_fields(rows[0][1])), {key.decode(): _entry(path, key.decode(), value) for key, value in rows[1:]}
+        rows = list(_rows(path, data, [_varints(handle, 2) for _, handle in _block(path, data, offset, size)]))
+        header, entries = _numbers(rows[0][1]), {key.decode(): _entry(path, key.decode(), value) for key, value in rows[1:]}
     except (IndexError, ValueError, struct.error) as error:
         raise DataError(f"{path} is damaged: {error}") from error
     if rows[0][0] != b"" or header.get(2, 0) != 0:
         raise DataError(f"{path}: no header for a little-endian checkpoint")
-    return int(header.get(1, 1)), entries
+    return header.get(1, 1), entries
+
+
+def _rows(path: Path, data: bytes, blocks: list[list[int]]) -> Iterator[tuple[bytes, bytes]]:
+    """The rows of all blocks, which lie one behind the other: one named again and again would take any memory."""
+    end = 0
+    for offset, size in blocks:
+        if offset < end:
+            raise DataError(f"{path}: the block at offset {offset} overlaps the one before")
+        end = offset + size
+        yield from _block(path, data, offset, size)
 
 
 def _block(path: Path, data: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
@@ -114,33 +130,32 @@ def _block(path: Path, data: bytes, offset: int, size: int) -> Iterator[tuple[by
 def _entry(path: Path, name: str, value: bytes) -> Entry:
     """Where the tensor ``name`` lies, from its BundleEntryProto."""
     shape: list[int] = []
-    numbers: dict[int, Any] = {}
     for number, content in _fields(value):
         if number == 2:
-            shape = [int(dict(_fields(dim)).get(1, 0)) for kind, dim in _fields(content) if kind == 2]
-        else:
-            numbers[number] = content
-    if 7 in numbers:
+            shape = [_numbers(_message(dim)).get(1, 0) for kind, dim in _fields(_message(content)) if kind == 2]
+    numbers = _numbers(value)
+    if any(number == 7 for number, _ in _fields(value)):
         raise DataError(f"{path}: {name} is a partitioned variable, which is not supported")
     kind = DTYPES.get(numbers.get(1, 0))
     if kind is None:
         raise DataError(f"{path}: {name} has the data type {numbers.get(1, 0)}, which is not supported")
     entry = Entry(kind, tuple(shape), numbers.get(3, 0), numbers.get(4, 0), numbers.get(5, 0), numbers.get(6, 0))
-    if math.prod(shape) * np.dtype(kind).itemsize != entry.size:
+    if len(shape) > MOST_AXES or math.prod(shape) * np.dtype(kind).itemsize != entry.size:
         raise DataError(f"{path}: {name} of shape {shape} cannot take {entry.size} bytes")
     return entry
 
 
 def _tensor(prefix: Path, shards: int, name: str, entry: Entry) -> npt.NDArray[Any]:
     path = prefix.with_name(f"{prefix.name}.data-{entry.shard:05d}-of-{shards:05d}")
+    there = plain_file(path, str(path), hint=FILES)
+    if entry.offset + entry.size > there:
+        raise DataError(f"{path} ends inside {name} (offset {entry.offset}, {entry.size} bytes)")
     try:
         with path.open("rb") as file:
             file.seek(entry.offset)
             data = file.read(entry.size)
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error}", hint="a checkpoint is PREFIX.index with PREFIX.data-00000-of-00001") from error
-    if len(data) != entry.size:
-        raise DataError(f"{path} ends inside {name} (offset {entry.offset}, {entry.size} bytes)")
+        raise DataError(f"{path} cannot be read: {error}", hint=FILES) from error
     if masked_crc(data) != entry.crc:
         raise DataError(f"{path}: {name} at offset {entry.offset} is damaged (checksum)")
     return np.frombuffer(data, entry.dtype).reshape(entry.shape)
@@ -165,6 +180,17 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
         if place > len(data):
             raise ValueError("a field ends beyond its message")
         yield tag >> 3, content
+
+
+def _numbers(data: bytes) -> dict[int, int]:
+    """The numbers of a message by their fields; the last of a field counts."""
+    return {number: content for number, content in _fields(data) if isinstance(content, int)}
+
+
+def _message(content: Any) -> bytes:
+    if not isinstance(content, bytes):
+        raise ValueError("a number where a message belongs")
+    return content
 
 
 def _varints(data: bytes, count: int) -> list[int]:

@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.float32]
 
 
 class Features(Protocol):
-    """Rows by number, and their ids; :class:`stages.imported.source.Source` is one."""
+    """Rows by number, and their ids; :class:`stages.imported.rows.Source` is one."""
 
     @property
     def ids(self) -> list[str]: ...

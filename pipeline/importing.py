@@ -11,7 +11,8 @@ from cache.errors import DataError
 from pipeline.imports import KINDS, Import
 from pipeline.paths import expanded
 from stages.imported.ids import Match, match
-from stages.imported.source import ARRAYS, AXES, open_source, restored
+from stages.imported.rows import ARRAYS, AXES, Source, restored
+from stages.imported.source import open_source
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Offer:
 
     kind: str
     path: Path
+    layout: str
     array: str
     dtype: str
     shape: tuple[int, ...]
@@ -35,7 +37,7 @@ class Offer:
     @property
     def lines(self) -> list[str]:
         """What it is, for people."""
-        said = [f"{self.kind}: {self.path}", f"  {self.array or 'npy files'}: {self.dtype} {[len(self.ids), *self.shape]}"]
+        said = [f"{self.kind}: {self.path}", f"  {self.layout}: {self.dtype} {[len(self.ids), *self.shape]}"]
         if self.dtype.lstrip("<>=") != "float32":
             said.append(f"  {self.dtype} is converted to float32")
         if self.restored != self.shape:
@@ -94,26 +96,26 @@ def _agree(one: tuple[str, tuple[int, ...]], other: tuple[str, tuple[int, ...]])
 
 def _offer(path: Path, kind: str, array: str, ids_array: str) -> Offer:
     with open_source(path, kind, array, ids_array) as source:
-        kind = kind or _kind(path, source.array, source.shape)
+        kind = kind or _kind(path, source)
         if restored(kind, source.shape) is None:
             axes = {2: "clips and width", 3: "clips, frames and width"}[AXES[kind]]
             raise DataError(
                 f"{path}: rows of the shape {list(source.shape)} are no {kind} features: those have {axes}",
                 hint="is it the other kind? --kind says so",
             )
-        return Offer(kind, path, source.array, source.dtype, source.shape, tuple(source.ids))
+        return Offer(kind, path, source.layout, source.array, source.dtype, source.shape, tuple(source.ids))
 
 
-def _kind(path: Path, array: str, shape: tuple[int, ...]) -> str:
-    """Told by the array's name, the file's name, or for npy the axes."""
+def _kind(path: Path, source: Source) -> str:
+    """Told by the array's name, the file's name, or for one array a video the axes."""
     for kind in KINDS:
-        if ARRAYS[kind] == array:
+        if ARRAYS[kind] == source.array:
             return kind
     named = [kind for kind in KINDS if kind in path.name.lower()]
     if len(named) == 1:
         return named[0]
-    if not array:
+    if source.layout != source.array:
         for kind in KINDS:
-            if AXES[kind] == len(shape):
+            if AXES[kind] == len(source.shape):
                 return kind
     raise DataError(f"{path}: are these appearance or motion features?", hint="--kind appearance, or --kind motion")

@@ -15,7 +15,7 @@ from cache.errors import DataError
 
 #: The one key of the metadata: safetensors writes several keys in no certain order.
 KEY = "kdpipe"
-LONGEST_HEADER = 100_000_000
+LONGEST_HEADER = 16 << 20
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from cache.errors import KdpipeError
+from cache.errors import KdpipeError, some
 from pipeline import paths
 from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, session_options
@@ -78,8 +78,6 @@ def _opened(session: Session, text: str) -> Any:
 
 
 def _lines(found: Any, first: str, second: str, per_id: bool, top: int) -> list[str]:
-    from stages.imported.ids import some
-
     lines = []
     for ids, text in ((found.only_first, first), (found.only_second, second)):
         if ids:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from cache.errors import ConfigError, KdpipeError, ToleranceError
+from cache.errors import ConfigError, KdpipeError, ToleranceError, some
 from cache.ledger import Ledger
 from cache.record import Record
 from pipeline import imports
@@ -129,8 +129,6 @@ def _clips(session: Session) -> int:
 
 
 def _ids_lines(found: Any) -> list[str]:
-    from stages.imported.ids import some
-
     rule = {"prefix": " (without 'video' or 'vid')", "escaped": " (file names unescaped)"}.get(found.rule, "")
     lines = [f"  ids: {len(found.rows)} of the dataset's {len(found.rows) + len(found.missing)} videos have a row{rule}"]
     lines += [f"  missing: {len(found.missing)} ({some(found.missing)})"] if found.missing else []

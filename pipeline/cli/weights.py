@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from cache.errors import ConfigError, DataError
+from cache.errors import ConfigError, DataError, some
 from cache.store import Store
 from pipeline import imports, paths
 from pipeline.cli.options import LOOK
@@ -167,11 +167,11 @@ def _told(facts: dict[str, Any], backbone: str) -> Iterator[tuple[str, str]]:
     yield "backbone", named + (", every entry fits" if backbone else "")
     yield "layout", _layout(facts)
     if facts["left_out"]:
-        yield "left out", f"{len(facts['left_out'])} entries that are not the backbone's: {_first(facts['left_out'])}"
+        yield "left out", f"{len(facts['left_out'])} entries that are not the backbone's: {some(facts['left_out'], SHOWN)}"
     yield "numbers", ", ".join(f"{kind} ({count} entries)" for kind, count in facts["dtypes"].items())
     yield "parameters", f"{facts['parameters'] / 1e6:.2f} M"
     bad = facts["not_finite"]
-    yield "values", f"{sum(bad.values())} NaN or infinite in {len(bad)} entries: {_first(list(bad))}" if bad else "all finite"
+    yield "values", f"{sum(bad.values())} NaN or infinite in {len(bad)} entries: {some(bad, SHOWN)}" if bad else "all finite"
 
 
 def _known(facts: dict[str, Any]) -> str:
@@ -203,11 +203,6 @@ def _layout(facts: dict[str, Any]) -> str:
     return ", ".join(
         [*parts, "with counters of batches" if facts["counters"] else "without counters of batches (older than PyTorch 0.4.1)"]
     )
-
-
-def _first(names: list[str]) -> str:
-    more = f" … and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 # -- import -----------------------------------------------------------------------------------------------------------
@@ -249,7 +244,7 @@ def import_weights(file: Path, name: str, backbone: str, position: bool, force: 
         return
     click.echo(f"{'imported' if new else 'was imported already'}: {target.stem}, {_network(examined.facts())}, {size_text(len(data))}")
     if examined.left_out:
-        click.echo(f"left out: {len(examined.left_out)} entries that are not the backbone's: {_first(list(examined.left_out))}")
+        click.echo(f"left out: {len(examined.left_out)} entries that are not the backbone's: {some(examined.left_out, SHOWN)}")
     click.echo(f"{target}\nsha256 {facts['sha256']}\nuse it:")
     click.echo(f"  {_use(examined.backbone, short)}")
 

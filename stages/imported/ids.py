@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from cache.errors import DataError
+from cache.errors import DataError, some
 from cache.names import escape, unescape
 
 #: MSVD-QA calls video 7 "vid7", MSRVTT-QA "video7"; their annotations and the published feature files say 7.
@@ -64,11 +64,6 @@ def match(found: Sequence[str], wanted: Sequence[str], rule: str = "auto") -> Ma
         tuple(id for id in rows if id not in known),
         rule,
     )
-
-
-def some(ids: Sequence[str], most: int = 5) -> str:
-    """The first few ids, and how many more there are."""
-    return ", ".join(ids[:most]) + (f" and {len(ids) - most} more" if len(ids) > most else "")
 
 
 def _rows(found: Sequence[str], rule: Callable[[str], str]) -> dict[str, int]:

@@ -16,7 +16,8 @@ from cache.errors import DataError
 from cache.hdf5 import FeatureWriter
 from cache.stage import Context
 from stages.imported.ids import Match, match
-from stages.imported.source import ARRAYS, FloatArray, Source, Unpacked, digest, open_source, restored, signature
+from stages.imported.rows import ARRAYS, FloatArray, Source, Unpacked, restored
+from stages.imported.source import digest, open_source, signature
 
 
 class Rows(Protocol):

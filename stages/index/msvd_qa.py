@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cache.errors import nearest
+from cache.given import read_bytes
 from stages.index.annotations import FILES, SPLITS, Problems, read_questions, require, videos_of
 from stages.index.dataset import Dataset, Layout
 
 FOLDER = "YouTubeClips"
 MAPPING = "youtube_mapping.txt"
+MOST_BYTES = 16 << 20
 #: The name may begin with "-" and hold "_"; it names a file, so it may not leave its folder.
-LINE = re.compile(r"(?P<name>[^\s/\\]+) vid(?P<number>[0-9]+)")
+LINE = re.compile(r"(?P<name>[^\s/\\]+) vid(?P<number>[0-9]{1,18})")
 
 
 def sources(root: Path) -> Iterator[str]:
@@ -66,7 +68,8 @@ def read_mapping(root: Path) -> dict[int, str]:
 
 
 def _lines(root: Path) -> list[str]:
-    return [line.strip() for line in (root / MAPPING).read_bytes().decode("utf-8-sig", "surrogateescape").split("\n")]
+    data = read_bytes(root / MAPPING, MAPPING, most=MOST_BYTES)
+    return [line.strip() for line in data.decode("utf-8-sig", "surrogateescape").split("\n")]
 
 
 def _path(name: str) -> str:

@@ -10,6 +10,7 @@ are told apart by a folder called ``frame`` or ``video``.
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from cache.errors import DataError
+from cache.given import read_text
+from cache.npy import open_npy
 from stages.index.annotations import Problems
 from stages.index.dataset import Dataset, Layout, Video
 
@@ -25,6 +28,7 @@ PARTITIONS = ("train", "validate", "test")
 NAME = re.compile(r"(?P<partition>train|validate|test)[^/]*\.tfrecord")
 VOCABULARY = "vocabulary.csv"
 EIGENVALUES = "eigenvals.npy"
+MOST_BYTES = 16 << 20
 LEVELS = ("frame", "video")
 HINT = "docs/DATASETS.md shows what is expected"
 
@@ -85,10 +89,7 @@ def read_eigenvalues(root: Path, file: str) -> list[float]:
     """The eigenvalues of the whitening, descending. Raises DataError if the file holds anything else."""
     import numpy as np
 
-    try:
-        values = np.load(root / file, allow_pickle=False).astype(np.float32).ravel()
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{file}: {error}", hint="expected the float array of the public archive yt8m_pca") from error
+    values = open_npy(root / file, file, hint="expected the float array of the public archive yt8m_pca").astype(np.float32).ravel()
     if not len(values) or not np.isfinite(values).all() or (values < 0).any() or (np.diff(values) > 0).any():
         raise DataError(f"{file}: eigenvalues are finite, not negative, and descend", hint="expected the array of the archive yt8m_pca")
     return [float(value) for value in values]
@@ -96,21 +97,28 @@ def read_eigenvalues(root: Path, file: str) -> list[float]:
 
 def read_vocabulary(root: Path, file: str) -> dict[int, str]:
     """Label -> name, from the columns ``Index`` and ``Name``. Raises DataError that names file and line."""
+    text = io.StringIO(read_text(root / file, file, most=MOST_BYTES, hint=HINT), newline="")
+    reader = csv.DictReader(text, strict=True)
+    try:
+        return _labels(reader, file)
+    except csv.Error as error:
+        raise DataError(f"{file}, line {reader.reader.line_num}: {error}", hint=HINT) from error
+
+
+def _labels(reader: csv.DictReader[str], file: str) -> dict[int, str]:
     problems = Problems()
     names: dict[int, str] = {}
-    with (root / file).open(encoding="utf-8-sig", errors="replace", newline="") as text:
-        reader = csv.DictReader(text)
-        missing = {"Index", "Name"} - set(reader.fieldnames or ())
-        if missing:
-            raise DataError(f"{file}, line 1: no column {', '.join(sorted(missing))}", hint=HINT)
-        for row in reader:
-            index = (row["Index"] or "").strip()
-            if not (index.isascii() and index.isdigit() and len(index) < 7):
-                problems.add(file, f"line {reader.line_num}", f"column 'Index': expected a label, found {index[:40]!r}")
-            elif int(index) in names:
-                problems.add(file, f"line {reader.line_num}", f"label {index} stands twice")
-            else:
-                names[int(index)] = row["Name"] or ""
+    missing = {"Index", "Name"} - set(reader.fieldnames or ())
+    if missing:
+        raise DataError(f"{file}, line 1: no column {', '.join(sorted(missing))}", hint=HINT)
+    for row in reader:
+        index = (row["Index"] or "").strip()
+        if not (index.isascii() and index.isdigit() and len(index) < 7):
+            problems.add(file, f"line {reader.line_num}", f"column 'Index': expected a label, found {index[:40]!r}")
+        elif int(index) in names:
+            problems.add(file, f"line {reader.line_num}", f"label {index} stands twice")
+        else:
+            names[int(index)] = row["Name"] or ""
     problems.raise_if_any()
     if not names:
         raise DataError(f"{file} holds no label", hint=HINT)

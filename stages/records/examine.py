@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cache.digest import digest_file
+from cache.errors import DataError
+from cache.given import plain_file
 from cache.memo import DigestMemo
 from stages.records.example import parse_example, parse_sequence_example
 from stages.records.tfrecord import Damage, read_records
@@ -26,11 +28,11 @@ def examine(look: Look) -> dict[str, Any]:
     path = Path(look.path)
     facts: dict[str, Any] = {"state": "ok", "reason": ""}
     try:
-        facts["size"] = path.stat().st_size
+        facts["size"] = plain_file(path)
         facts["digest"] = _memo(look.memo).digest(path) if look.memo else digest_file(path)
         return facts | _records(path, look.decode)
-    except FileNotFoundError:
-        return facts | {"state": "missing", "reason": "the file is not there"}
+    except DataError as error:
+        return facts | {"state": "failed" if path.exists() else "missing", "reason": error.message}
     except OSError as error:
         return facts | {"state": "failed", "reason": f"the file cannot be read: {error.strerror}"}
 

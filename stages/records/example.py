@@ -22,6 +22,8 @@ from stages.records.wire import BYTES, FIXED32, VARINT, WireError, encode_varint
 
 Bytes = npt.NDArray[np.uint8]
 KINDS = {1: "bytes", 2: "float", 3: "int64"}
+#: More lists than this are no example; looking at millions would take minutes.
+MOST_NAMES = 10_000
 NUMBERS = {kind: number for number, kind in KINDS.items()}
 
 
@@ -103,7 +105,10 @@ def _join(data: bytes, parts: list[tuple[int, int]]) -> Span:
 
 def _entries(data: bytes, start: int, end: int) -> Iterator[tuple[str, Span]]:
     """Key and value of every map entry."""
-    for begin, stop in _parts(data, start, end, 1):
+    parts = _parts(data, start, end, 1)
+    if len(parts) > MOST_NAMES:
+        raise WireError(f"byte {start}: {len(parts):,} names are more than an example has")
+    for begin, stop in parts:
         keys = _parts(data, begin, stop, 1)
         key = data[slice(*keys[-1])] if keys else b""
         try:

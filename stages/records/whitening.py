@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.errors import DataError
+from cache.npy import open_npy
 
 Floats = npt.NDArray[np.float32]
 EPSILON = 1e-4
@@ -47,12 +48,8 @@ class Whitening:
     @classmethod
     def load(cls, folder: Path, width: int, prefix: str = "") -> Whitening:
         """Read :meth:`save`, or the public archive, for ``width`` outputs. Raises DataError if it does not fit."""
-        arrays = []
-        for name in FILES:
-            try:
-                arrays.append(np.load(folder / f"{prefix}{name}", allow_pickle=False).astype(np.float32))
-            except (OSError, ValueError) as error:
-                raise DataError(f"{folder / name}: {error}", hint=f"expected {', '.join(FILES)} as in the public archive") from error
+        hint = f"expected {', '.join(FILES)} as in the public archive"
+        arrays = [open_npy(folder / f"{prefix}{name}", hint=hint).astype(np.float32) for name in FILES]
         mean, values, vectors = arrays[0].ravel(), arrays[1].ravel(), arrays[2].T
         if vectors.ndim != 2 or not len(mean) == len(vectors) or min(len(values), vectors.shape[1]) < width:
             raise DataError(

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from cache.errors import ConfigError, DataError, nearest
+from cache.npy import open_npy
 from systems.fewerframes.packed import Packed, pack
 
 LOW, HIGH = -2.0, 2.0
@@ -50,18 +51,15 @@ def load_eigenvalues(path: Path, width: int = 1024) -> npt.NDArray[np.float32]:
     Raises DataError if the file is missing, no such array, or holds values that cannot be eigenvalues of a covariance.
     """
     hint = "reverse whitening needs eigenvals.npy of the public yt8m_pca archive; without it choose normalisation: l2 or none"
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: no eigenvalues can be read: {error}", hint=hint) from error
-    values = np.asarray(values, np.float32)
+    values = open_npy(path, hint=hint)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1 or len(values) < width:
         raise DataError(f"{path}: eigenvalues of shape {values.shape}, expected ({width},) or more, or ({width},1) or more", hint=hint)
-    if not np.isfinite(values[:width]).all() or (values[:width] < 0).any():
+    values = np.asarray(values[:width], np.float32)
+    if not np.isfinite(values).all() or (values < 0).any():
         raise DataError(f"{path}: eigenvalues must be finite and not negative", hint=hint)
-    return np.ascontiguousarray(values[:width])
+    return np.ascontiguousarray(values)
 
 
 @dataclass(frozen=True)

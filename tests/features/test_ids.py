@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cache.errors import DataError
-from stages.imported.ids import match, some
+from cache.errors import DataError, some
+from stages.imported.ids import match
 
 TEXTS = st.lists(st.text(min_size=1, max_size=4), unique=True, min_size=1, max_size=8)
 
@@ -54,4 +54,4 @@ def test_a_named_rule_is_the_only_one_tried() -> None:
 
 
 def test_long_lists_are_shown_shortly() -> None:
-    assert some(["a", "b"]) == "a, b" and some([*"abcdefg"]) == "a, b, c, d, e and 2 more"
+    assert some(["a", "b"]) == "a, b" and some([*"abcdefg"]) == "a, b, c, d, e … and 2 more"

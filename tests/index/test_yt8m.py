@@ -98,13 +98,13 @@ def test_eigenvalues_beside_the_shards_are_noted(tree: Path) -> None:
 @pytest.mark.parametrize("values", [[], [1.0, 2.0], [1.0, -1.0], [float("nan")]])
 def test_eigenvalues_that_are_none_are_refused(values: list[float], tree: Path) -> None:
     np.save(tree / "eigenvals.npy", np.array(values))
-    with pytest.raises(DataError, match=r"eigenvals\.npy: "):
+    with pytest.raises(DataError, match=r"eigenvals\.npy(: eigenvalues are| does not hold an array of)"):
         read(tree)
 
 
 def test_a_file_of_eigenvalues_that_is_no_array_is_refused(tree: Path) -> None:
     (tree / "eigenvals.npy").write_text("not an array")
-    with pytest.raises(DataError, match=r"eigenvals\.npy: .*\n.*public archive"):
+    with pytest.raises(DataError, match=r"eigenvals\.npy is no npy file.*\n.*public archive"):
         read(tree)
 
 

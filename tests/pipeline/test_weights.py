@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import pickle
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -187,6 +190,71 @@ def test_code_in_a_file_is_not_run(store: Path, tmp_path: Path, verb: str) -> No
         with pytest.raises(DataError):
             run(verb, file)
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["zip", "before 1.6"])
+@pytest.mark.parametrize(
+    ("inside", "name"),
+    [
+        (argparse.Namespace(lr=0.1), "argparse.Namespace"),
+        (np.float64(0.3), r"numpy\._core\.multiarray\.scalar"),
+        (nn.Linear(2, 2), "torch.nn.modules.linear.Linear"),
+        (Path("x"), "pathlib.PosixPath"),
+    ],
+    ids=["arguments", "a number of numpy", "a module", "a path"],
+)
+def test_the_class_for_which_a_file_is_refused_is_named(inside: Any, name: str, old: bool, tmp_path: Path) -> None:
+    file = tmp_path / "best.pth"
+    torch.save({"state_dict": {"a": torch.ones(2)}, "best": inside}, file, _use_new_zipfile_serialization=not old)
+    with pytest.raises(DataError, match=rf"best.pth is not tensors alone: it needs {name}, .*\n  if you trust .*weights_only=False"):
+        run("check", file)
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        (
+            {"epoch": 3, "model": {"a": torch.ones(2)}, "optimizer": {"state": {}, "groups": []}},
+            r"the keys epoch \(int\), model \(1 tensors\), optimizer \(2 keys\)\n  are its weights under 'model'\? .*\['model'\]",
+        ),
+        ({f"key{number}": number for number in range(2000)}, r"key0 \(int\), .*key4 \(int\) … and 1,995 more"),
+        ({"state_dict": {"a": 1, "b": {}}}, r"the keys a \(int\), b \(0 keys\) under 'state_dict'"),
+        ([torch.ones(1)], "holds no state dict, but list"),
+        (torch.ones(3, 4), r"holds no state dict, but a tensor \[3, 4\]"),
+        ({}, "holds no state dict, but nothing"),
+        ({"a": torch.ones(1).expand(10**9)}, r"a \[1000000000\] repeats the 4 bytes"),
+        ({"a": torch.ones(2).to_sparse()}, "a is torch.float32, torch.sparse_coo"),
+        ({"a": torch.ones(2, device="meta")}, "on meta: not plain numbers"),
+    ],
+)
+def test_what_a_file_holds_instead_of_a_state_dict_is_named(held: Any, message: str, tmp_path: Path) -> None:
+    torch.save(held, tmp_path / "other.pth")
+    with pytest.raises(DataError, match=rf"other\.pth.*{message}") as caught:
+        run("check", tmp_path / "other.pth")
+    assert len(str(caught.value).replace(str(tmp_path), "")) < 400
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty"),
+        (b"<!doctype html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+        (pickle.dumps({"a": [1]}, 4), "a pickle of protocol 4"),
+    ],
+)
+def test_what_is_no_weights_file_is_called_by_its_name(data: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "x.pth").write_bytes(data)
+    with pytest.raises(DataError, match=rf"x\.pth is not a weights file that can be read safely: .*{message}"):
+        run("check", tmp_path / "x.pth")
+
+
+def test_an_archive_of_compressed_files_is_not_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("resnet/data.pkl", bytes(1 << 20))
+    with pytest.raises(DataError, match=r"x\.zip is no torch file: resnet/data\.pkl inside is compressed\n  .*unpack it"):
+        run("check", tmp_path / "x.zip")
 
 
 # -- import

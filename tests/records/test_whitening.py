@@ -49,7 +49,7 @@ def test_an_archive_that_does_not_fit_is_refused(features: np.ndarray, tmp_path:
     with pytest.raises(DataError, match="do not fit 5 outputs"):
         Whitening.load(tmp_path, 5)
     (tmp_path / FILES[2]).unlink()
-    with pytest.raises(DataError, match=r"eigenvecs\.npy: .*\n.*public archive"):
+    with pytest.raises(DataError, match=r"eigenvecs\.npy cannot be read: .*\n.*public archive"):
         Whitening.load(tmp_path, 4)
 
 

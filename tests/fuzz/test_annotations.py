@@ -1,0 +1,129 @@
+"""Annotations, mappings, vocabularies and eigenvalues of datasets: whatever lies there, it is read or refused by name."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stages.index.annotations import FILES, read_questions
+from stages.index.dataset import id_order
+from stages.index.msvd_qa import MAPPING, read_mapping
+from stages.index.yt8m import EIGENVALUES, VOCABULARY, read_eigenvalues, read_vocabulary
+from tests.fuzz.files import WRONG, refusal, spoilt, truncations
+
+ENTRY = {"id": 0, "video_id": 7, "question": "wer läuft?", "answer": "man"}
+QUESTIONS = json.dumps([ENTRY, {**ENTRY, "id": 1}], ensure_ascii=False).encode()
+
+
+def _npy(values: Any) -> bytes:
+    np.save(buffer := io.BytesIO(), values)
+    return buffer.getvalue()
+
+
+def questions(root: Path) -> Any:
+    for file in FILES.values():
+        if file != "train_qa.json":
+            (root / file).write_bytes(QUESTIONS)
+    found = read_questions(root, lambda id: "")
+    for question in found:
+        id_order(question.video_id)
+        assert json.dumps(question.__dict__, ensure_ascii=False).encode()
+    return found
+
+
+#: file -> (a sound sample, its reader)
+READERS: dict[str, tuple[bytes, Callable[[Path], Any]]] = {
+    "train_qa.json": (QUESTIONS, questions),
+    MAPPING: ("AbCd_1_2 vid1\n-x_ü_3_4 vid12\n".encode(), read_mapping),
+    VOCABULARY: ('Index,Name,More\n0,Game,x\n3,"Vidéo, game",\n'.encode(), lambda root: read_vocabulary(root, VOCABULARY)),
+    EIGENVALUES: (_npy(np.array([4, 2, 1], np.float32)), lambda root: read_eigenvalues(root, EIGENVALUES)),
+}
+EACH = pytest.mark.parametrize("name", READERS)
+
+
+@EACH
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_no_such_file_is_refused(name: str, what: str, tmp_path: Path) -> None:
+    WRONG[what](tmp_path / name)
+    fits = (name == EIGENVALUES and what == "an npy file") or (name == MAPPING and what in ("an empty file",))
+    assert (refusal(tmp_path / name, lambda: READERS[name][1](tmp_path)) is None) <= fits
+
+
+@EACH
+def test_cut_at_any_byte_it_is_read_or_refused(name: str, tmp_path: Path) -> None:
+    sample, read = READERS[name]
+    refused = 0
+    for cut in truncations(sample):
+        (tmp_path / name).write_bytes(cut)
+        refused += refusal(tmp_path / name, lambda: read(tmp_path)) is not None
+    assert refused >= (len(sample) if name in ("train_qa.json", EIGENVALUES) else 10)
+    (tmp_path / name).write_bytes(sample)
+    assert refusal(tmp_path / name, lambda: read(tmp_path)) is None
+
+
+@EACH
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_spoilt_it_is_read_or_refused(name: str, tmp_path: Path, data: st.DataObject) -> None:
+    sample, read = READERS[name]
+    (tmp_path / name).write_bytes(data.draw(spoilt(sample)))
+    refusal(tmp_path / name, lambda: read(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b'[{"video_id": 1' + b"0" * 5000 + b"}]", "entry 0: key 'video_id': expected an integer, found a fraction"),
+        (b'[{"video_id": 99999999999999999999, "question": "q", "answer": "a"}]', "expected an integer, found a fraction"),
+        (b'[{"video_id": NaN, "question": "q", "answer": "a"}]', "found a fraction .NaN"),
+        (b'[{"video_id": 1, "video_id": 2, "question": "q", "answer": "a"}]', "object 1: key 'video_id' stands twice"),
+        (b'[{"video_id": 1, "question": "\\ud800", "answer": "a"}]', r"key 'question' holds half a character: '\\ud800'"),
+        (b"[" * 1_000_000, "nested too deeply"),
+        (b"[" + b"[]," * 6_000_000 + b"[]]", "more than 5,000,000 values"),
+        (b"[" + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"]", "nested too deeply"),
+        ('[{"question": "é"}]'.encode("utf-16"), "byte 0: not UTF-8 text, but UTF-16"),
+    ],
+    ids=["a number of 5000 digits", "20 digits", "NaN", "twice", "half", "arrays", "many", "objects", "UTF-16"],
+)
+def test_hostile_annotations_are_refused_by_place(text: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "train_qa.json").write_bytes(text)
+    error = refusal(tmp_path / "train_qa.json", lambda: questions(tmp_path))
+    assert error is not None
+    with pytest.raises(type(error), match=message):
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        (MAPPING, b"name vid" + b"1" * 5000, "line 1: expected"),
+        (MAPPING, b"\n" * (17 << 20), "too large: 17,825,792 bytes"),
+        (VOCABULARY, b'Index,Name\n0,"Game\n1,Vehicle\n', "line 3: unexpected end of data"),
+        (VOCABULARY, b"Index,Name\n0," + b"x" * 200_000, "line 2: field larger than"),
+        (VOCABULARY, "Index,Name\n0,Vidéo\n".encode("latin-1"), "byte 16: not UTF-8"),
+        (EIGENVALUES, _npy(np.zeros(3, np.float32)).replace(b"(3,)", b"(9999999999999,)"), "is no npy file of numbers, or is cut short"),
+        (EIGENVALUES, _npy(np.array([None])), "is no npy file of numbers"),
+    ],
+)
+def test_hostile_tables_are_refused_by_place(name: str, data: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(data)
+    error = refusal(tmp_path / name, lambda: READERS[name][1](tmp_path))
+    assert error is not None and message in error.message
+
+
+def test_a_sparse_array_larger_than_any_eigenvalues_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / EIGENVALUES
+    data = _npy(np.zeros(3, np.float32))
+    path.write_bytes(data.replace(b"(3,), }" + b" " * 8, b"(100000000,), }"))
+    with path.open("r+b") as file:
+        file.truncate(128 + 4 * 10**8)
+    error = refusal(path, lambda: read_eigenvalues(tmp_path, EIGENVALUES))
+    assert error is not None and "400,000,000 bytes large" in error.message
