@@ -26,7 +26,8 @@ from stages.extract.runtimes.native import compiler
 PACKAGES = ("torch", "av", "h5py", "numpy", "Pillow")
 #: Environment variables that mean something to kdpipe.
 SETTINGS = (
-    "KDPIPE_STORE", "KDPIPE_UPSTREAM", "KDPIPE_DEVICE", "KDPIPE_DATASET", "KDPIPE_SYSTEM", "KDPIPE_VERIFY", "KDPIPE_TRUST", "KDPIPE_CHECKOUT",
+    "KDPIPE_STORE", "KDPIPE_UPSTREAM", "KDPIPE_DEVICE", "KDPIPE_DATASET", "KDPIPE_SYSTEM", "KDPIPE_VERIFY", "KDPIPE_TRUST",
+    "KDPIPE_CHECKOUT",
 )  # fmt: skip
 #: Those of the tests.
 INNER = ("KDPIPE_FAULT", "KDPIPE_FAULT_LOG", "KDPIPE_AUDIT", "KDPIPE_GOLDEN")
