@@ -188,6 +188,10 @@ class Config:
             self._used.update(keys[n] for _, n in found)
             key = keys[max(found)[1]]
             values[name] = _coerce(self._values[key], kinds[name], key, fields[name].metadata.get("choices", ()))
+        for name, value in fixed.items():  # what the graph decides may come from a key that belongs to no stage, such as layout
+            if choices := fields[name].metadata.get("choices", ()):
+                origin = self._values[name].origin if name in self._values else section
+                _coerce(Value(value, origin), kinds[name], name, choices)
         return cls(**{**values, **fixed})
 
     def check_all_known(self) -> None:

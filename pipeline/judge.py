@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache.digest import digest_listing
+from cache.digest import digest_listing, digest_value
 from cache.errors import DataError, StaleInputError, StoreError
 from cache.fingerprint import Fingerprint, Module
 from cache.listing import Listing
-from cache.stage import Node, keyed_params
+from cache.stage import Absent, Node, keyed_params
 from cache.store import Key, Record, Store
 from pipeline import paths, why
 from pipeline.device import default_device, device_class
@@ -72,6 +72,7 @@ class Judge:
         self._states: dict[str, State] = {}
         self._sources: dict[str, dict[str, str]] = {}
         self._listings: dict[str, Listing] = {}
+        self._absent: dict[str, list[Absent]] = {}
         self._light_bytes = LIGHT_BYTES
 
     # -- names of this graph's refs -----------------------------------------------------------------------------------
@@ -257,7 +258,9 @@ class Judge:
             assert root is not None
             module, _, function = node.stage.sources.partition(":")
             try:
-                self._listings[node.name] = Listing(root, getattr(importlib.import_module(module), function)(node.params, root))
+                found = list(getattr(importlib.import_module(module), function)(node.params, root))
+                self._absent[node.name] = [one for one in found if isinstance(one, Absent)]
+                self._listings[node.name] = Listing(root, [one for one in found if not isinstance(one, Absent)])
             except OSError as error:
                 raise DataError(f"{error.filename}: {error.strerror}") from error
         return self._listings[node.name]
@@ -271,7 +274,8 @@ class Judge:
             digest = digest_listing(found)
             if all(self.store.memo.of(stamp) == found[path] for path, stamp in listing):
                 self.store.listings.remember(listing, digest)
-        return digest
+        absent = sorted((one.path, one.why) for one in self._absent[node.name])
+        return digest_value([digest, absent]) if absent else digest
 
     def _digest(self, path: Path) -> str:
         try:
