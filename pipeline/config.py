@@ -4,6 +4,8 @@ Order, later wins: defaults of the parameter records, ``configs/systems/<system>
 ``kdpipe.local.yaml`` in the checkout, ``--set``. A key may be meant for one system alone (``videoqa.teacher.epochs``). In
 the section ``extract.motion`` a key of ``extract`` holds too, unless ``extract.motion`` sets it as late or later. A key that
 nobody asked for is an error that names the nearest known one.
+
+``kdpipe.local.yaml`` may also say where datasets lie (:mod:`pipeline.roots`); ``--data-root`` and ``DATA_ROOT`` come before that.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import yaml
 
 from cache.errors import ConfigError, nearest
 from pipeline import paths
+from pipeline.roots import take_roots
 
 P = TypeVar("P")
 
@@ -117,7 +120,7 @@ class Config:
     ) -> None:
         self.dataset = dataset
         self.system = system
-        self.root = root
+        self.root = root or paths.data_root()
         self._imports = imports or {}
         self._weights = weights or {}
         self._values: dict[str, Value] = {}
@@ -134,6 +137,8 @@ class Config:
         layers[0][1].pop("dataset", None)  # what the system is shown on if no dataset is named: shown_on
         if local.exists():
             mine = {k: v for k, v in read_yaml(local).items() if k not in ("dataset", "system")}
+            roots = take_roots(mine, local, names("datasets"))
+            self.root = self.root or roots.get(dataset)
             layers.append((local.name, mine))
         layers.append(("--set", dict(parse_setting(text) for text in settings)))
         for layer, (origin, values) in enumerate(layers):

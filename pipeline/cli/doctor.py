@@ -180,4 +180,7 @@ def _next(session: Session, tally: Tally | None, problems: list[str]) -> str:
         return "".join(f"\nproblem: {line_text(problem)}" for problem in problems) + f"\n{again}"
     if tally is None:
         return f"nothing stands in the way; next: kdpipe doctor {where} looks at the videos"
+    lack = "".join(filter(None, map(session.graph.lacks, session.graph.select("features"))))
+    if lack:
+        return f"nothing stands in the way, but {session.graph.config.system} has nothing to do here: {lack}"
     return f"nothing stands in the way; next: kdpipe run features {where}"

@@ -7,7 +7,7 @@ import json
 import click
 
 from pipeline.accept import accepted_under
-from pipeline.cli.session import Session, session_options
+from pipeline.cli.session import Session, say_assumed, select, session_options
 from pipeline.runner import run_node
 
 
@@ -15,8 +15,10 @@ from pipeline.runner import run_node
 @session_options
 def report(session: Session) -> None:
     """Print the report: the table, the paired difference, the cost of each network."""
-    judge = session.judge(read_files=True)
-    record, _ = run_node(judge, "report", session.options)
+    (name,) = select(session, ("report",))
+    judge = session.look(read_files=True)
+    record, _ = run_node(judge, name, session.options)
+    say_assumed(judge)
     judge.fingerprint.save()
     files = judge.store.files(record)
     accepted = accepted_under(judge, "report")

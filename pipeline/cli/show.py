@@ -15,7 +15,7 @@ from cache.ledger import Ledger
 from cache.record import Record
 from cache.store import Store
 from pipeline.catalog import Artifact, Catalog
-from pipeline.cli.session import Session, session_options
+from pipeline.cli.session import Session, say_assumed, session_options
 from pipeline.imports import origin
 from pipeline.resolve import Result, resolve
 from pipeline.text import line_text, size_text, time_text
@@ -34,7 +34,9 @@ MEMORY = "peak_rss_mb"
 @session_options
 def show(session: Session, result: str, with_ledger: bool, with_code: bool) -> None:
     """Show RESULT: a node (under the settings given, or its last result), the name of a pin, or the beginning of a key."""
-    found = resolve(session.judge(), result)
+    judge = session.look()
+    found = resolve(judge, result)
+    say_assumed(judge)
     if with_ledger:
         for one in found:
             _show_ledger(session, one)
@@ -53,7 +55,7 @@ def show(session: Session, result: str, with_ledger: bool, with_code: bool) -> N
 
 def _record(session: Session, result: Result) -> Record:
     if result.record is None:
-        raise KdpipeError(f"{result.name} was never made", hint=f"kdpipe run {result.name} {session.arguments()}")
+        raise session.never_made(result.name)
     return result.record
 
 
