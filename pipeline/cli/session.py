@@ -49,12 +49,12 @@ class Session:
         """A judge for who only looks: what is not there now is taken to be as it was; :func:`say_assumed` tells of it."""
         return Judge(self.store, self.graph, device=self.device, read_files=read_files, allow_stale=self.allow_stale, looking=True)
 
-    def never_made(self, name: str) -> KdpipeError:
-        """The error for a node without a result; it names the command that makes one, if there can be one."""
+    def never_made(self, name: str, what: str = "was never made") -> KdpipeError:
+        """The error for a node without a result, or whatever else; it names the command that makes one, if there can be one."""
         lack = self.graph.lacks(name) if name in self.graph.nodes else ""
         if lack:
             return KdpipeError(f"{name} cannot be made: {lack}", hint=possible(self.graph))
-        return KdpipeError(f"{name} was never made", hint=f"kdpipe run {name} {self.arguments()}")
+        return KdpipeError(f"{name} {what}", hint=f"kdpipe run {name} {self.arguments()}")
 
     def over(self, brought: Mapping[str, Import]) -> Session:
         """The same session with these imported features, and the weights that are in the store by now."""

@@ -141,7 +141,8 @@ def _show_ledger(session: Session, result: Result) -> None:
     if not text and published is not None and published.exists():
         text = published.read_text(encoding="utf-8")
     if not text:
-        raise KdpipeError(f"{result.name} has no ledger yet", hint=f"kdpipe run {result.name} {session.arguments()}" if by_node else "")
+        what = "has no ledger yet"
+        raise session.never_made(result.name, what) if by_node else KdpipeError(f"{result.name} {what}")
     ledger = Ledger.parse(text)
     if session.json:
         click.echo(ledger.dump(), nl=False)
