@@ -37,6 +37,7 @@ from cache.bytecode import drop_stale
 from cache.declarations import declarations
 from cache.errors import StoreError
 from cache.normal_form import dump, normal_form, without_type_checking
+from cache.values import VALUE, values
 
 #: Packages of the project; imports of anything else are the environment's business.
 PACKAGES = ("cache", "pipeline", "stages", "systems", "models")
@@ -79,6 +80,7 @@ NEUTRAL = frozenset(
         "cache.transfer",
         "cache.upstream",
         "cache.url",
+        "cache.values",
     }
 )
 
@@ -86,7 +88,7 @@ NEUTRAL = frozenset(
 EVERYWHERE = frozenset({"cache.digest", "cache.ledger"})
 
 #: Raise when the normal form changes: memoised module digests are then computed anew.
-NORMAL_FORM = 3
+NORMAL_FORM = 4
 
 #: Names under which more than functions and classes is listed among a module's definitions.
 TOP = "<module>"
@@ -107,7 +109,8 @@ READERS = frozenset(
 class Module:
     """What the fingerprint knows of one module.
 
-    digest:      of the definitions. definitions: name -> digest of its normal form.
+    digest:      of the definitions. definitions: name -> digest of its normal form; for a name that begins with :data:`VALUE`, which
+                 the digest leaves out, the text of a short value.
     imports:     dotted names that it may import, in the order of the text; not all of them are modules.
     text:        digest of the text as it stands. reads_text: it looks at annotations, docstrings or source at run time.
     uses:        dotted names of imported things that its code speaks of. declares: its own names that depend on a declaration.
@@ -259,6 +262,7 @@ class Fingerprint:
         tree = normal_form(tree, declared)
         definitions: dict[str, str] = {}
         _collect(tree.body, "", definitions, ["package"] if is_package else [])
+        definitions |= values(tree.body)
         return Module(
             digest=_digest_definitions(definitions),
             definitions=definitions,
@@ -408,7 +412,8 @@ def _collect(body: list[ast.stmt], prefix: str, definitions: dict[str, str], res
 
 
 def _digest_definitions(definitions: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(sorted(definitions.items())).encode()).hexdigest()
+    counted = sorted((name, digest) for name, digest in definitions.items() if not name.startswith(VALUE))
+    return hashlib.sha256(json.dumps(counted).encode()).hexdigest()
 
 
 def _digest(text: str) -> str:

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Absent:
+    """What lies where a raw file was looked for and is none (a link into nothing, say); it is keyed by path and reason."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Stage:
     """Declaration of a stage.
 
@@ -36,7 +44,7 @@ class Stage:
     files:    names of parameters that hold a path of an external file (weights, vectors): keyed by content.
     facets:   keyed environment facets that can change its bits: any of ``"device"``, ``"precision"``.
     items:    the stage keeps a layer of items (one entry per media file or frame set).
-    sources:  ``"module:function"``; ``function(params, root) -> Iterator[str]`` yields the paths, relative to the data
+    sources:  ``"module:function"``; ``function(params, root) -> Iterator[str | Absent]`` yields the paths, relative to the data
               root, of the raw files that the stage reads. They are keyed by relative path and content.
     tolerance: name of the parameter that holds the tolerated fraction of lost items, or ``""``.
     modules:  dotted modules reached dynamically (a registry), or the name of a property of the params record that gives

@@ -5,6 +5,8 @@ Order, later wins: defaults of the parameter records, ``configs/systems/<system>
 the section ``extract.motion`` a key of ``extract`` holds too, unless ``extract.motion`` sets it as late or later. A key that
 nobody asked for is an error that names the nearest known ones. Files hold defaults: what cannot matter under the other settings
 (``weights_file`` of shipped weights, ``kd_alpha`` of a student without a teacher) is passed over there; typed, it is an error.
+
+``kdpipe.local.yaml`` may also say where datasets lie (:mod:`pipeline.roots`); ``--data-root`` and ``DATA_ROOT`` come before that.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from cache.option import idle_because, option, settled
 from pipeline import paths
 from pipeline.checked import Value, checked, shown
 from pipeline.flat_yaml import read_lines, read_value
+from pipeline.roots import take_roots
 
 P = TypeVar("P")
 
@@ -99,7 +102,7 @@ class Config:
     ) -> None:
         self.dataset = dataset
         self.system = system
-        self.root = root
+        self.root = root or paths.data_root()
         self._imports = imports or {}
         self._weights = weights or {}
         self._values: dict[str, Value] = {}
@@ -115,7 +118,10 @@ class Config:
         files = [paths.CONFIGS / "systems" / f"{system}.yaml", paths.CONFIGS / "datasets" / f"{dataset}.yaml"]
         layers = [_read(path) for path in files]
         layers[0].pop("dataset", None)  # what the system is shown on if no dataset is named: shown_on
-        layers.append({key: value for key, value in local_file().items() if key not in ("dataset", "system")})
+        mine = {key: value for key, value in local_file().items() if key not in ("dataset", "system")}
+        roots = take_roots(mine, paths.workplace(), names("datasets"))
+        self.root = self.root or roots.get(dataset)
+        layers.append(mine)
         layers.append(dict(parse_setting(text) for text in settings))
         for layer, values in enumerate(layers):
             self._merge(layer, values, [name for name in known_systems if name != system])
@@ -173,6 +179,10 @@ class Config:
                 value = checked(self._values[key], kinds[name], key, fields[name].metadata)
                 if name not in idle:
                     values[name] = value
+        for name, value in fixed.items():  # what the graph decides may come from a key that belongs to no stage, such as layout
+            if fields[name].metadata.get("choices"):
+                origin = self._values[name].origin if name in self._values else section
+                checked(Value(value, origin), kinds[name], name, fields[name].metadata)
         record = settled(cls(**{**values, **fixed}), keep=tuple(fixed))
         for name, field in fields.items():
             other = field.metadata.get("no_more_than")

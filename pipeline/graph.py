@@ -20,6 +20,10 @@ ALIASES = {
 }
 
 
+#: Stage -> what it looks for in a dataset, as the layouts name it (``holds`` of :class:`stages.index.dataset.Layout`).
+NEEDS = {"sample": "videos", "questions": "questions", "ingest": "records"}
+
+
 @dataclass(frozen=True)
 class Graph:
     """Nodes by name, in an order in which every node comes after what it reads."""
@@ -41,6 +45,17 @@ class Graph:
             f"'{target}' is not a target of {self.config.system} on {self.config.dataset}",
             hint=nearest(target, known),
         )
+
+    def lacks(self, name: str) -> str:
+        """Why a node can never be made of this dataset: what a stage above it looks for and the layout does not hold. "" if it can."""
+        index = self.nodes.get("index")
+        modules = getattr(index.params, "modules", ()) if index is not None else ()
+        if not modules or name not in self.nodes:
+            return ""
+        holds = importlib.import_module(modules[0]).LAYOUT.holds  # light, and nothing but the adapter in use
+        needs = {NEEDS[node.stage.name] for node in self.closure([name]) if node.stage.name in NEEDS}
+        lacking = " and no ".join(sorted(needs - set(holds)))
+        return f"layout '{index.params.layout}' of dataset {self.config.dataset} holds no {lacking}" if index and lacking else ""
 
     def closure(self, targets: Iterable[str]) -> list[Node]:
         """The nodes named and everything that they read, in running order."""

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from cache import mounts
-from cache.digest import digest_listing
+from cache.digest import digest_listing, digest_value
 from cache.errors import DataError, StaleInputError, StoreError
 from cache.fingerprint import Fingerprint, Module
 from cache.listing import Listing
-from cache.stage import Node, keyed_params
+from cache.stage import Absent, Node, keyed_params
 from cache.store import Key, Record, Store
 from pipeline import paths, why
 from pipeline.device import default_device, device_class, known_device
 from pipeline.graph import Graph
+
+T = TypeVar("T")
 
 FRESH = "fresh"
 STALE = "stale"
@@ -34,7 +38,7 @@ LIGHT_BYTES = 32 << 20
 
 @dataclass(frozen=True)
 class State:
-    """Where a node stands. ``key`` is None while it waits for an input that is not fresh, or for files to be digested.
+    """Where a node stands. ``key`` is None while it waits for an input that is not fresh, or for files to be digested or to be there.
 
     Of a node that is ``damaged``, the record of its result or of its last one cannot be trusted.
     """
@@ -52,6 +56,8 @@ class Judge:
     ``read_files=False`` (``status``, ``plan``) digests files that the memo does not know only up to :data:`LIGHT_BYTES` in
     all; a node that would need more is stale.
     ``allow_stale`` lets a node run on the last result of an input that is not fresh; the record says so.
+    ``looking``: raw and external files that are not there are taken to be what the node's last result was made from;
+    :attr:`assumed` says of which nodes, and why.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class Judge:
         device: str = "",
         read_files: bool = False,
         allow_stale: bool = False,
+        looking: bool = False,
         source_tree: Path | None = None,
     ) -> None:
         self.store = store
@@ -69,10 +76,13 @@ class Judge:
         self.device = known_device(device or default_device())
         self.read_files = read_files
         self.allow_stale = allow_stale
+        self.looking = looking
+        self.assumed: dict[str, str] = {}
         self.fingerprint = Fingerprint(source_tree or paths.PROJECT, store.root / "memo" / "code.json")
         self._states: dict[str, State] = {}
         self._sources: dict[str, dict[str, str]] = {}
         self._listings: dict[str, Listing] = {}
+        self._absent: dict[str, list[Absent]] = {}
         self._light_bytes = LIGHT_BYTES
 
     # -- names of this graph's refs -----------------------------------------------------------------------------------
@@ -159,18 +169,25 @@ class Judge:
         try:
             key = self.key(node)
         except _UnreadFiles as unread:
-            return State(node, STALE if self.last(node.name) else MISSING, str(unread))
+            return State(node, STALE, str(unread)) if self.last(node.name) else State(node, MISSING, self._missing(node))
+        except DataError as error:
+            if not self.looking or self.usable(node.name) is not None:
+                raise
+            return State(node, MISSING, f"{self._missing(node)}; {error.message}")
         try:
             record = self.store.record(key.digest)
             if record is not None:
-                return State(node, FRESH, "", key, record)
+                return State(node, FRESH, self.assumed.get(node.name, ""), key, record)
             last = self.last(node.name)
         except StoreError as error:  # the runner meets it again, and says what to do
             return State(node, DAMAGED, damage(error), key)
         if last is None:
-            was_made = self.ref(node.name) is not None
-            return State(node, MISSING, "its result was removed from the store" if was_made else NEVER_MADE, key)
+            return State(node, MISSING, self._missing(node), key)
         return State(node, STALE, why.summary(last, key, self.definitions(node)), key)
+
+    def _missing(self, node: Node) -> str:
+        """Why a node has no last result."""
+        return "its result was removed from the store" if self.ref(node.name) is not None else NEVER_MADE
 
     # -- keys ---------------------------------------------------------------------------------------------------------
 
@@ -191,10 +208,22 @@ class Judge:
             params=_plain(keyed_params(node.params)),
             code={name: module.digest for name, module in self.code(node).items()},
             inputs={alias: record.object for alias, record in self.inputs(node).items()},
-            sources=self._sources_digest(node) if node.stage.sources and "world" not in node.reads else "",
-            files={name: self._digest(path) for name, path in self.files(node).items()} | self.packaged(node),
+            sources=self._or_as_last(node, self._sources_digest, lambda last: last.sources) if _reads_raw(node) else "",
+            files=self._or_as_last(node, self._external, lambda last: last.files) | self.packaged(node),
             facets=self.facets(node),
         )
+
+    def _or_as_last(self, node: Node, look: Callable[[Node], T], of: Callable[[Key], T]) -> T:
+        """What ``look`` finds among files; if it cannot and the judge is only looking, what the node's last result was made from."""
+        try:
+            return look(node)
+        except DataError as error:
+            last = self.usable(node.name) if self.looking else None
+            if last is None:
+                raise
+            when = datetime.datetime.fromtimestamp(last.created).strftime("%Y-%m-%d %H:%M")
+            self.assumed[node.name] = f"{error.message}; shown as of {when}"
+            return of(last.key)
 
     def facets(self, node: Node) -> dict[str, str]:
         """The environment facets that the stage declares as able to change its bits."""
@@ -214,6 +243,10 @@ class Judge:
                 found[name] = path
         return found
 
+    def _external(self, node: Node) -> dict[str, str]:
+        """Parameter name -> digest of an external file."""
+        return {name: self._digest(path) for name, path in self.files(node).items()}
+
     def packaged(self, node: Node) -> dict[str, str]:
         """``data/<file name>`` -> digest of the packaged data files that a node reads; a file that is not there is ``"missing"``."""
         paths = list(getattr(node.params, node.stage.data)) if node.stage.data else []
@@ -227,11 +260,12 @@ class Judge:
             return self.store.files(self.inputs(node)["world"])
         if node.stage.name not in ("index", "ingest", "sample"):
             return None
-        root = self.graph.config.root or paths.data_root()
+        root = self.graph.config.root
         if root is None:
             raise DataError(
-                f"dataset {self.dataset} is read from files, and DATA_ROOT is not set",
-                hint=f"DATA_ROOT=/where/{self.dataset}/is kdpipe run {node.name}{self._where()}",
+                f"DATA_ROOT is not set: dataset {self.dataset} is read from files",
+                hint=f"DATA_ROOT=/where/{self.dataset}/is kdpipe run {node.name}{self._where()}"
+                f"   (for good: data_root.{self.dataset}: /where/{self.dataset}/is in kdpipe.local.yaml)",
             )
         if not root.is_dir():
             raise DataError(f"DATA_ROOT {root} is not a directory", hint="see docs/DATASETS.md for the tree that each dataset expects")
@@ -259,7 +293,9 @@ class Judge:
             assert root is not None
             module, _, function = node.stage.sources.partition(":")
             try:
-                self._listings[node.name] = Listing(root, getattr(importlib.import_module(module), function)(node.params, root))
+                found = list(getattr(importlib.import_module(module), function)(node.params, root))
+                self._absent[node.name] = [one for one in found if isinstance(one, Absent)]
+                self._listings[node.name] = Listing(root, [one for one in found if not isinstance(one, Absent)])
             except OSError as error:
                 raise DataError(f"{error.filename}: {error.strerror}") from error
         return self._listings[node.name]
@@ -273,7 +309,8 @@ class Judge:
             digest = digest_listing(found)
             if all(self.store.memo.of(stamp, bond) == found[path] for path, stamp, bond in listing):
                 self.store.listings.remember(listing, digest)
-        return digest
+        absent = sorted((one.path, one.why) for one in self._absent[node.name])
+        return digest_value([digest, absent]) if absent else digest
 
     def _digest(self, path: Path) -> str:
         try:
@@ -309,6 +346,11 @@ def damage(error: StoreError) -> str:
     """What is wrong with a record that the store refused, without its long name."""
     cause = error.__cause__
     return f"its record {str(cause).removeprefix('it ')}" if isinstance(cause, ValueError) else error.message
+
+
+def _reads_raw(node: Node) -> bool:
+    """Whether the stage reads raw files, rather than those of a drawn world."""
+    return bool(node.stage.sources) and "world" not in node.reads
 
 
 def closure(fingerprint: Fingerprint, node: Node) -> dict[str, Module]:

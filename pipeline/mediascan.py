@@ -81,8 +81,7 @@ def scan(
     found = holdings(layout, root)
     tally = Tally(unused=found.unused, rows=[] if keep else None)
     for video in found.missing:
-        what = "is not a plain file" if (root / video.path).exists() else "is not there"
-        tally.add({"id": video.id, "path": video.path, "state": "missing", "reason": f"{video.path} {what}"})
+        tally.add({"id": video.id, "path": video.path, "state": "missing", "reason": found.why[video.path]})
     with bar("scan", total=len(found.there), unit="file") as shown:
         for row in _examined(layout, ((v.id, v.path) for v in found.there), root, memo, decode, workers, timeout):
             tally.add(row)

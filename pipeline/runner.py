@@ -237,12 +237,12 @@ def _check(judge: Judge, node: Node, key: Key, ledger: Ledger) -> None:
     tolerated = float(getattr(node.params, node.stage.tolerance))
     lost = ledger.lost()
     if ledger.lost_fraction() > tolerated:
-        option = f"{judge.graph.config.section(node.name)}.{node.stage.tolerance}"
         shown = "".join(f"\n    {entry.id}: {entry.state}{' (' + entry.reason + ')' if entry.reason else ''}" for entry in lost[:5])
+        allowed = f"{judge.graph.config.section(node.name)}.{node.stage.tolerance}={math.ceil(ledger.lost_fraction() * 100) / 100}"
         raise ToleranceError(
             f"{node.name} lost {len(lost)} of {len(ledger.entries)} items, more than its tolerance of {tolerated:.1%}:{shown}",
             hint=f"all of them: kdpipe show {node.name} --ledger --dataset {judge.dataset} --system {judge.system}"
-            f"   (to go on without them: --set {option}={math.ceil(ledger.lost_fraction() * 100) / 100})",
+            + (f"   (to go on without them: --set {allowed})" if len(lost) < len(ledger.entries) else ""),
         )
 
 

@@ -78,8 +78,10 @@ def _standing(judge: Judge, name: str, record: Record | None, accepted: set[str]
 
 def _status(judge: Judge, state: State) -> tuple[str, str]:
     name, store = state.node.name, judge.store
-    if state.status in (FRESH, DAMAGED):
-        return state.status, f"{state.reason}; kdpipe fsck" if state.reason else ""
+    if state.status == FRESH:
+        return FRESH, state.reason
+    if state.status == DAMAGED:
+        return DAMAGED, f"{state.reason}; kdpipe fsck"
     if state.status == WAITS or state.key is None:
         return _unreadable(judge, state) or (state.status, state.reason)
     holder = store.holder(state.key.digest)

@@ -8,6 +8,7 @@ from typing import Any
 
 from cache.fingerprint import ORDER, TEXT, TOP
 from cache.store import Key, Record
+from cache.values import VALUE
 from pipeline.imports import ENTRY
 from pipeline.text import line_text
 
@@ -86,17 +87,36 @@ def _code(where: str, module: str, a: Any, b: Any, old: Mapping[str, str], new: 
         yield Component("code", module, a, b, f"code: {where} {'is newly used' if a is None else 'is no longer used'}")
         return
     kinds: dict[str, list[str]] = {"changed": [], "added": [], "removed": []}
-    for name, was, now in changed(old, new) if old and new else ():
+    for name, was, now in _definitions(old, new) if old and new else ():
         whole = was is not None and now is not None
         kinds["changed" if whole or name in PARTS else "added" if was is None else "removed"].append(name)
     for verb, names in kinds.items():
         if names:
-            shown = ", ".join(PARTS.get(name, name) for name in names[:SHOWN]) + (
-                f" and {len(names) - SHOWN} more" if names[SHOWN:] else ""
-            )
-            yield Component("code", module, a, b, f"code: {where}::{shown} {verb}", tuple(names))
+            shown = ", ".join(_definition(name, old, new) for name in names[:SHOWN])
+            more = f" and {len(names) - SHOWN} more" if names[SHOWN:] else ""
+            told = tuple(name.removeprefix(VALUE) for name in names)
+            yield Component("code", module, a, b, f"code: {where}::{shown}{more} {verb}", told)
     if not any(kinds.values()):
         yield Component("code", module, a, b, f"code: {where} changed")
+
+
+def _definitions(old: Mapping[str, str], new: Mapping[str, str]) -> list[tuple[str, Any, Any]]:
+    """The definitions that differ; of values assigned at module level their names, in place of the whole top level."""
+    found = list(changed(old, new))
+    values = [row for row in found if row[0].startswith(VALUE) and row[0] != VALUE]
+    known = VALUE in old and VALUE in new  # records of before do not name them
+    if not known or not values:
+        return [row for row in found if not row[0].startswith(VALUE)]
+    hidden = {VALUE} | ({TOP} if old[VALUE] == new[VALUE] else set())
+    return [row for row in found if row[0] not in hidden]
+
+
+def _definition(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    """A definition as people call it; a short value with what it was and is."""
+    if not name.startswith(VALUE):
+        return PARTS.get(name, name)
+    was, now = old.get(name, "#"), new.get(name, "#")
+    return name.removeprefix(VALUE) + (f" {line_text(was)} → {line_text(now)}" if "#" not in (was[0], now[0]) else "")
 
 
 def _file(name: str, a: Any, b: Any) -> str:

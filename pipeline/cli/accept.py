@@ -48,13 +48,13 @@ def accept(session: Session, targets: tuple[str, ...], because: str, undo: bool)
 @session_options(*WHAT, *LOOK)
 def pin(session: Session, node: str, name: str, because: str, alone: bool) -> None:
     """Keep the last result of NODE under a name, whatever is run later."""
-    judge = session.judge()
+    judge = session.look()
     chosen = session.graph.select(node)
     if len(chosen) > 1:
         raise KdpipeError(f"'{node}' is several results: {', '.join(chosen)}", hint=f"kdpipe pin {chosen[0]}")
     record = judge.state(chosen[0]).record or judge.last(chosen[0])
     if record is None:
-        raise KdpipeError(f"{chosen[0]} was never made", hint=f"kdpipe run {chosen[0]}")
+        raise session.never_made(chosen[0])
     made = pins.pin(session.store, name or chosen[0], record, because=because, alone=alone)
     click.echo(json.dumps(asdict(made), indent=1) if session.json else f"{made.name}: {made.node} {made.key[:12]} is kept")
 

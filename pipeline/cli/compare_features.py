@@ -69,11 +69,11 @@ def _opened(session: Session, text: str) -> Any:
         return open_source(path)
     if "/" in text or text.endswith((".h5", ".hdf5")):
         raise KdpipeError(f"there is no feature file {line_text(text)}")
-    found = resolve(session.judge(), text)
+    found = resolve(session.look(), text)
     if len(found) > 1:
         raise KdpipeError(f"'{line_text(text)}' names {len(found)} results", hint="name one: " + ", ".join(one.name for one in found))
     if found[0].record is None:
-        raise KdpipeError(f"{found[0].name} was never made", hint=f"kdpipe run {found[0].name}")
+        raise session.never_made(found[0].name)
     return Opened(stored(session.store, found[0].record).reader)
 
 

@@ -59,7 +59,7 @@ def doctor(session: Session, decode: bool, timeout: float | None, ask_torch: boo
     else:
         if tally is not None:
             _say_media(session, tally, decode)
-        click.echo(_next(tally, problems))
+        click.echo(_next(session, tally, problems))
     sys.exit(1 if problems else 0)
 
 
@@ -174,10 +174,13 @@ def _say_media(session: Session, tally: Tally, decode: bool) -> None:
         click.echo(f"  not used          {len(tally.unused)} files that are no video of the dataset, such as {line_text(tally.unused[0])}")
 
 
-def _next(tally: Tally | None, problems: list[str]) -> str:
+def _next(session: Session, tally: Tally | None, problems: list[str]) -> str:
     if problems:
         again = f"mend that, or raise the tolerance (--set sample.max_lost=0.1), then: {command('doctor')}"
         return "".join(f"\nproblem: {line_text(problem)}" for problem in problems) + f"\n{again}"
     if tally is None:
         return f"nothing stands in the way; next: {command('doctor')} looks at the videos"
+    lack = "".join(filter(None, map(session.graph.lacks, session.graph.select("features"))))
+    if lack:
+        return f"nothing stands in the way, but {session.graph.config.system} has nothing to do here: {lack}"
     return f"nothing stands in the way; next: {command('run', 'features')}"

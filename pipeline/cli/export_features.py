@@ -35,13 +35,13 @@ def export_features(session: Session, words: tuple[str, ...], layout: str, force
     kind, directory = ("all", *words) if len(words) == 1 else words[:2]
     if len(words) > 2 or kind not in ("appearance", "motion", "all"):
         raise click.UsageError("expected [appearance|motion|all] DIRECTORY")
-    judge = session.judge()
+    judge = session.look()
     plans = []
     for one in ("appearance", "motion") if kind == "all" else (kind,):
         name = f"extract.{one}"
         record = of_node(judge, name).record
         if record is None:
-            raise KdpipeError(f"{name} was never made", hint=f"kdpipe run {name}")
+            raise session.never_made(name)
         found = stored(session.store, record)
         plans.append((found, target_of(found, paths.expanded(directory), layout)))
     taken = [str(target) for _, target in plans if target.exists()]

@@ -8,10 +8,9 @@ from typing import Any
 
 import click
 
-from cache.errors import KdpipeError
 from pipeline.catalog import Artifact, Catalog
 from pipeline.cli.options import LOOK, WHAT
-from pipeline.cli.session import Session, session_options
+from pipeline.cli.session import Session, say_assumed, session_options
 from pipeline.picture import dot, svg
 from pipeline.provenance import of_graph, of_results
 from pipeline.resolve import resolve
@@ -36,7 +35,7 @@ def ls(session: Session, results: tuple[str, ...], graph: str | None, tree: bool
     """List the results that the current dataset and system use, and what is pinned; or RESULTS (nodes, pins, keys)."""
     draw = {"dot": dot, "svg": svg}
     if graph and not results:
-        click.echo(draw[graph](of_graph(standings(session.judge(), list(session.graph.nodes)))), nl=False)
+        click.echo(draw[graph](of_graph(standings(session.look(), list(session.graph.nodes)))), nl=False)
         return
     catalog = Catalog.read(session.store)
     if graph or (tree and results):
@@ -55,13 +54,14 @@ def ls(session: Session, results: tuple[str, ...], graph: str | None, tree: bool
 
 def _keys(session: Session, texts: Iterable[str]) -> list[str]:
     """The keys that texts mean. Raises KdpipeError for a node that was never made."""
-    judge = session.judge()
+    judge = session.look()
     keys = []
     for text in texts:
         found = [one for one in resolve(judge, text) if one.record is not None]
         if not found:
-            raise KdpipeError(f"{text} was never made", hint=f"kdpipe run {text}")
+            raise session.never_made(text)
         keys += [one.record.digest for one in found if one.record is not None]
+    say_assumed(judge)
     return keys
 
 

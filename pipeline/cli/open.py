@@ -10,7 +10,7 @@ from cache.errors import KdpipeError, StoreError, nearest
 from cache.record import Record
 from cache.store import Store
 from pipeline.cli.options import WHAT
-from pipeline.cli.session import Session, session_options
+from pipeline.cli.session import Session, say_assumed, session_options
 from pipeline.resolve import resolve
 from pipeline.text import line_text
 
@@ -25,14 +25,16 @@ def open(session: Session, result: str, file: str, launch: bool) -> None:
 
     The content of FILE is compared with what was published; of a directory the sizes are, with --verify every byte.
     """
-    found = resolve(session.judge(), result)
+    judge = session.look()
+    found = resolve(judge, result)
+    say_assumed(judge)
     if len(found) > 1:
         raise KdpipeError(
             f"'{line_text(result)}' names {len(found)} results: {', '.join(one.name for one in found)}", hint="name one of them"
         )
     record = found[0].record
     if record is None:
-        raise KdpipeError(f"{found[0].name} was never made", hint=f"kdpipe run {found[0].name}")
+        raise session.never_made(found[0].name)
     path = checked(session.store, record, file, contents=session.options.verify)
     click.echo(path)
     if launch and click.launch(str(path)) != 0:

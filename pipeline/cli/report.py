@@ -8,7 +8,7 @@ import click
 
 from pipeline.accept import accepted_under
 from pipeline.cli.options import HOW, LOOK, WHAT
-from pipeline.cli.session import Session, session_options
+from pipeline.cli.session import Session, say_assumed, select, session_options
 from pipeline.runner import run_node
 
 
@@ -16,8 +16,10 @@ from pipeline.runner import run_node
 @session_options(*WHAT, *HOW, *LOOK)
 def report(session: Session) -> None:
     """Print the report: the table, the paired difference, the cost of each network."""
-    judge = session.judge(read_files=True)
-    record, _ = run_node(judge, "report", session.options)
+    (name,) = select(session, ("report",))
+    judge = session.look(read_files=True)
+    record, _ = run_node(judge, name, session.options)
+    say_assumed(judge)
     judge.fingerprint.save()
     files = judge.store.files(record)
     accepted = accepted_under(judge, "report")

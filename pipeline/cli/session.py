@@ -46,6 +46,17 @@ class Session:
         read_files = read_files or self.options.verify
         return Judge(self.store, self.graph, device=self.device, read_files=read_files, allow_stale=self.allow_stale)
 
+    def look(self, *, read_files: bool = False) -> Judge:
+        """A judge for who only looks: what is not there now is taken to be as it was; :func:`say_assumed` tells of it."""
+        return Judge(self.store, self.graph, device=self.device, read_files=read_files, allow_stale=self.allow_stale, looking=True)
+
+    def never_made(self, name: str, what: str = "was never made") -> KdpipeError:
+        """The error for a node without a result, or whatever else; it names the command that makes one, if there can be one."""
+        lack = self.graph.lacks(name) if name in self.graph.nodes else ""
+        if lack:
+            return KdpipeError(f"{name} cannot be made: {lack}", hint=possible(self.graph))
+        return KdpipeError(f"{name} {what}", hint=f"kdpipe run {name}")
+
     def over(self, brought: Mapping[str, Import]) -> Session:
         """The same session with these imported features, and the weights that are in the store by now."""
         config = self.graph.config
@@ -129,8 +140,26 @@ def _session(given: Mapping[str, Any]) -> Session:
 
 
 def select(session: Session, targets: tuple[str, ...]) -> list[str]:
-    """Names of the nodes that the targets mean; without targets, the whole graph."""
-    names = [name for target in targets for name in session.graph.select(target)] or list(session.graph.nodes)
-    if not names:
-        raise ConfigError("nothing to do")
-    return list(dict.fromkeys(names))
+    """Names of the nodes that the targets mean; without targets, all that can be made of the dataset.
+
+    Raises ConfigError for a target that can never be made of it.
+    """
+    graph = session.graph
+    names = [name for target in targets for name in graph.select(target)]
+    for name in names:
+        if lack := graph.lacks(name):
+            raise ConfigError(f"{name} cannot be made: {lack}", hint=possible(graph))
+    return list(dict.fromkeys(names)) or [name for name in graph.nodes if not graph.lacks(name)]
+
+
+def possible(graph: Graph) -> str:
+    """What can be made instead, as a hint."""
+    config = graph.config
+    stages = dict.fromkeys(name.split(".")[0] for name in graph.nodes if not graph.lacks(name))
+    return f"what can be made with --dataset {config.dataset} --system {config.system}: {', '.join(stages)}"
+
+
+def say_assumed(judge: Judge) -> None:
+    """Tell of what could not be looked at, and was taken to be as it was, on standard error."""
+    for name, note in judge.assumed.items():
+        click.echo(f"note: {name}: {note}", err=True)

@@ -16,7 +16,7 @@ from cache.record import Record
 from cache.store import Store
 from pipeline.catalog import Artifact, Catalog
 from pipeline.cli.options import LOOK, WHAT
-from pipeline.cli.session import Session, session_options
+from pipeline.cli.session import Session, say_assumed, session_options
 from pipeline.imports import origin
 from pipeline.resolve import Result, resolve
 from pipeline.text import line_text, size_text, time_text
@@ -35,7 +35,9 @@ MEMORY = "peak_rss_mb"
 @session_options(*WHAT, *LOOK)
 def show(session: Session, result: str, with_ledger: bool, with_code: bool) -> None:
     """Show RESULT: a node (under the settings given, or its last result), the name of a pin, or the beginning of a key."""
-    found = resolve(session.judge(), result)
+    judge = session.look()
+    found = resolve(judge, result)
+    say_assumed(judge)
     if with_ledger:
         for one in found:
             _show_ledger(session, one)
@@ -54,7 +56,7 @@ def show(session: Session, result: str, with_ledger: bool, with_code: bool) -> N
 
 def _record(session: Session, result: Result) -> Record:
     if result.record is None:
-        raise KdpipeError(f"{result.name} was never made", hint=f"kdpipe run {result.name}")
+        raise session.never_made(result.name)
     return result.record
 
 
@@ -140,7 +142,8 @@ def _show_ledger(session: Session, result: Result) -> None:
     if not text and published is not None and published.exists():
         text = published.read_text(encoding="utf-8")
     if not text:
-        raise KdpipeError(f"{result.name} has no ledger yet", hint=f"kdpipe run {result.name}" if by_node else "")
+        what = "has no ledger yet"
+        raise session.never_made(result.name, what) if by_node else KdpipeError(f"{result.name} {what}")
     ledger = Ledger.parse(text)
     if session.json:
         click.echo(ledger.dump(), nl=False)

@@ -6,14 +6,14 @@ import click
 
 from pipeline.cli.options import HOW, LOOK, WHAT
 from pipeline.cli.run import run_nodes
-from pipeline.cli.session import Session, session_options
+from pipeline.cli.session import Session, select, session_options
 
 
 def _verb(stage: str, text: str) -> click.Command:
     @click.command(stage, help=text)
     @session_options(*WHAT, *HOW, "dry_run", *LOOK)
     def command(session: Session) -> None:
-        run_nodes(session, session.graph.select(stage))
+        run_nodes(session, select(session, (stage,)))
 
     return command
 
@@ -34,4 +34,4 @@ def distill(session: Session, stage: str, no_kd: bool) -> None:
     """Train the teacher, dump its targets, or train the students against them."""
     if no_kd and stage != "student":
         raise click.UsageError("--no-kd goes with --stage student")
-    run_nodes(session, session.graph.select("student.alone" if no_kd else stage))
+    run_nodes(session, select(session, ("student.alone" if no_kd else stage,)))

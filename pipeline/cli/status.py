@@ -21,7 +21,7 @@ from pipeline.text import line_text, size_text, time_text
 @session_options(*WHAT, *LOOK)
 def status(session: Session, targets: tuple[str, ...]) -> None:
     """Show where every stage (or TARGETS) stands: fresh, stale, missing, waiting, running, failed or damaged."""
-    found = standings(session.judge(), select(session, targets))
+    found = standings(session.look(), select(session, targets))
     if session.json:
         click.echo(json.dumps([_row(standing) for standing in found], indent=1, sort_keys=True))
         return

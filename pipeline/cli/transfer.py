@@ -42,7 +42,7 @@ def push(session: Session, remote: str, targets: tuple[str, ...], everything: bo
     target = open_remote(remote, create=True)
     keys, refs = _everything(session.store) if everything else _current(session, targets)
     if not keys:
-        raise StoreError("there is no result to push", hint="kdpipe run report")
+        raise StoreError("there is no result to push", hint="kdpipe status")
     with _transfer(session, source, target, items=not no_items) as transfer, _undisturbed(session, source, target):
         for key in transfer.lineage(keys):
             transfer.result(key)
@@ -57,13 +57,13 @@ def push(session: Session, remote: str, targets: tuple[str, ...], everything: bo
 
 def _current(session: Session, targets: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
     """Keys of the targets' results, the fresh one or else the last; and, for them and what they read, the refs to set."""
-    judge = session.judge()
+    judge = session.look()
     names = select(session, targets)
     closure = [node.name for node in session.graph.closure(names)]
     records = {state.node.name: state.record or judge.last(state.node.name) for state in judge.states(closure)}
     never = [name for name in names if records[name] is None]
     if targets and never:
-        raise StoreError(f"{never[0]} was never made", hint=f"kdpipe run {never[0]}")
+        raise session.never_made(never[0])
     refs = {layout.ref(judge.dataset, judge.system, name): record.digest for name, record in records.items() if record is not None}
     return [record.digest for name in closure if (record := records[name]) is not None], refs
 

@@ -7,15 +7,27 @@ from dataclasses import dataclass
 from cache.stage import Stage, option
 
 
+def module_of(layout: str) -> str:
+    """The module of an adapter: ``"msvd-qa"`` -> ``"stages.index.msvd_qa"``."""
+    return f"stages.index.{layout.replace('-', '_')}"
+
+
 @dataclass(frozen=True)
 class IndexParams:
     """Which layout lies under the data root."""
 
     layout: str = option(
-        "msvd-qa", "the layout of the files", choices=("msvd-qa", "msrvtt-qa", "folder", "folder-all", "yt8m", "yt8m-video")
+        "msvd-qa",
+        "the layout of the files; its adapter is the file of that name in stages/index",
+        choices=("msvd-qa", "msrvtt-qa", "folder", "folder-all", "yt8m", "yt8m-video"),
     )
     name: str = option("", "the dataset's name in file names and reports; empty = the layout's name")
     max_lost: float = option(0.02, "fraction of videos that may be missing before the stage fails", keyed=False, at_least=0, at_most=1)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The adapter in use: an edit of another one is none of its business."""
+        return (module_of(self.layout),)
 
 
 STAGE = Stage(
@@ -24,4 +36,5 @@ STAGE = Stage(
     params=IndexParams,
     sources="stages.index.sources:sources",
     tolerance="max_lost",
+    modules="modules",
 )

@@ -1,18 +1,20 @@
 """Any directory of videos, searched recursively, without annotations: the ids are the relative paths.
 
-``folder`` takes the files whose names end as those of videos do, ``folder-all`` every file: what is no video is lost then, by name.
+``folder`` takes the files whose names end as those of videos do, ``folder-all`` (:mod:`stages.index.folder_all`) every file: what is
+no video is lost then, by name.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from cache.errors import DataError
-from stages.index.dataset import Dataset, Layout, Video, id_order
+from cache.stage import Absent
+from stages.index.dataset import Dataset, Layout, Video, id_order, path_of
+from stages.index.walk import ending, walk
 
 SUFFIXES = {
     *(".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v", ".mj2", ".mkv", ".mov"),
@@ -22,48 +24,19 @@ SUFFIXES = {
 SHOWN = 5
 
 
-def sources(root: Path) -> Iterator[str]:
-    """Every video file under ``root``, by its name's ending."""
-    return _files(root, lambda name: ending(name) in SUFFIXES)
+def sources(root: Path) -> Iterator[str | Absent]:
+    """Every video file under ``root``, by its name's ending, and what lies in the place of one."""
+    return walk(root, lambda name: ending(name) in SUFFIXES)
 
 
-def every_file(root: Path) -> Iterator[str]:
-    """Every file under ``root``."""
-    return _files(root, lambda name: True)
-
-
-def ending(name: str) -> str:
-    """What follows the last dot of a name, with the dot, in small letters; "" if there is none."""
-    dot = name.rfind(".")
-    return name[dot:].lower() if dot >= 0 else ""
-
-
-def _files(root: Path, wanted: Callable[[str], bool]) -> Iterator[str]:
-    """The files whose names are ``wanted``; hidden files and folders are left out, links to folders not followed.
-
-    Bare names and directory entries: this runs on every ``kdpipe status``, over every file.
-    """
-    folders = [""]
-    while folders:
-        folder = folders.pop()
-        inner: list[str] = []
-        files: list[str] = []
-        with contextlib.suppress(PermissionError), os.scandir(f"{root}/{folder}") as entries:
-            for entry in entries:
-                name = entry.name
-                if name[0] == ".":
-                    continue
-                if wanted(name) and entry.is_file():
-                    files.append(folder + name)
-                elif entry.is_dir(follow_symlinks=False):
-                    inner.append(f"{folder}{name}/")
-        yield from sorted(files)
-        folders += sorted(inner, reverse=True)
+def every_file(root: Path) -> Iterator[str | Absent]:
+    """Every file under ``root``, and what lies in the place of one."""
+    return walk(root, lambda name: True)
 
 
 def read(root: Path) -> Dataset:
     """List the videos. Raises DataError if there is none."""
-    paths = list(sources(root))
+    paths = list(map(path_of, sources(root)))
     if not paths:
         raise _nothing(root)
     return _dataset(ids_of(paths))
@@ -71,9 +44,9 @@ def read(root: Path) -> Dataset:
 
 def read_all(root: Path) -> Dataset:
     """List all files as videos; the ids are whole relative paths. Raises DataError if there is none."""
-    paths = {path: _text(path) for path in every_file(root)}
+    paths = {path: _text(path) for path in map(path_of, every_file(root))}
     if not paths:
-        raise DataError(f"no file under {root}", hint="hidden files and folders do not count, and links to folders are not followed")
+        raise _nothing(root)
     return _dataset(paths)
 
 
@@ -83,9 +56,9 @@ def _dataset(ids: dict[str, str]) -> Dataset:
 
 def _nothing(root: Path) -> DataError:
     """The error for a folder without a video, which says what is there instead."""
-    others = Counter(ending(path.rpartition("/")[2]) for path in every_file(root))
+    others = Counter(ending(path.rpartition("/")[2]) for path in map(path_of, every_file(root)))
     if not others:
-        return DataError(f"no file under {root}", hint="hidden files and folders do not count, and links to folders are not followed")
+        return DataError(f"no file under {root}", hint="hidden files and folders do not count")
     shown = ", ".join(f"{count} {ascii(name)[1:-1] or 'without an ending'}" for name, count in others.most_common(SHOWN))
     more = f" and {len(others) - SHOWN} more kinds" if len(others) > SHOWN else ""
     return DataError(
@@ -113,4 +86,3 @@ def _text(path: str) -> str:
 
 
 LAYOUT = Layout(sources=sources, read=read, lying=every_file)
-ALL = Layout(sources=every_file, read=read_all)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.index.absence import Absences, is_file
 from stages.index.adapters import adapter
-from stages.index.dataset import Video
+from stages.index.dataset import Video, path_of
 
 #: Endings of files that are annotations, in every layout.
 TEXT = (".json", ".txt", ".csv", ".npy")
@@ -14,19 +15,25 @@ TEXT = (".json", ".txt", ".csv", ".npy")
 
 @dataclass(frozen=True)
 class Holdings:
-    """there: videos whose file is on the disk. missing: those without. unused: files that are no video of the dataset."""
+    """there: videos whose file is on the disk. missing: those without. unused: files that are no video of the dataset.
+
+    why: path of a missing video -> what is wrong with it.
+    """
 
     there: list[Video]
     missing: list[Video]
     unused: list[str]
+    why: dict[str, str]
 
 
 def holdings(layout: str, root: Path) -> Holdings:
     """Compare the annotations of a data root with its files. Raises DataError on a bad annotation."""
     layout_of = adapter(layout)
     videos = layout_of.read(root).videos
-    there = [video for video in videos if (root / video.path).is_file()]
+    there = [video for video in videos if is_file(root / video.path)]
     named = {video.path for video in videos}
-    unused = [path for path in (layout_of.lying or layout_of.sources)(root) if path not in named and not path.lower().endswith(TEXT)]
-    missing = [video for video in videos if not (root / video.path).is_file()]
-    return Holdings(there, missing, unused)
+    lying = map(path_of, (layout_of.lying or layout_of.sources)(root))
+    unused = [path for path in lying if path not in named and not path.lower().endswith(TEXT)]
+    found, absences = {video.path for video in there}, Absences(root)
+    missing = [video for video in videos if video.path not in found]
+    return Holdings(there, missing, unused, {video.path: absences.why(video.path) for video in missing})

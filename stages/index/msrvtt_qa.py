@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from stages.index.absence import is_file
 from stages.index.annotations import FILES, SPLITS, read_questions, require, videos_of
 from stages.index.dataset import Dataset, Layout
 
@@ -21,7 +22,7 @@ def sources(root: Path) -> Iterator[str]:
     for folder in sorted(set(FOLDERS.values())):
         if (root / folder).is_dir():
             with os.scandir(root / folder) as entries:
-                yield from sorted(f"{folder}/{entry.name}" for entry in entries if NAME.fullmatch(entry.name) and entry.is_file())
+                yield from sorted(f"{folder}/{entry.name}" for entry in entries if NAME.fullmatch(entry.name) and is_file(Path(entry.path)))
 
 
 def read(root: Path) -> Dataset:
@@ -31,4 +32,4 @@ def read(root: Path) -> Dataset:
     return Dataset(videos_of(questions, lambda question: f"{FOLDERS[question.split]}/video{question.video_id}.mp4"), questions, SPLITS)
 
 
-LAYOUT = Layout(sources=sources, read=read)
+LAYOUT = Layout(sources=sources, read=read, holds=("videos", "questions"))

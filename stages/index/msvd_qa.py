@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cache.errors import nearest
 from cache.given import read_bytes
+from stages.index.absence import is_file
 from stages.index.annotations import FILES, SPLITS, Problems, read_questions, require, videos_of
 from stages.index.dataset import Dataset, Layout
 
@@ -25,7 +26,7 @@ def sources(root: Path) -> Iterator[str]:
     yield from FILES.values()
     for line in _lines(root):
         match = LINE.fullmatch(line)
-        if match and (root / _path(match["name"])).is_file():
+        if match and is_file(root / _path(match["name"])):
             yield _path(match["name"])
 
 
@@ -76,4 +77,4 @@ def _path(name: str) -> str:
     return f"{FOLDER}/{name}.avi"
 
 
-LAYOUT = Layout(sources=sources, read=read)
+LAYOUT = Layout(sources=sources, read=read, holds=("videos", "questions"))

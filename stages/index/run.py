@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -10,21 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from cache.digest import digest_file
-from cache.errors import DataError
+from cache.errors import ConfigError, DataError, nearest
 from cache.stage import Context
-from stages.index.adapters import adapter
-from stages.index.dataset import Dataset, Video
+from stages.index import module_of
+from stages.index.absence import Absences, is_file
+from stages.index.dataset import Dataset, Layout, Video
+from stages.index.soundness import check
 
 
 def run(ctx: Context) -> None:
     """Read the layout under the data root and write it down; a video without a file is in the ledger as ``missing``."""
     if ctx.root is None:
         raise DataError("there is no data root to index", hint="DATA_ROOT=/where/the/dataset/is kdpipe index")
-    dataset = adapter(ctx.params.layout).read(ctx.root)
+    dataset = _layout(ctx.params.layout).read(ctx.root)
+    check(dataset)
+    absences = Absences(ctx.root)
     with ctx.progress("index", total=len(dataset.videos)) as bar:
         media = []
         for video in dataset.videos:
-            media.append(_media(ctx, video))
+            media.append(_media(ctx, video, absences))
             bar.step()
     _write(ctx.out / "media.jsonl", media)
     _write(ctx.out / "questions.jsonl", (asdict(question) for question in dataset.questions))
@@ -32,16 +37,24 @@ def run(ctx: Context) -> None:
     (ctx.out / "dataset.json").write_text(text, encoding="utf-8")
 
 
-def _media(ctx: Context, video: Video) -> dict[str, Any]:
+def _layout(name: str) -> Layout:
+    """The adapter, found by its name: the table of all of them would make every dataset depend on every other."""
+    spelt = name.replace("_", "-")
+    if spelt != name:
+        raise ConfigError(f"unknown layout '{name}'", hint=nearest(name, [spelt]))
+    found: Layout = importlib.import_module(module_of(name)).LAYOUT
+    return found
+
+
+def _media(ctx: Context, video: Video, absences: Absences) -> dict[str, Any]:
     assert ctx.root is not None
     digest = ctx.sources.get(video.path)
     path = ctx.root / video.path
-    if digest is None and path.is_file():
+    if digest is None and is_file(path):
         digest = digest_file(path)
     row = {"id": video.id, "splits": list(video.splits), "digest": digest, "path": video.path if digest else None}
     if digest is None:
-        what = "is not a plain file" if path.exists() else "is not there"
-        ctx.ledger.add(video.id, "missing", f"{video.path} {what}")
+        ctx.ledger.add(video.id, "missing", absences.why(video.path))
     else:
         ctx.ledger.add(video.id, "ok")
     return row

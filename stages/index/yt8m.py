@@ -11,41 +11,43 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cache.errors import DataError
+from cache.errors import DataError, nearest
 from cache.given import read_text
 from cache.npy import open_npy
+from cache.stage import Absent
 from stages.index.annotations import Problems
-from stages.index.dataset import Dataset, Layout, Video
+from stages.index.dataset import Dataset, Layout, Video, path_of
+from stages.index.walk import walk
 
 PARTITIONS = ("train", "validate", "test")
 NAME = re.compile(r"(?P<partition>train|validate|test)[^/]*\.tfrecord")
 VOCABULARY = "vocabulary.csv"
 EIGENVALUES = "eigenvals.npy"
 MOST_BYTES = 16 << 20
+COLUMNS = ("Index", "Name")
+BESIDE = (VOCABULARY, EIGENVALUES)
 LEVELS = ("frame", "video")
 HINT = "docs/DATASETS.md shows what is expected"
 
 
-def sources(root: Path, level: str = "frame") -> Iterator[str]:
-    """The vocabulary, the eigenvalues and every shard of ``level`` under ``root``; hidden folders and links to folders are left out."""
+def sources(root: Path, level: str = "frame") -> Iterator[str | Absent]:
+    """The vocabulary, the eigenvalues and every shard of ``level`` under ``root``, and what lies in the place of one."""
     other = LEVELS[1 - LEVELS.index(level)]
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if name[0] != "." and name != other)
-        for name in sorted(files):
-            if name in (VOCABULARY, EIGENVALUES) or NAME.fullmatch(name):
-                yield (Path(folder) / name).relative_to(root).as_posix()
+    return walk(root, lambda name: name in BESIDE or NAME.fullmatch(name) is not None, frozenset({other}))
 
 
 def read(root: Path, level: str = "frame") -> Dataset:
     """List the shards by partition. Raises DataError if there is none, two share a name, or the vocabulary is bad."""
-    paths = list(sources(root, level))
+    found = list(sources(root, level))
+    for one in found:
+        if isinstance(one, Absent) and not one.path.endswith(".tfrecord"):  # a table, or a folder of shards behind a link
+            raise DataError(one.why, hint=HINT)
+    paths = list(map(path_of, found))
     shards = [path for path in paths if path.endswith(".tfrecord")]
     if not shards:
         what = f"no {level}-level shard (train*.tfrecord, validate*.tfrecord, test*.tfrecord) under {root}"
@@ -108,9 +110,11 @@ def read_vocabulary(root: Path, file: str) -> dict[int, str]:
 def _labels(reader: csv.DictReader[str], file: str) -> dict[int, str]:
     problems = Problems()
     names: dict[int, str] = {}
-    missing = {"Index", "Name"} - set(reader.fieldnames or ())
+    columns = reader.fieldnames or ()
+    missing = [name for name in COLUMNS if name not in columns]
     if missing:
-        raise DataError(f"{file}, line 1: no column {', '.join(sorted(missing))}", hint=HINT)
+        near = nearest(missing[0], columns)
+        raise DataError(f"{file}, line 1: no column {', '.join(missing)}", hint=f"{near}; {HINT}" if near.startswith("did") else HINT)
     for row in reader:
         index = (row["Index"] or "").strip()
         if not (index.isascii() and index.isdigit() and len(index) < 7):
@@ -126,5 +130,4 @@ def _labels(reader: csv.DictReader[str], file: str) -> dict[int, str]:
 
 
 EXAMINE = "stages.records.examine:examine"
-LAYOUT = Layout(sources=sources, read=read, examine=EXAMINE)
-VIDEO_LEVEL = Layout(sources=partial(sources, level="video"), read=partial(read, level="video"), examine=EXAMINE)
+LAYOUT = Layout(sources=sources, read=read, holds=("records",), examine=EXAMINE)

@@ -1,5 +1,7 @@
 """The code fingerprint: every change that can matter counts, every change that cannot does not."""
 
+import ast
+import hashlib
 import json
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import pytest
 
 from cache.errors import StoreError
 from cache.fingerprint import NEUTRAL, PACKAGES, Fingerprint, unseen
+from cache.values import VALUE, values
 
 RUN = '''"""The stage."""
 
@@ -178,6 +181,31 @@ def test_a_changed_function_is_named(tree: Path) -> None:
     edit(tree, "models/net.py", "x * SCALE", "x - SCALE")
     after = Fingerprint(tree).closure("stages.demo.run")["models.net"].definitions
     assert [name for name in after if before[name] != after[name]] == ["Net.forward"]
+
+
+def test_values_are_listed_for_people_and_change_no_digest(tree: Path) -> None:
+    module = Fingerprint(tree).closure("stages.demo.run")["models.net"]
+    assert any(name.startswith(VALUE) and name != VALUE for name in module.definitions)
+    counted = sorted((name, digest) for name, digest in module.definitions.items() if not name.startswith(VALUE))
+    assert module.digest == hashlib.sha256(json.dumps(counted).encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("SIZE = 64", {"=SIZE": "64"}),
+        ("SIZE: int = -1", {"=SIZE": "-1"}),
+        ("A, B = 1, 2", {"=A": "#", "=B": "#"}),
+        ("A = B = 1", {"=A": "#", "=B": "#"}),
+        ("A = 1\nA += 1", {"=A": "#"}),
+        ("T = {'a': 1}", {"=T": "#"}),
+        (f"S = {'x' * 50!r}", {"=S": "#"}),
+        ("def f():\n    x = 1", {}),
+    ],
+)
+def test_a_short_value_is_listed_as_it_stands(text: str, found: dict[str, str]) -> None:
+    listed = {name: told if told[0] != "#" else "#" for name, told in values(ast.parse(text).body).items() if name != VALUE}
+    assert listed == found
 
 
 def test_a_module_named_in_import_module_is_followed(tree: Path) -> None:

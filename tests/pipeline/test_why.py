@@ -56,6 +56,31 @@ def test_code_is_named_down_to_what_changed_came_and_went(house) -> None:
     assert "Net.forward" in changed and "feature" not in changed
 
 
+def test_a_changed_constant_is_named_with_both_values(house) -> None:
+    house.edit("models/net.py", "WIDTH = 2", "WIDTH = 2\nNAMES = {'a': 1}\nGONE = 1")
+    house.computed("extract")
+    house.edit("models/net.py", "WIDTH = 2", "WIDTH = 3")
+    assert lines(house, "extract.motion") == ["code: models/net.py::WIDTH 2 → 3 changed"]
+    (found,) = components(house, "extract.motion")
+    assert found["details"] == ["WIDTH"]
+    house.edit("models/net.py", "GONE = 1", "NEW = 1")
+    house.edit("models/net.py", "'a': 1", "'a': 2")
+    assert lines(house, "extract.motion") == [
+        "code: models/net.py::NAMES, WIDTH 2 → 3 changed", "code: models/net.py::NEW added", "code: models/net.py::GONE removed",
+    ]  # fmt: skip
+    house.edit("models/net.py", "NEW = 1", "NEW = 1\nif WIDTH:\n    LATER = 1")
+    assert "code: models/net.py::(top level), NAMES, WIDTH 2 → 3 changed" in lines(house, "extract.motion")
+
+
+def test_a_record_that_knows_no_constants_names_the_top_level(house) -> None:
+    house.computed("extract")
+    record = Store(house.store).record(Store(house.store).ref("world", "videoqa", "extract.motion"))
+    old = {module: {n: d for n, d in found.items() if not n.startswith("=")} for module, found in record.definitions.items()}
+    rewrite(house, "extract.motion", definitions=old)
+    house.edit("models/net.py", "WIDTH = 2", "WIDTH = 3")
+    assert lines(house, "extract.motion") == ["code: models/net.py::(top level) changed"]
+
+
 def test_a_module_that_is_no_longer_used_is_named(house) -> None:
     house.computed("sample")
     house.edit("stages/sample/run.py", "from stages.sample import helper", "class helper:\n    work = str.upper")

@@ -1,0 +1,93 @@
+"""What a command tells to type next exists and can be made, whatever the dataset and the system."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cache.errors import KdpipeError
+from pipeline.cli import COMMANDS, cli
+from pipeline.config import Config, names
+from pipeline.graph import NEEDS, Graph, build
+from stages.index.adapters import adapter
+
+EVERY = list(itertools.product(names("datasets"), names("systems")))
+#: A command in a text: kdpipe, a verb, and what follows on the line up to a wide gap.
+COMMAND = re.compile(r"kdpipe (\S+(?: (?! )\S+)*)")
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """``call("status", ...)`` -> what it says, on both outputs and in the error; in an empty store."""
+    monkeypatch.setenv("KDPIPE_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("KDPIPE_DEVICE", "cpu")
+    for name in ("DATA_ROOT", "KDPIPE_DATASET", "KDPIPE_SYSTEM"):
+        monkeypatch.delenv(name, raising=False)
+
+    def called(*arguments: str) -> tuple[str, Exception | None]:
+        done = CliRunner().invoke(cli, list(arguments))
+        if done.exception is not None and not isinstance(done.exception, KdpipeError | SystemExit):
+            raise done.exception
+        error = done.exception if isinstance(done.exception, KdpipeError) else None
+        return f"{done.output}\n{error or ''}", error
+
+    return called
+
+
+def check(text: str, graph: Graph) -> int:
+    """Every command in ``text`` has a verb, and names nodes that can be made; how many there are."""
+    found = COMMAND.findall(text)
+    for command in found:
+        verb, *words = shlex.split(command)
+        assert verb in COMMANDS, command
+        if verb in ("run", "plan", "show"):
+            targets = itertools.takewhile(lambda word: not word.startswith("-"), words)
+            for name in itertools.chain.from_iterable(map(graph.select, targets)):
+                assert graph.lacks(name) == "", f"{command}: {graph.lacks(name)}"
+    return len(found)
+
+
+@pytest.mark.parametrize(("dataset", "system"), EVERY)
+def test_no_hint_names_what_cannot_be_made(dataset: str, system: str, call) -> None:
+    where = ("--dataset", dataset, "--system", system)
+    graph = build(Config(dataset, system))
+    counted = 0
+    for node in {name.split(".")[0]: name for name in graph.nodes}.values():
+        for verb in (("show", node), ("open", node), ("ls", node), ("show", node, "--ledger"), ("why", node), ("pin", node)):
+            counted += check(call(*verb, *where)[0], graph)
+    for verb in (("status",), ("plan",), ("plan", "--make"), ("report",), ("ls",), ("push", "/nowhere/else")):
+        counted += check(call(*verb, *where)[0], graph)
+    assert counted > 3
+
+
+@pytest.mark.parametrize(("dataset", "system"), EVERY)
+def test_status_shows_what_can_be_made_and_no_more(dataset: str, system: str, call) -> None:
+    text, error = call("status", "--dataset", dataset, "--system", system)
+    assert error is None
+    shown = [line.split()[0] for line in text.splitlines() if line.startswith("  ")]
+    graph = build(Config(dataset, system))
+    holds = adapter(graph.nodes["index"].params.layout).holds
+    needed = {"videoqa": {"questions", "videos"}, "fewerframes": {"records"}}[system]
+    assert ("report" in shown) == (needed <= set(holds))
+    assert "index" in shown and not {NEEDS.get(name, holds[0]) for name in shown} - set(holds)
+
+
+@pytest.mark.parametrize(
+    ("verb", "says"),
+    [
+        (("run", "report", "--dataset", "folder"), "report cannot be made: layout 'folder' of dataset folder holds no questions"),
+        (("questions", "--dataset", "folder"), "questions cannot be made: layout 'folder' of dataset folder holds no questions"),
+        (("distill", "--stage", "teacher", "--dataset", "folder"), "teacher.s0 cannot be made"),
+        (("report", "--dataset", "yt8m"), "report cannot be made: layout 'yt8m' of dataset yt8m holds no questions and no videos"),
+        (("run", "features", "--dataset", "tiny", "--system", "fewerframes"), "ingest cannot be made"),
+        (("plan", "sample", "--dataset", "world8m"), "sample cannot be made"),
+    ],
+)
+def test_what_a_layout_does_not_hold_is_said_before_anything_runs(verb: tuple[str, ...], says: str, call) -> None:
+    _, error = call(*verb)
+    assert error is not None and says in str(error) and "what can be made with --dataset" in str(error)
