@@ -110,6 +110,7 @@ class Context:
     ledger:  outcome of every item; written to ``ledger.jsonl`` in the artifact.
     members: what each item is: ``members.add(id, row key, digest of what came out)``; for ``why`` and ``fsck``, not in the artifact.
     progress: factory of progress bars.
+    notes:   name -> what computed this (a kernel that only some machines have): said when the run ends, and recorded beside the versions.
     workers: how many processes the stage may use; ``threads`` how many threads one of them may use.
     device:  ``"cpu"``, ``"cuda"``, ``"cuda:1"`` ...
     """
@@ -129,6 +130,7 @@ class Context:
     workers: int = 1
     threads: int = 1
     device: str = "cpu"
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 def keyed_params(params: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from cache.members import Change, Members
 from cache.stage import Node
 from cache.store import Key, Record, Store
 from pipeline.judge import DAMAGED, FRESH, NEVER_MADE, WAITS, Judge, State, plain_params
-from pipeline.runner import versions
+from pipeline.runner import RECORDED, versions
 from pipeline.text import age_text, line_text
 from pipeline.why import Component, changed, differences, module_file, one_line
 
@@ -299,8 +299,9 @@ def _notes(judge: Judge, state: State, last: Record | None, *, different: bool) 
     if record is not None and record.stale_inputs:
         notes.append(f"its result was made from old results of {', '.join(record.stale_inputs)} (--allow-stale)")
     if record is not None and different:
-        then = {name: version for name, version in record.versions.items() if name != "peak_rss_mb"}
-        for name, a, b in changed(then, versions()):
+        now = versions()
+        then = {name: version for name, version in record.versions.items() if name in (*RECORDED, "python")}
+        for name, a, b in changed(then, now):
             notes.append(f"note: {name} {a or '(not installed)'} → {b or '(not installed)'} (recorded, not keyed)")
     return notes
 

@@ -172,6 +172,8 @@ def _publish(
         if told is not None:
             raise told from error
         raise
+    for what, note in context.notes.items():
+        options.say(f"{node.name}: {what}: {note}")
     if key.entry != imports.ENTRY:  # how long copying took says nothing of how long computing will take
         store.timings.add(Timing(node.name, judge.dataset, judge.system, record.seconds, len(context.members), _appended(context)))
     return record
@@ -223,7 +225,7 @@ def _record(
         size=manifest.size,
         seconds=round(time.time() - started, 3),
         created=round(started, 3),
-        versions={**versions(), "peak_rss_mb": str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)},
+        versions={**versions(), **context.notes, "peak_rss_mb": str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)},
         stale_inputs=tuple(name for name in node.reads.values() if judge.state(name).status != FRESH),
     )
 

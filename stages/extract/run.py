@@ -38,6 +38,7 @@ from stages.extract.lanes import Lanes, at_once
 from stages.extract.loader import clip_shape, load_clips
 from stages.extract.network import load_network, one_thread, set_determinism
 from stages.extract.row import chunk_of, pack_row, unpack_row
+from stages.extract.runtimes import arithmetic
 
 DATASETS = {"appearance": "resnet_features", "motion": "resnext_features"}
 #: Finished videos are flushed at once, unless flushing would take more than this share of the time.
@@ -66,6 +67,8 @@ def compute(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> Non
     assert ctx.items is not None
     wanted = {row["frames"]: row["media"] for row in sampled}
     jobs = [(media, frames) for frames, media in wanted.items() if frames not in ctx.items]
+    if jobs:
+        ctx.notes["arithmetic"] = arithmetic(ctx.params.runtime, ctx.device, ctx.params.precision)
     flushed, cost = time.monotonic(), 0.0
     with ctx.progress(f"extract {ctx.params.kind}", total=len(wanted)) as bar, kept_heap():
         bar.step(len(wanted) - len(jobs))

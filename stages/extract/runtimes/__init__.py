@@ -42,3 +42,9 @@ def prepare(runtime: str, net: nn.Module, example: torch.Tensor, precision: str,
     """
     feature: Feature = importlib.import_module(module_of(runtime)).prepare(net, example, precision, lanes)
     return feature
+
+
+def arithmetic(runtime: str, device: str, precision: str) -> str:
+    """What computes features here, for people: the runtime, and where its kernels depend on the machine, which."""
+    told = getattr(importlib.import_module(module_of(runtime)), "arithmetic", None)
+    return str(told(device, precision)) if told is not None else runtime

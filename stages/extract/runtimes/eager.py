@@ -9,12 +9,20 @@ from torch import Tensor, nn
 
 from models.backbones.fold import fold_batch_norm
 from stages.extract.runtimes.packed import can_pack, pack
-from stages.extract.runtimes.winograd import LAYOUTS
+from stages.extract.runtimes.winograd import LAYOUTS, library
 
 
 def prepare(net: nn.Module, example: Tensor, precision: str, lanes: int) -> Callable[[Tensor], Tensor]:
     """See :func:`stages.extract.runtimes.prepare`."""
     return prepare_packed(net, example, precision, winograd=True)
+
+
+def arithmetic(device: str, precision: str) -> str:
+    """See :func:`stages.extract.runtimes.arithmetic`."""
+    if precision != "float32" or not can_pack(torch.device(device), torch.float32):
+        return "eager"
+    found = library()
+    return f"eager, without Winograd's convolutions ({found})" if isinstance(found, str) else "eager, with Winograd's convolutions"
 
 
 def prepare_packed(net: nn.Module, example: Tensor, precision: str, *, winograd: bool) -> Callable[[Tensor], Tensor]:

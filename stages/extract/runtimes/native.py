@@ -24,16 +24,27 @@ def compiler() -> list[str]:
     return named if named and shutil.which(named[0]) else []
 
 
-def load(source: Path) -> ctypes.CDLL | None:
-    """The functions of a C file, or None where it cannot be compiled or loaded. Nothing of it stays on disk."""
+def load(source: Path) -> ctypes.CDLL:
+    """The functions of a C file. Nothing of it stays on disk. Raises OSError that says why it cannot be compiled or loaded."""
     command = compiler()
     if not command:
-        return None
+        raise OSError("no C compiler")
     try:
         with tempfile.TemporaryDirectory(prefix="kdpipe-native-") as directory:
             library = Path(directory, f"{source.stem}.so")
             made = [*command, *FLAGS, "-o", str(library), str(source)]
             subprocess.run(made, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
-            return ctypes.CDLL(str(library))
-    except (OSError, subprocess.SubprocessError):
-        return None
+            try:
+                return ctypes.CDLL(str(library))
+            except OSError:  # temporary files may lie where nothing can be executed (noexec): memory can
+                return _from_memory(library)
+    except subprocess.SubprocessError as error:
+        raise OSError(f"{shlex.join(command)} cannot compile {source.name}") from error
+
+
+def _from_memory(library: Path) -> ctypes.CDLL:
+    """Load a library from a file that has no place on any disk; its descriptor stays open, so that no other gets the same name."""
+    descriptor = os.memfd_create(library.name, os.MFD_CLOEXEC)
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(library.read_bytes())
+    return ctypes.CDLL(f"/proc/self/fd/{descriptor}")

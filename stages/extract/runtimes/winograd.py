@@ -29,11 +29,14 @@ LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 @functools.cache
-def library() -> ctypes.CDLL | None:
-    """The compiled functions; None without a compiler, or on a processor without AVX2."""
-    functions = load(SOURCE)
-    if functions is None or functions.winograd_width() < NARROWEST:
-        return None
+def library() -> ctypes.CDLL | str:
+    """The compiled functions; without a compiler that works, or on a processor without AVX2, the reason why there are none."""
+    try:
+        functions = load(SOURCE)
+    except OSError as error:
+        return str(error)
+    if functions.winograd_width() < NARROWEST:
+        return "the processor has no AVX2"
     functions.winograd_filters_size.restype = functions.winograd_scratch_size.restype = ctypes.c_int64
     pointer, number = ctypes.c_void_p, ctypes.c_int
     functions.winograd_filters.argtypes = [pointer, number, number, number, pointer]
@@ -55,7 +58,7 @@ def suits(conv: nn.Conv2d | nn.Conv3d, size: Sequence[int]) -> bool:
     height, width = (length + 2 * side - 2 for length in size[-2:])
     tiles = -(-height // 4) * -(-width // 4)
     images = size[0] * (size[2] + 2 * ends[0] - taps[0] + 1 if taps else 1)
-    return images * tiles >= FEWEST_TILES and 2 * 36 * tiles <= 9 * height * width and library() is not None
+    return images * tiles >= FEWEST_TILES and 2 * 36 * tiles <= 9 * height * width and not isinstance(library(), str)
 
 
 class WinogradConvolution(nn.Module):
@@ -64,7 +67,7 @@ class WinogradConvolution(nn.Module):
     def __init__(self, conv: nn.Conv2d | nn.Conv3d) -> None:
         super().__init__()
         functions = library()
-        assert functions is not None
+        assert not isinstance(functions, str)
         self.kernel_size, self.stride = conv.kernel_size, conv.stride  # some networks pad by them
         self._functions, self._inputs, self._outputs = functions, conv.in_channels, conv.out_channels
         solid = isinstance(conv, nn.Conv3d)
