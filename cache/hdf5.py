@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cache import fs
-from cache.errors import ConfigError, DataError, StoreError, nearest
+from cache.errors import ConfigError, DataError, StoreError, nearest, some
 from cache.fletcher32 import SIZE, fletcher32
 
 FloatArray = npt.NDArray[np.float32]
@@ -144,17 +144,27 @@ class FeatureReader:
     """
 
     def __init__(self, path: Path, dataset: str = "") -> None:
-        import h5py
-
         self.path = Path(path)
         self._file: Any = None
         self._pid = 0
+        try:
+            self._learn(dataset)
+        except UNREADABLE as error:
+            raise hdf5_error(f"{self.path} is damaged", error, "make the feature file again") from error
+
+    def _learn(self, dataset: str) -> None:
+        """What the file holds."""
+        import h5py
+
         file = self._open()
         names = [name for name in file if name != "ids"]
         if "ids" not in file or not names:
-            raise DataError(f"{self.path} is not a feature file: it holds {sorted(file)}", hint="expected an array of features and 'ids'")
+            raise DataError(
+                f"{self.path} is not a feature file: it holds {some(sorted(map(str, file)))}",
+                hint="expected an array of features and 'ids'",
+            )
         if not dataset and len(names) > 1:
-            raise ConfigError(f"{self.path} holds several arrays: {', '.join(names)}", hint="name the one to read")
+            raise ConfigError(f"{self.path} holds several arrays: {some(names)}", hint="name the one to read")
         self.dataset: str = dataset or names[0]
         if self.dataset not in names:
             raise DataError(f"{self.path} has no dataset {self.dataset!r}", hint=nearest(self.dataset, names))
@@ -193,7 +203,7 @@ class FeatureReader:
         for i, id in enumerate(wanted):
             try:
                 out[i] = data[self._row[id]]
-            except OSError as error:
+            except (OSError, RuntimeError) as error:
                 raise StoreError(
                     f"{self.path}: the row of video {id} is damaged (its checksum does not match)", hint="make the feature file again"
                 ) from error
@@ -236,7 +246,7 @@ def damaged_rows(path: Path) -> list[str]:
     """Ids of the rows of a feature file that do not pass their checksum; empty if the damage is elsewhere, or it is no such file."""
     try:
         reader = FeatureReader(path)
-    except (DataError, ConfigError, OSError, RuntimeError, KeyError, ValueError):
+    except (DataError, ConfigError):
         return []
     with reader:
         return [id for id in reader.ids if not _passes(reader, id)]
@@ -245,7 +255,7 @@ def damaged_rows(path: Path) -> list[str]:
 def _passes(reader: FeatureReader, id: str) -> bool:
     try:
         reader.row(id)
-    except (StoreError, RuntimeError):
+    except StoreError:
         return False
     return True
 

@@ -107,15 +107,19 @@ def examine(path: Path, backbone: str = "", *, position: bool = False) -> Examin
     if backbone:
         find(backbone)
     raw = read_raw(path)
-    if position:
-        layout, prefix, state, left_out = _positioned(path, raw, backbone)
-    else:
-        there = find_backbone(raw.entries)
-        layout, prefix, state, left_out = there.name, there.prefix, there.state, there.rest
-        if backbone:
-            with torch.device("meta"):
-                check_fit(build(backbone, **options_of(backbone, state)), state, path.name)
-    found = identify(state)
+    try:
+        if position:
+            layout, prefix, state, left_out = _positioned(path, raw, backbone)
+        else:
+            there = find_backbone(raw.entries)
+            layout, prefix, state, left_out = there.name, there.prefix, there.state, there.rest
+            if backbone:
+                with torch.device("meta"):
+                    check_fit(build(backbone, **options_of(backbone, state)), state, path.name)
+        found = identify(state)
+    except DataError as error:
+        named = error.message if path.name in error.message else f"{path.name}: {error.message}"
+        raise DataError(named, hint=error.hint) from error
     sha256 = digest_file(path)
     origin = imported.verify(path) if imported.provenance(path) is not None else None
     chosen = backbone or (origin.backbone if origin is not None else "") or found.backbone

@@ -340,7 +340,7 @@ def test_the_backbone_of_a_whole_model_is_imported_and_its_heads_are_named(store
 def test_a_flow_checkpoint_is_read_by_position_when_asked(store: Path, tmp_path: Path) -> None:
     net = filled(i3d.topi3d(51, 2))
     torch.save({f"net.{n}": v for n, v in enumerate(net.state_dict().values())} | {"head": torch.ones(1)}, tmp_path / "flow.ckpt")
-    with pytest.raises(DataError, match="no backbone that kdpipe knows"):
+    with pytest.raises(DataError, match=r"flow\.ckpt: no backbone that kdpipe knows"):
         run("check", tmp_path / "flow.ckpt")
     with pytest.raises(ConfigError, match="needs a backbone"):
         run("check", tmp_path / "flow.ckpt", "--by-position")
