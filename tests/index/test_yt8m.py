@@ -129,3 +129,11 @@ def test_a_vocabulary_of_some_labels_leaves_the_others_without_a_name(tmp_path: 
     put(tmp_path, "validate0000.tfrecord")
     (tmp_path / "vocabulary.csv").write_text(HEAD + "3,1,,three,,,,,\n1,1,,one,,,,,\n")
     assert read(tmp_path).about["classes"] == ["", "one", "", "three"]
+
+
+def test_a_misspelt_column_names_the_nearest(tmp_path: Path) -> None:
+    put(tmp_path, "train0000.tfrecord")
+    (tmp_path / "vocabulary.csv").write_text("index,Name\n0,a\n")
+    with pytest.raises(DataError, match="line 1: no column Index") as caught:
+        read(tmp_path)
+    assert "did you mean 'index'?" in caught.value.hint
