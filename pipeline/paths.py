@@ -14,6 +14,15 @@ CONFIGS = PROJECT / "configs"
 LOCAL = PROJECT / "kdpipe.local.yaml"
 
 
+def file_at(path: str) -> Path | None:
+    """The file that a configured path names (``~`` is somebody's home), or None if there is none, or can be none."""
+    try:
+        found = Path(path).expanduser()
+        return found if found.is_file() else None
+    except (OSError, RuntimeError, ValueError):  # too long a name, nobody's home
+        return None
+
+
 def store_root() -> Path:
     """``KDPIPE_STORE``, or ``artifacts/`` in the checkout."""
     return Path(os.environ.get("KDPIPE_STORE") or PROJECT / "artifacts").absolute()
