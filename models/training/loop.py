@@ -152,7 +152,9 @@ def _close_epoch(at: Progressed, rate: float, validation: Mapping[str, float], m
     record |= {f"val_{name}": float(value) for name, value in validation.items()}
     for name, value in record.items():
         if not math.isfinite(value):
-            raise DataError(f"training diverged: {name} is {value} in epoch {at.epoch}", hint="lower the learning rate: --set {section}.lr=...")
+            raise DataError(
+                f"training diverged: {name} is {value} in epoch {at.epoch}", hint="lower the learning rate: --set {section}.lr=..."
+            )
     if at.best_epoch < 0 or record[f"val_{SELECTED_BY}"] > _best_accuracy(at):
         at.best_epoch = at.epoch
         at.best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
