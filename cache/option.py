@@ -61,8 +61,8 @@ def option(
     it stays out of the key. ``choices`` are the values that the configuration accepts.
 
     A number, and each number of a list, is within the bounds ``at_least`` or ``above``, ``at_most`` or ``below``, and a multiple of
-    ``multiple_of``. A list that is ``distinct`` holds nothing twice. ``no_more_than`` names a parameter of the record that the number may
-    not exceed.
+    ``multiple_of``. Of a text, ``at_most`` is its length. A list that is ``distinct`` holds nothing twice. ``no_more_than`` names a
+    parameter of the record that the number may not exceed.
 
     A parameter that matters under some settings only says so: it counts ``when`` every parameter named there has one of the values named
     there, and does not count where all those of one of ``unless`` have; names that the record does not have are passed over. One that does

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import types
 import typing
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cache.errors import ConfigError, nearest
 from cache.option import Range
+
+#: How long a text can be, where its option does not say; no path is longer.
+LONGEST_TEXT = 4096
 
 #: How many characters of a value a message shows.
 SHOWN = 80
@@ -45,10 +49,16 @@ def checked(found: Value, kind: Any, name: str, about: Mapping[str, Any]) -> Any
         raise ConfigError(f"{wanted} of type {kind.__name__}{ranged}, not {type(value).__name__}", hint=_hint(value, kind))
     if kind in (int, float) and value not in allowed:
         raise ConfigError(f"{wanted} {allowed}")
+    if kind is str:
+        longest = allowed.at_most or LONGEST_TEXT
+        if len(value) > longest or any(unicodedata.category(letter) in ("Cc", "Cs") for letter in value):
+            raise ConfigError(f"{wanted} at most {longest} characters, without control characters")
     choices = about.get("choices", ())
     if choices and value not in choices:
         known = [str(choice) for choice in choices]
-        raise ConfigError(f"{found.origin}: {name} = {shown(value)} is not one of {', '.join(known)}", hint=nearest(str(value), known))
+        near = nearest(str(value), known)
+        hint = near if near.startswith("did you mean") else ""  # the others are listed already
+        raise ConfigError(f"{found.origin}: {name} = {shown(value)} is not one of {', '.join(known)}", hint=hint)
     return float(value) + 0.0 if kind is float else value  # no minus zero: it would be another key
 
 

@@ -195,6 +195,11 @@ class Config:
                 self._uses.setdefault(key, {})[section] = why if key == keys[-1] else f"{keys[-1]} is set too"
         return record
 
+    @property
+    def keys(self) -> set[str]:
+        """Every key that a section has asked for, those that the graph decides among them."""
+        return self._open | self._fixed
+
     def section(self, node: str) -> str:
         """The section that a node's parameters are set in: ``teacher`` for ``teacher.s0``; the stage, if none is known."""
         return max((s for s in self._sections if f"{node}.".startswith(f"{s}.")), key=len, default=node.partition(".")[0])
@@ -207,7 +212,7 @@ class Config:
         for key, value in self._values.items():
             if key in GENERAL:
                 self.general(key)
-            elif key not in self._open | self._fixed:
+            elif key not in self.keys:
                 raise ConfigError(f"{value.origin}: unknown key {shown(key)}", hint=nearest(key, self._open, most=3))
             elif key not in self._uses:
                 raise ConfigError(f"{value.origin}: {key} is decided by the graph", hint="keys of their own: " + ", ".join(GENERAL))

@@ -236,8 +236,8 @@ class Judge:
         for name in node.stage.files:
             value = getattr(node.params, name)
             if value:
-                path = paths.expanded(value)
-                if not path.is_file():
+                path = paths.file_at(value)
+                if path is None:
                     key = f"{self.graph.config.section(node.name)}.{name}"
                     raise DataError(f"{node.name}: {name} = {value}: there is no such file", hint=f"set it with --set {key}=PATH")
                 found[name] = path

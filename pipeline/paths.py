@@ -32,6 +32,15 @@ def local_config() -> Path:
     return workplace() / "kdpipe.local.yaml"
 
 
+def file_at(path: str) -> Path | None:
+    """The file that a configured path names (``~`` is somebody's home), or None if there is none, or can be none."""
+    try:
+        found = Path(path).expanduser()
+        return found if found.is_file() else None
+    except (OSError, RuntimeError, ValueError):  # too long a name, nobody's home
+        return None
+
+
 def store_root() -> Path:
     """``KDPIPE_STORE``, or ``artifacts/`` in the workplace. Raises StoreError if it cannot be a directory."""
     root = expanded(os.environ.get("KDPIPE_STORE") or workplace() / "artifacts").absolute()

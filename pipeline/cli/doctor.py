@@ -89,9 +89,9 @@ def _weights(session: Session) -> Iterator[Check]:
 def _weights_file(name: str, known: Any, file: str, session: Session) -> Check:
     from models import weights as table
 
-    path = table.SHIPPED / known.file if known is not None and known.shipped else paths.expanded(file)
-    if not path.is_file():
-        return Check(name, "bad", f"{path} is not there", "kdpipe weights ls shows where each file comes from")
+    path = table.SHIPPED / known.file if known is not None and known.shipped else paths.file_at(file)
+    if path is None or not path.is_file():
+        return Check(name, "bad", f"{file} is not there", "kdpipe weights ls shows where each file comes from")
     if known is not None:
         table.check(known, path)
     digest = session.store.memo.known(path) or digest_file(path)

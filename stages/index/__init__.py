@@ -21,7 +21,7 @@ class IndexParams:
         "the layout of the files; its adapter is the file of that name in stages/index",
         choices=("msvd-qa", "msrvtt-qa", "folder", "folder-all", "yt8m", "yt8m-video"),
     )
-    name: str = option("", "the dataset's name in file names and reports; empty = the layout's name")
+    name: str = option("", "the dataset's name in file names and reports; empty = the layout's name", at_most=200)
     max_lost: float = option(0.02, "fraction of videos that may be missing before the stage fails", keyed=False, at_least=0, at_most=1)
 
     @property

@@ -16,6 +16,8 @@ from cache.errors import ConfigError
 from cache.option import Range, idle_because, option, settled
 from models.weights import WEIGHTS
 from pipeline.checked import Value, checked
+from pipeline.config import Config
+from pipeline.graph import build
 from stages.extract import ExtractParams
 from tests.pipeline.records import parameters, records
 
@@ -64,6 +66,18 @@ def test_numbers_out_of_range_are_refused_with_origin_key_and_range(data: Any) -
         with pytest.raises(ConfigError, match=r"^here: a\.key = .* must be") as refused:
             checked(Value(value, "here"), kind, "a.key", field.metadata)
         assert str(allowed) in str(refused.value) and len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize("text", ["\0", "a\n", "\x1b[2J", "\ud800", "a" * 4097])
+def test_text_that_can_name_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="without control characters") as refused:
+        checked(Value(text, "here"), str, "a.key", {})
+    assert len(str(refused.value)) < 300 and str(refused.value).isprintable()
+
+
+def test_a_dataset_s_name_fits_into_the_names_of_files() -> None:
+    with pytest.raises(ConfigError, match="at most 200 characters"):
+        build(Config("msvd", "videoqa", [f"index.name={'a' * 201}"]))
 
 
 def test_a_range_says_what_it_holds() -> None:

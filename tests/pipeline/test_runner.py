@@ -255,3 +255,9 @@ def test_results_do_not_depend_on_where_the_store_is(house, tmp_path: Path) -> N
     second = json.loads(house.run("show", "report", "--json").stdout)
     assert (first["object"], first["key"]) == (second["object"], second["key"])
     assert os.path.commonpath([second["files"], str(tmp_path / "elsewhere")]) == str(tmp_path / "elsewhere")
+
+
+def test_a_hint_of_a_stage_names_the_key_that_exists(house) -> None:
+    raising = "from cache.errors import DataError\n\ndef run(ctx):\n    raise DataError('it diverged', hint='--set {section}.lr=...')\n"
+    (house.root / "systems/videoqa/train.py").write_text(raising)
+    assert "--set teacher.lr=..." in house.run("run", "teacher.s0", code=1).stderr

@@ -153,3 +153,13 @@ def test_an_unknown_key_shows_the_nearest_three(local: Path) -> None:
         assert len(str(refused.value)) < 400 and refused.value.hint.count(", ") <= 3
     with pytest.raises(ConfigError, match=r"did you mean 'student.kd_alpha', '.*' or '.*'\?"):
         graph("student.kd_alhpa=1")
+
+
+@pytest.mark.parametrize("path", ["~nobody/x.pth", "/nowhere/x.pth", "a" * 3000, "/dev/null", "/"])
+@pytest.mark.parametrize("verb", ["plan --make", "why extract.motion"])
+def test_a_file_that_is_none_is_named_with_the_key_of_its_stage_alone(local: Path, path: str, verb: str) -> None:
+    done = CliRunner().invoke(
+        cli, [*verb.split(), "--dataset", "tiny", "--set", f"{MOTION}.weights=file", "--set", f"{MOTION}.weights_file={path}"]
+    )
+    assert isinstance(done.exception, DataError) and "there is no such file" in str(done.exception)
+    assert done.exception.hint == f"set it with --set {MOTION}.weights_file=PATH"
