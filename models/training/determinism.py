@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
+
+#: how PyTorch's warning goes on after the name of the operation
+UNREPEATABLE = "does not have a deterministic implementation"
 
 
 def make_deterministic(seed: int, *, threads: int = 1) -> None:
@@ -23,6 +29,28 @@ def make_deterministic(seed: int, *, threads: int = 1) -> None:
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
+
+
+@contextlib.contextmanager
+def noting(found: list[str]) -> Iterator[None]:
+    """Append to ``found``, once each, the operations of PyTorch that run inside without a form that repeats its bits.
+
+    On a GPU some have none (:func:`make_deterministic` admits them, and PyTorch warns): what they compute may differ in the last bits
+    from run to run.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", message=f".*{UNREPEATABLE}")
+        shown = warnings.showwarning
+
+        def note(message: Warning | str, *rest: Any, **more: Any) -> None:
+            operation, without, _ = str(message).partition(f" {UNREPEATABLE}")
+            if not without:
+                shown(message, *rest, **more)
+            elif operation not in found:
+                found.append(operation)
+
+        warnings.showwarning = note
+        yield
 
 
 def random_state() -> dict[str, Any]:
