@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -12,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-#: how PyTorch's warning goes on after the name of the operation
-UNREPEATABLE = "does not have a deterministic implementation"
+#: PyTorch's warnings, beginning with the name of the operation
+UNREPEATABLE = r"(.+?) (?:does not have a deterministic implementation|defaults to a non-deterministic algorithm)"
 
 
 def make_deterministic(seed: int, *, threads: int = 1) -> None:
@@ -35,22 +36,27 @@ def make_deterministic(seed: int, *, threads: int = 1) -> None:
 def noting(found: list[str]) -> Iterator[None]:
     """Append to ``found``, once each, the operations of PyTorch that run inside without a form that repeats its bits.
 
-    On a GPU some have none (:func:`make_deterministic` admits them, and PyTorch warns): what they compute may differ in the last bits
-    from run to run.
+    On a GPU some have none, or one that is taken only where the other is forbidden (:func:`make_deterministic` admits them, and PyTorch
+    warns): what they compute may differ in the last bits from run to run.
     """
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)  # a training before this one in the same process may have been warned of the same
     with warnings.catch_warnings():
-        warnings.filterwarnings("always", message=f".*{UNREPEATABLE}")
+        warnings.filterwarnings("always", message=UNREPEATABLE)
         shown = warnings.showwarning
 
         def note(message: Warning | str, *rest: Any, **more: Any) -> None:
-            operation, without, _ = str(message).partition(f" {UNREPEATABLE}")
-            if not without:
+            about = re.match(UNREPEATABLE, str(message))
+            if about is None:
                 shown(message, *rest, **more)
-            elif operation not in found:
-                found.append(operation)
+            elif about[1] not in found:
+                found.append(about[1])
 
         warnings.showwarning = note
-        yield
+        try:
+            yield
+        finally:
+            torch.set_warn_always(always)
 
 
 def random_state() -> dict[str, Any]:
