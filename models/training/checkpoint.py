@@ -42,21 +42,26 @@ class Checkpoint:
         fs.write_atomic(self.scratch / NAME, json.dumps({"state": self.digest}).encode())
         self._sweep()
 
-    def load(self, *, sweep: bool = True) -> tuple[dict[str, Any], State] | None:
-        """State and kept weights of the last checkpoint, with tensors on the CPU, or None if there is none that is whole.
+    def load(self, *, sweep: bool = True) -> dict[str, Any] | None:
+        """The state of the last checkpoint, with tensors on the CPU, or None if there is none that is whole.
 
         Sweeps away what kills left behind. Raises StoreError for a file that is whole and yet not ours.
         """
         self.digest, self._kept = self._named(), ""
-        state = self._read(self.digest)
-        kept: State | None = {}
-        if state is not None and state["kept"]:
-            kept = self._read(state["kept"])
-        found = None if state is None or kept is None else (state, kept)
-        self.digest, self._kept = ("", "") if found is None else (self.digest, found[0].pop("kept"))
+        state = self._open(self.digest) if self._whole(self.digest) else None
+        if state is not None and state["kept"] and not self._whole(state["kept"]):
+            state = None
+        self.digest, self._kept = ("", "") if state is None else (self.digest, state.pop("kept"))
         if sweep:
             self._sweep()
-        return found
+        return state
+
+    def kept(self) -> State:
+        """The weights that are kept so far, none if that is decided at the end. A call of its own, so that the state can go before."""
+        return self._open(self._kept) if self._kept else {}
+
+    def _path(self, digest: str) -> Path:
+        return self.scratch / f"{digest}{SUFFIX}"
 
     def _named(self) -> str:
         try:
@@ -68,19 +73,21 @@ class Checkpoint:
         temporary = self.scratch / f".{os.getpid()}.tmp"
         try:
             digest = fs.write_stream(temporary, lambda stream: torch.save(content, stream))
-            fs.rename(temporary, self.scratch / f"{digest}{SUFFIX}")
+            fs.rename(temporary, self._path(digest))
             fs.fsync_directory(self.scratch)
         finally:
             temporary.unlink(missing_ok=True)
         return digest
 
-    def _read(self, digest: str) -> dict[str, Any] | None:
-        path = self.scratch / f"{digest}{SUFFIX}"
+    def _whole(self, digest: str) -> bool:
+        path = self._path(digest)
         if not digest.isalnum() or not path.is_file():
-            return None
+            return False
         with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-                return None
+            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+
+    def _open(self, digest: str) -> dict[str, Any]:
+        path = self._path(digest)
         try:
             content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
@@ -91,7 +98,7 @@ class Checkpoint:
 
     def _sweep(self) -> None:
         """Remove what the checkpoint does not name."""
-        named = {f"{digest}{SUFFIX}" for digest in (self.digest, self._kept) if digest} | ({NAME} if self.digest else set())
+        named = {self._path(digest).name for digest in (self.digest, self._kept)} | ({NAME} if self.digest else set())
         for path in self.scratch.iterdir():
             if path.name not in named and (path.name == NAME or path.name.endswith((SUFFIX, ".tmp"))):
                 path.unlink(missing_ok=True)

@@ -125,7 +125,8 @@ class Training:
         self._check_finite(record)
         at.curves.append(record)
         if recipe.select.by and recipe.select.best(at.curves) == at.epoch:
-            self.kept, self.kept_changed = weights_of(self.task.kept()), True
+            copy_weights(self.task.kept(), self.kept)
+            self.kept_changed = True
         at.epoch, at.update = at.epoch + 1, 0
 
     def save(self, *, between: bool, last: bool = False) -> None:
@@ -148,23 +149,24 @@ class Training:
             raise ConfigError(
                 f"{self.section}: no epoch was trained and validated, so there is none to keep", hint="train one epoch or more"
             )
-        weights = self.kept if select.by else weights_of(self.task.kept())
+        weights = self.kept if select.by else copy_weights(self.task.kept(), {})
         return Result(weights, epoch, at.curves, select.by, at.unrepeatable)
 
     def _resume(self) -> None:
         scratch = self.checkpoint.scratch
         distributed.check_shared(scratch)
-        found = self.checkpoint.load(sweep=distributed.rank() == 0)
+        state = self.checkpoint.load(sweep=distributed.rank() == 0)
         if len(set(distributed.gather(self.checkpoint.digest))) > 1:
             raise StoreError(f"the processes read different checkpoints in {scratch}", hint="remove it: the training then starts over")
-        if found is None:
+        if state is None:
             return
-        state, self.kept = found
         self.task.model.load_state_dict(state["model"])
         for learner, own in zip(self.learners, state["learners"], strict=True):
             learner.restore(own)
         restore_random_state(state["random"])
         self.at = Place(**state["at"])
+        del state
+        self.kept = self.checkpoint.kept()
 
     def _check_finite(self, record: Mapping[str, float]) -> None:
         for name, value in record.items():
@@ -175,6 +177,11 @@ class Training:
                 )
 
 
-def weights_of(module: nn.Module) -> State:
-    """A copy of the weights, on the CPU."""
-    return {name: value.detach().to("cpu", copy=True) for name, value in module.state_dict().items()}
+def copy_weights(module: nn.Module, into: State) -> State:
+    """Copy the weights into tensors on the CPU, those of ``into`` where they are there: never a second copy."""
+    for name, value in module.state_dict().items():
+        if name in into:
+            into[name].copy_(value)
+        else:
+            into[name] = value.detach().to("cpu", copy=True)
+    return into

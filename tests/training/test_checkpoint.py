@@ -45,9 +45,9 @@ def test_it_comes_back_as_it_was_and_nothing_else_is_left(tmp_path: Path) -> Non
     place.save({"step": 2, "value": torch.ones(2)})
     (tmp_path / ".99.tmp").write_bytes(b"torn")
     (tmp_path / f"{'0' * 64}{SUFFIX}").write_bytes(b"a state that was whole before anything named it")
-    found = Checkpoint(tmp_path).load()
-    assert found is not None
-    state, kept = found
+    again = Checkpoint(tmp_path)
+    state, kept = again.load(), again.kept()
+    assert state is not None
     assert state["step"] == 2 and torch.equal(state["value"], torch.ones(2)) and torch.equal(kept["weight"], torch.arange(3))
     assert len(list(tmp_path.iterdir())) == 3
 

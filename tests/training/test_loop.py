@@ -107,7 +107,7 @@ def test_a_training_that_is_lost_already_is_not_kept_in_a_checkpoint(run: Run, t
     with pytest.raises(DataError, match="train_loss is nan in epoch 1"):
         run(task, update, pace=Pace(seconds=0.0, share=1e9))
     found = checkpoint.Checkpoint(tmp_path).load()
-    assert found is not None and found[0]["learners"][0]["counts"]["batch"] == 4
+    assert found is not None and found["learners"][0]["counts"]["batch"] == 4
 
 
 def test_a_finished_training_is_not_run_again(run: Run) -> None:

@@ -183,7 +183,7 @@ def run(kind: str, directory: Path, mode: str) -> dict[str, object]:
             fault, nth = draw.choice(["kill", "torn"]), draw.randint(1, 400)
             ends.append(attempt(kind, directory, 0.0, lambda fault=fault, nth=nth: strike(fault, nth), None))
         found = checkpoint.Checkpoint(directory).load(sweep=False)
-        places.append([found[0]["at"][name] for name in ("epoch", "update", "batch")] if found else None)
+        places.append([found["at"][name] for name in ("epoch", "update", "batch")] if found else None)
     ends.append(attempt(kind, directory, 0.0, lambda: None, None))
     names = [path.name for path in directory.iterdir()]
     left, files = (sum(name.endswith(end) for name in names) for end in (".tmp", checkpoint.SUFFIX))
