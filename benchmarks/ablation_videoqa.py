@@ -57,7 +57,7 @@ def accuracies(options: list[str], seeds: int, jobs: int) -> dict[str, dict[str,
         record = json.loads(kdpipe("show", f"evaluate.s{seed}", "--json", *options))
         for model in json.loads((Path(record["files"]) / "metrics.json").read_text())["models"]:
             place = found.setdefault(model["name"], {"val": [], "test": []})
-            place["val"].append(100 * model["best_val_accuracy"])
+            place["val"].append(100 * model["best_value"])
             place["test"].append(100 * model["accuracy"])
     return found
 

@@ -304,15 +304,7 @@ def context(job: dict[str, Any], work: Path, name: str, params: Any, inputs: Any
     """What the runner gives to a stage."""
     from cache.items import ItemSet
     from cache.ledger import Ledger
-    from cache.stage import Context
-
-    class Bar:
-        def step(self, n: int = 1, note: str = "") -> None: ...
-
-        def __enter__(self) -> Bar:
-            return self
-
-        def __exit__(self, *exc: object) -> None: ...
+    from cache.stage import Context, Quiet
 
     out = work / name
     out.mkdir()
@@ -321,7 +313,7 @@ def context(job: dict[str, Any], work: Path, name: str, params: Any, inputs: Any
         out=out,
         scratch=work,
         ledger=Ledger(),
-        progress=lambda *a, **k: Bar(),
+        progress=Quiet,
         inputs=inputs,
         input_items={"sample": frames} if frames is not None else {},
         items=ItemSet(work / f"{name}.items"),

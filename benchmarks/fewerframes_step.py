@@ -16,6 +16,7 @@ import time
 import torch
 from torch import Tensor, nn
 
+from models.training.clipping import each_tensor
 from systems.fewerframes.arithmetic import Normalisation
 from systems.fewerframes.data import Batch
 from systems.fewerframes.losses import cross_entropy
@@ -119,7 +120,7 @@ def main() -> None:
     ours = NeXtVLAD(CLASSES, drop_rate=0.0).train()
     plain = Plain().train()
     same_weights(ours, plain)
-    our_adam = TFAdam(ours.parameters(), 2e-4, clip=1.0)
+    our_adam, clip = TFAdam(ours.parameters(), lr=2e-4), each_tensor(1.0)
     plain_adam = torch.optim.Adam(plain.parameters(), lr=2e-4)
     batch = videos(options.videos)
 
@@ -127,6 +128,7 @@ def main() -> None:
         our_adam.zero_grad(set_to_none=True)
         loss = cross_entropy(respond(ours, normalisation, batch)[0].probabilities, batch.labels)
         loss.backward()
+        clip(list(ours.parameters()))
         our_adam.step()
         return float(loss.detach())
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from cache import faults
 
 #: Rights of a new file before the umask: who shares a store says in the umask whether the group may write (docs/SHARING.md).
 SHARED = 0o666
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
 
 
 def fsync_directory(path: Path) -> None:
@@ -89,6 +93,36 @@ def write_new(path: Path, data: bytes, *, read_only: bool = False) -> None:
         _fsync(descriptor, path)
     finally:
         os.close(descriptor)
+
+
+class Stream:
+    """A file that is written piece by piece, and the digest of what it was given."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self.digest = hashlib.sha256()
+        self._descriptor, self._path = descriptor, path
+
+    def write(self, data: Buffer) -> int:
+        """Write all of ``data``."""
+        self.digest.update(data)
+        _write(self._descriptor, data, self._path)
+        return memoryview(data).nbytes
+
+    def flush(self) -> None:
+        """Nothing: nothing is held back."""
+
+
+def write_stream(path: Path, produce: Callable[[Stream], None]) -> str:
+    """Create ``path`` from what ``produce`` writes, make its bytes durable (its name is the caller's business); return their sha256."""
+    faults.step("open", path)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SHARED)
+    try:
+        stream = Stream(descriptor, path)
+        produce(stream)
+        _fsync(descriptor, path)
+    finally:
+        os.close(descriptor)
+    return stream.digest.hexdigest()
 
 
 def write_atomic(path: Path, data: bytes, *, temporary: Path | None = None, read_only: bool = False) -> None:
@@ -171,9 +205,9 @@ def remove_tree(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def _write(descriptor: int, data: bytes, path: Path) -> None:
+def _write(descriptor: int, data: Buffer, path: Path) -> None:
     """Write all of ``data``: the system may take less than it is given."""
-    view = memoryview(data)
+    view = memoryview(data).cast("B")
     with _naming(path):
         while view:
             allowed = faults.step("write", path, len(view))

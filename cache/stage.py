@@ -93,6 +93,23 @@ class Progress(Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
 
+class Quiet:
+    """Progress that nobody sees; ``n`` is how far it is."""
+
+    def __init__(self, what: str = "", total: int | None = None, unit: str = "item") -> None:
+        self.n = 0
+
+    def step(self, n: int = 1, note: str = "") -> None:
+        """Count."""
+        self.n += n
+
+    def __enter__(self) -> Quiet:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return None
+
+
 @dataclass
 class Context:
     """Everything a stage's function may touch.

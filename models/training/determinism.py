@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import re
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
+
+#: PyTorch's warnings, beginning with the name of the operation
+UNREPEATABLE = r"(.+?) (?:does not have a deterministic implementation|defaults to a non-deterministic algorithm)"
 
 
 def make_deterministic(seed: int, *, threads: int = 1) -> None:
@@ -23,6 +30,33 @@ def make_deterministic(seed: int, *, threads: int = 1) -> None:
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
+
+
+@contextlib.contextmanager
+def noting(found: list[str]) -> Iterator[None]:
+    """Append to ``found``, once each, the operations of PyTorch that run inside without a form that repeats its bits.
+
+    On a GPU some have none, or one that is taken only where the other is forbidden (:func:`make_deterministic` admits them, and PyTorch
+    warns): what they compute may differ in the last bits from run to run.
+    """
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)  # a training before this one in the same process may have been warned of the same
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", message=UNREPEATABLE)
+        shown = warnings.showwarning
+
+        def note(message: Warning | str, *rest: Any, **more: Any) -> None:
+            about = re.match(UNREPEATABLE, str(message))
+            if about is None:
+                shown(message, *rest, **more)
+            elif about[1] not in found:
+                found.append(about[1])
+
+        warnings.showwarning = note
+        try:
+            yield
+        finally:
+            torch.set_warn_always(always)
 
 
 def random_state() -> dict[str, Any]:

@@ -7,11 +7,9 @@ whole batch and sliced. Every function here does nothing when there is one proce
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
+import socket
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
-from cache import loaded
 from cache.errors import ConfigError
 
-#: Processes that a launcher started know one another all the time, but share work only now and then.
+#: Processes that a launcher started know one another all the time, but share work only now and then (:mod:`models.training.processes`).
 _sharing = False
-#: This process left a piece of shared work by an error, so the others may be waiting for it in there.
-_failed = False
+#: bytes of gradients that travel together
+BUCKET = 25 * 2**20
 
 
 def rank() -> int:
@@ -45,14 +42,87 @@ def share(batch: Tensor) -> Tensor:
     return batch.tensor_split(size())[rank()]
 
 
+@contextlib.contextmanager
+def sharing() -> Iterator[None]:
+    """Inside, this process shares every batch with the others."""
+    global _sharing
+    _sharing = True
+    try:
+        yield
+    finally:
+        _sharing = False
+
+
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace every gradient by its mean over the processes."""
+    """Replace every gradient by its mean over the processes; one that a process does not have counts as zeros there.
+
+    A parameter that no process has a gradient of keeps none.
+    """
     if size() == 1:
         return
-    for parameter in parameters:
-        if parameter.grad is not None:
-            dist.all_reduce(parameter.grad)
-            parameter.grad.div_(size())
+    parameters = [parameter for parameter in parameters if parameter.requires_grad]
+    there = torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.uint8, device=parameters[0].device)
+    dist.all_reduce(there, op=dist.ReduceOp.MAX)
+    gradients = []
+    for parameter, somewhere in zip(parameters, there.tolist(), strict=True):
+        if somewhere:
+            parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            gradients.append(parameter.grad)
+    for bucket in _buckets(gradients):
+        whole = torch.cat([gradient.reshape(-1) for gradient in bucket])
+        dist.all_reduce(whole)
+        whole.div_(size())
+        for gradient, part in zip(bucket, whole.split([gradient.numel() for gradient in bucket]), strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+
+def _buckets(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
+    """Neighbours of one type and device, about :data:`BUCKET` bytes together."""
+    bucket: list[Tensor] = []
+    held = 0
+    for tensor in tensors:
+        if bucket and (held + tensor.nbytes > BUCKET or (tensor.dtype, tensor.device) != (bucket[0].dtype, bucket[0].device)):
+            yield bucket
+            bucket, held = [], 0
+        bucket.append(tensor)
+        held += tensor.nbytes
+    if bucket:
+        yield bucket
+
+
+def agree(value: Any) -> Any:
+    """The first process's ``value``, in every process: what may depend on last bits is decided once."""
+    if size() == 1:
+        return value
+    told = [value]
+    dist.broadcast_object_list(told, src=0)
+    return told[0]
+
+
+def gather(value: Any) -> list[Any]:
+    """The value of every process, in every process."""
+    if size() == 1:
+        return [value]
+    told: list[Any] = [None] * size()
+    dist.all_gather_object(told, value)
+    return told
+
+
+def check_shared(directory: Path) -> None:
+    """Raise ConfigError, in every process, if ``directory`` is not the same place for all of them."""
+    if size() == 1:
+        return
+    mark = directory / agree(f".met-{uuid.uuid4().hex}.tmp")
+    if rank() == 0:
+        mark.touch()
+    dist.barrier()
+    blind = sorted({host for host, sees in gather((socket.gethostname(), mark.exists())) if not sees})
+    mark.unlink(missing_ok=True)
+    if blind:
+        raise ConfigError(
+            f"{directory} of the first process is not to be seen on {', '.join(blind)}: the processes share no store",
+            hint="set KDPIPE_STORE to a directory that all of them see under the same path",
+        )
 
 
 def average_terms(terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -98,110 +168,3 @@ def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
         return nn.functional.dropout(x, rate, training)
     whole = nn.functional.dropout(torch.ones(size() * len(x), *x.shape[1:], dtype=x.dtype, device=x.device), rate, True)
     return x * share(whole)
-
-
-def run_together(processes: int, work: Callable[..., None], *arguments: Any, device: str = "cpu") -> None:
-    """Run ``work(device, *arguments)`` in so many processes that know one another; on CUDA each has a device of its own.
-
-    They are started here, or are those that a launcher started (:func:`serving`). ``work`` and its arguments must be picklable. An
-    error of one process ends all of them and is raised here. Raises ConfigError if a launcher started another number.
-    """
-    if dist.is_available() and dist.is_initialized():
-        if processes != dist.get_world_size():
-            raise ConfigError(
-                f"{dist.get_world_size()} processes were started, and the stage's parameter processes is {processes}",
-                hint=f"--set <stage>.processes={dist.get_world_size()}; it is part of the key, since sums are split by it",
-            )
-        job = (work, arguments, device, torch.get_num_threads())
-        dist.broadcast_object_list([job], src=0)
-        _share_watched(*job)
-    elif processes == 1:
-        work(device, *arguments)
-    else:
-        with tempfile.TemporaryDirectory() as meeting:
-            job = (processes, Path(meeting) / "meeting", work, arguments, device, torch.get_num_threads())
-            torch.multiprocessing.spawn(_join, job, nprocs=processes)
-            for told in sorted(Path(meeting).glob("*.json")):
-                loaded.hear(json.loads(told.read_text()))
-
-
-@contextlib.contextmanager
-def serving() -> Iterator[bool]:
-    """Among the processes of a launcher (``torchrun``): the first gets True and goes on, the others do what it asks, and get False.
-
-    If the first fails in shared work, the launcher ends the others.
-    """
-    # gloo between hosts for the orders; a rank waits for its next order as long as the first has other work
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    _meet(backend, timeout=timedelta(days=30))
-    first = dist.get_rank() == 0
-    order: list[Any] = [None]
-    while not first:
-        dist.broadcast_object_list(order, src=0)
-        if order[0] is None:
-            break
-        _share_watched(*order[0])
-    try:
-        yield first
-    finally:
-        if not _failed:
-            if first:
-                dist.broadcast_object_list([None], src=0)
-            dist.barrier()  # nobody leaves while another is still at it
-            dist.destroy_process_group()
-
-
-def _meet(backend: str, **how: Any) -> None:
-    """Begin to know the other processes."""
-    # Its functions have the group that exists while it is imported as a default argument. Imported later (by an optimizer), it would
-    # keep the group, and with it gloo's threads, beyond its end; one of these can abort a process that is leaving.
-    import torch.distributed.nn  # noqa: F401
-
-    dist.init_process_group(backend, **how)
-
-
-def _join(
-    number: int, processes: int, meeting: Path, work: Callable[..., None], arguments: tuple[Any, ...], device: str, threads: int
-) -> None:
-    backend = "nccl" if device.startswith("cuda") else "gloo"
-    _meet(backend, init_method=f"file://{meeting}", rank=number, world_size=processes)
-    try:
-        _share(work, arguments, device, threads)
-        meeting.with_name(f"{number}.json").write_text(json.dumps(loaded.news()))
-    finally:
-        dist.destroy_process_group()
-
-
-def _share_watched(*job: Any) -> None:
-    """Share work among the processes of a launcher, whose code the first examines before and after (:mod:`cache.loaded`)."""
-    _tell()
-    _share(*job)
-    _tell()
-
-
-def _tell() -> None:
-    global _failed
-    told: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(told, loaded.news())
-    _failed = True
-    for report in told[1:]:
-        loaded.hear(report)
-    _failed = False
-
-
-def _share(work: Callable[..., None], arguments: tuple[Any, ...], device: str, threads: int) -> None:
-    """This process's part of the work, on its own device."""
-    global _sharing, _failed
-    torch.set_num_threads(threads)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    cuda = device.startswith("cuda")
-    own = f"cuda:{os.environ.get('LOCAL_RANK', dist.get_rank())}" if cuda else device
-    if cuda:
-        torch.cuda.set_device(own)
-    _sharing = _failed = True
-    try:
-        work(own, *arguments)
-        dist.barrier()  # nobody leaves while another is still at it
-        _failed = False
-    finally:
-        _sharing = False

@@ -1,189 +1,187 @@
 """The training loop that all systems share.
 
-A system brings a :class:`Task` (a network, its batches, its loss, its validation); :func:`fit` brings epochs, the optimizer,
-the learning rate, gradient clipping, selection of the best epoch on the validation split, early stopping, curves, and a
-checkpoint from which a killed run goes on to the same bits as an uninterrupted one.
+A system brings a :class:`Task` (its networks, what is kept of them, its validation) and a :class:`Recipe` (how many epochs, the updates of
+each, which epoch is kept). :func:`fit` brings the epochs, the curves, and a checkpoint from which a killed run goes on to the same bits
+as an uninterrupted one, as far as the operations repeat their bits (:func:`models.training.determinism.noting`).
 
-Several processes can share every batch (:mod:`models.training.distributed`): then each runs this loop on its slices, gradients
-are averaged, and the first process writes the checkpoint. The limit: a task whose batches depend on (seed, epoch) alone.
+Several processes can share every batch (:mod:`models.training.distributed`): then each runs this loop on its slices, gradients are
+averaged, and the first process writes the checkpoint and decides what depends on the validation. The limit: batches that depend on
+(seed, epoch) alone.
 """
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from cache.errors import DataError
+from cache.errors import ConfigError, DataError, StoreError
 from cache.stage import Progress
-from models.training import checkpoint, distributed
-from models.training.determinism import random_state, restore_random_state
-
-#: what selects the best epoch; the higher the better
-SELECTED_BY = "accuracy"
-
-State = dict[str, Tensor]
+from models.training import distributed
+from models.training.checkpoint import Checkpoint, State
+from models.training.determinism import noting, random_state, restore_random_state
+from models.training.pace import Pace
+from models.training.result import Result
+from models.training.selection import LAST, Selection
+from models.training.updates import Learner, Update
 
 
 class Task(Protocol):
     """What a system gives to the loop."""
 
     model: nn.Module
+    """Everything that changes in training: what learns, what follows it, what is thrown away afterwards. A checkpoint holds it."""
 
-    def batches(self, epoch: int) -> Sequence[Any]:
-        """The batches of ``epoch`` in order (indices, not data): a pure function of the seed and the epoch."""
-        ...
-
-    def loss(self, batch: Any) -> tuple[Tensor, Mapping[str, Tensor], int]:
-        """The loss to minimise, the terms to log (scalars), and the number of samples in the batch."""
+    def kept(self) -> nn.Module:
+        """The part of ``model`` that the artifact holds."""
         ...
 
     def validate(self) -> Mapping[str, float]:
-        """Means over the validation split, ``"accuracy"`` among them; the model is in eval mode."""
+        """Means over the validation split, nothing if there is none; the model is in eval mode."""
         ...
-
-
-def adam(parameters: Iterable[nn.Parameter], rate: float) -> torch.optim.Optimizer:
-    """Adam with the usual betas (0.9, 0.999), eps 1e-8, no weight decay; one fused step, several times cheaper on a CPU."""
-    return torch.optim.Adam(parameters, lr=rate, fused=True)
-
-
-def step_rate(rate: float, steps: Sequence[int], decay: float) -> Callable[[int], float]:
-    """Epoch (from 0) -> learning rate, multiplied by ``decay`` once ``steps[i]`` epochs are done."""
-    return lambda epoch: rate * decay ** sum(epoch >= step for step in steps)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train.
+    """How to train: every epoch is a pass of each update, in this order; ``select`` says which epoch is kept.
 
-    rate:     learning rate of an epoch (see :func:`step_rate`).
-    clip:     largest total norm of the gradient; 0 leaves it as it is.
-    patience: stop after so many epochs without a better validation accuracy; 0 never stops early.
-    optimizer: called once with the parameters and the first learning rate.
+    ``validate_every``: validate after every so many epochs, and after the last.
     """
 
     epochs: int
-    rate: Callable[[int], float]
-    clip: float = 0.0
-    patience: int = 0
-    optimizer: Callable[[Iterable[nn.Parameter], float], torch.optim.Optimizer] = adam
+    updates: Sequence[Update]
+    select: Selection = LAST
+    validate_every: int = 1
 
 
 @dataclass
-class Progressed:
-    """Where training stands: everything beside the weights and the optimizer. ``best_epoch`` is -1 before the first epoch ends."""
+class Place:
+    """Where training stands: the epoch, which of its updates is passing, how many batches of this pass are done."""
 
     epoch: int = 0
-    step: int = 0
-    sums: dict[str, Tensor] = field(default_factory=dict)  # of this epoch: term -> sum over samples (float64)
-    samples: int = 0
-    best_epoch: int = -1
-    best: State = field(default_factory=dict)
+    update: int = 0
+    batch: int = 0
     curves: list[dict[str, float]] = field(default_factory=list)
+    unrepeatable: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Result:
-    """The weights of the best epoch (on the CPU), which epoch that was (from 0), its accuracy, and one record an epoch."""
+def fit(task: Task, recipe: Recipe, scratch: Path, progress: Callable[..., Progress], *, section: str, pace: Pace | None = None) -> Result:
+    """Train ``task.model`` and return the weights that are kept.
 
-    best: State
-    best_epoch: int
-    best_accuracy: float
-    curves: list[dict[str, float]]
-
-
-def fit(task: Task, recipe: Recipe, scratch: Path, progress: Callable[..., Progress], *, every_seconds: float = 30.0) -> Result:
-    """Train ``task.model`` and return the weights of its best epoch.
-
-    The best epoch is the first with the highest validation accuracy (a later one must be strictly better).
-    The state is written to ``scratch`` after every epoch and about every ``every_seconds``; when it changes nothing in
-    the result. Raises DataError if the loss is no longer finite.
+    ``section`` is the part of the configuration that holds the learning rate, for messages. The state goes to ``scratch`` as often as
+    ``pace`` says; when it does changes nothing in the result. Raises DataError if something logged is no longer finite, ConfigError if
+    processes see other scratch directories.
     """
-    model = task.model
-    optimizer = recipe.optimizer(model.parameters(), recipe.rate(0))
-    at = _resume(model, optimizer, scratch)
-    saved = time.monotonic()
-    steps = len(task.batches(0))
-    with progress("train", total=recipe.epochs * steps) as bar:
-        bar.step(at.epoch * steps + at.step)
-        while at.epoch < recipe.epochs and not _patience_is_out(at, recipe):
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.rate(at.epoch)
-            model.train()
-            for batch in task.batches(at.epoch)[at.step :]:
-                optimizer.zero_grad(set_to_none=True)
-                loss, terms, samples = task.loss(batch)
-                loss.backward()
-                distributed.average_gradients(model.parameters())
-                if recipe.clip > 0:
-                    nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-                optimizer.step()
-                _add(at, distributed.average_terms({"loss": loss, **terms}), samples)
-                at.step += 1
-                bar.step()
-                if time.monotonic() - saved > every_seconds:
-                    _save(model, optimizer, at, scratch)
-                    saved = time.monotonic()
-            model.eval()
+    training = Training(task, recipe, scratch, section, pace or Pace())
+    at, learners = training.at, training.learners
+    sizes = [len(update.batches(0)) for update in recipe.updates]
+    with noting(at.unrepeatable), progress("train", total=recipe.epochs * sum(sizes)) as bar:
+        bar.step(at.epoch * sum(sizes) + sum(sizes[: at.update]) + at.batch)
+        while at.epoch < recipe.epochs and not recipe.select.ended(at.curves):
+            for learner in learners[at.update :]:
+                task.model.train()
+                batches = learner.update.batches(at.epoch)
+                for batch in batches[at.batch :]:
+                    at.batch += 1
+                    learner.learn(batch, at.epoch, last=at.batch == len(batches))
+                    bar.step()
+                    if learner.waiting == 0:
+                        training.save(between=False)
+                at.update, at.batch = at.update + 1, 0
+            training.close_epoch()
+            training.save(between=True, last=at.epoch == recipe.epochs or recipe.select.ended(at.curves))
+    return training.result()
+
+
+class Training:
+    """A training at work: where it stands, what it keeps, and its checkpoint."""
+
+    def __init__(self, task: Task, recipe: Recipe, scratch: Path, section: str, pace: Pace) -> None:
+        several = len(recipe.updates) > 1
+        self.learners = [Learner(update, update.name if several else "") for update in recipe.updates]
+        self.task, self.recipe, self.section, self.pace = task, recipe, section, pace
+        self.at = Place()
+        self.kept: State = {}
+        self.kept_changed = False
+        self.checkpoint = Checkpoint(scratch)
+        self._resume()
+
+    def close_epoch(self) -> None:
+        """Validate, write the epoch's record, and take a copy of the weights if they are the best so far."""
+        at, recipe = self.at, self.recipe
+        record: dict[str, float] = {"epoch": at.epoch}
+        for learner in self.learners:
+            record |= learner.close()
+        if (at.epoch + 1) % recipe.validate_every == 0 or at.epoch + 1 == recipe.epochs:
+            self.task.model.eval()
             with torch.no_grad():
-                _close_epoch(at, recipe.rate(at.epoch), task.validate(), model)
-            _save(model, optimizer, at, scratch)
-            saved = time.monotonic()
-    return Result(at.best, at.best_epoch, _best_accuracy(at), at.curves)
+                record |= {f"val_{name}": float(value) for name, value in self.task.validate().items()}
+        record = distributed.agree(record)
+        self._check_finite(record)
+        at.curves.append(record)
+        if recipe.select.by and recipe.select.best(at.curves) == at.epoch:
+            copy_weights(self.task.kept(), self.kept)
+            self.kept_changed = True
+        at.epoch, at.update = at.epoch + 1, 0
+
+    def save(self, *, between: bool, last: bool = False) -> None:
+        """Write a checkpoint if it is time for one, ``between`` epochs or in the middle of one; always after the ``last``."""
+        if distributed.rank() > 0 or not (last or self.pace.due(between=between)):
+            return
+        for learner in self.learners:
+            self._check_finite(learner.means())  # what is lost already is not worth keeping
+        with self.pace.saving():
+            learners = [learner.state() for learner in self.learners]
+            state = {"model": self.task.model.state_dict(), "learners": learners, "random": random_state(), "at": vars(self.at)}
+            self.checkpoint.save(state, self.kept if self.kept_changed else None)
+        self.kept_changed = False
+
+    def result(self) -> Result:
+        """What is kept. Raises ConfigError if an epoch was to be selected by a validation and none took place."""
+        select, at = self.recipe.select, self.at
+        epoch = select.best(at.curves)
+        if epoch < 0:
+            raise ConfigError(
+                f"{self.section}: no epoch was trained and validated, so there is none to keep", hint="train one epoch or more"
+            )
+        weights = self.kept if select.by else copy_weights(self.task.kept(), {})
+        return Result(weights, epoch, at.curves, select.by, at.unrepeatable)
+
+    def _resume(self) -> None:
+        scratch = self.checkpoint.scratch
+        distributed.check_shared(scratch)
+        state = self.checkpoint.load(sweep=distributed.rank() == 0)
+        if len(set(distributed.gather(self.checkpoint.digest))) > 1:
+            raise StoreError(f"the processes read different checkpoints in {scratch}", hint="remove it: the training then starts over")
+        if state is None:
+            return
+        self.task.model.load_state_dict(state["model"])
+        for learner, own in zip(self.learners, state["learners"], strict=True):
+            learner.restore(own)
+        restore_random_state(state["random"])
+        self.at = Place(**state["at"])
+        del state
+        self.kept = self.checkpoint.kept()
+
+    def _check_finite(self, record: Mapping[str, float]) -> None:
+        for name, value in record.items():
+            if not math.isfinite(value):
+                raise DataError(
+                    f"training diverged: {name} is {value} in epoch {self.at.epoch}",
+                    hint=f"lower the learning rate: --set {self.section}.lr=...",
+                )
 
 
-def _add(at: Progressed, terms: Mapping[str, Tensor], samples: int) -> None:
-    for name, value in terms.items():
-        part = value.detach().double() * samples
-        at.sums[name] = at.sums[name] + part if name in at.sums else part
-    at.samples += samples
-
-
-def _close_epoch(at: Progressed, rate: float, validation: Mapping[str, float], model: nn.Module) -> None:
-    record: dict[str, float] = {"epoch": at.epoch, "rate": rate}
-    record |= {f"train_{name}": float(total) / at.samples for name, total in at.sums.items()}
-    record |= {f"val_{name}": float(value) for name, value in validation.items()}
-    for name, value in record.items():
-        if not math.isfinite(value):
-            hint = "lower the learning rate: --set {section}.lr=..."
-            raise DataError(f"training diverged: {name} is {value} in epoch {at.epoch}", hint=hint)
-    if at.best_epoch < 0 or record[f"val_{SELECTED_BY}"] > _best_accuracy(at):
-        at.best_epoch = at.epoch
-        at.best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-    at.curves.append(record)
-    at.epoch, at.step, at.sums, at.samples = at.epoch + 1, 0, {}, 0
-
-
-def _best_accuracy(at: Progressed) -> float:
-    return at.curves[at.best_epoch][f"val_{SELECTED_BY}"]
-
-
-def _patience_is_out(at: Progressed, recipe: Recipe) -> bool:
-    return recipe.patience > 0 and at.best_epoch >= 0 and at.epoch - 1 - at.best_epoch >= recipe.patience
-
-
-def _save(model: nn.Module, optimizer: torch.optim.Optimizer, at: Progressed, scratch: Path) -> None:
-    if distributed.rank() > 0:
-        return
-    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "random": random_state(), "at": vars(at)}
-    checkpoint.save(scratch, state)
-
-
-def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, scratch: Path) -> Progressed:
-    device = next(model.parameters()).device
-    state = checkpoint.load(scratch)
-    if state is None:
-        return Progressed()
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    restore_random_state(state["random"])
-    at = Progressed(**state["at"])
-    at.sums = {name: value.to(device) for name, value in at.sums.items()}
-    return at
+def copy_weights(module: nn.Module, into: State) -> State:
+    """Copy the weights into tensors on the CPU, those of ``into`` where they are there: never a second copy."""
+    for name, value in module.state_dict().items():
+        if name in into:
+            into[name].copy_(value)
+        else:
+            into[name] = value.detach().to("cpu", copy=True)
+    return into

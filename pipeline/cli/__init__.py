@@ -87,7 +87,7 @@ def main() -> None:
     # RANK and WORLD_SIZE alone do not say so: some clusters set them for every command of a job
     if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("WORLD_SIZE") == "1":
         sys.exit(_run())
-    from models.training.distributed import serving
+    from models.training.processes import serving
 
     with serving() as first:
         if first:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 #: key of a curve record -> title and whether the axis is logarithmic; a key that no network has is left out
 PANELS = {
     "val_accuracy": ("validation accuracy, %", False),
+    "val_gap": ("validation GAP, %", False),
     "train_ce": ("training cross-entropy", False),
     "val_ce": ("validation cross-entropy", False),
     "train_common": ("agreement of the common graphs (training)", True),
@@ -48,7 +49,7 @@ def draw(path: Path, curves: Sequence[Sequence[Mapping[str, Any]]], labels: Mapp
 
 def _curve(axis: Axes, key: str, seeds: Sequence[Sequence[Mapping[str, Any]]], label: str, colour: str, level: float) -> None:
     """One network in one panel, over the epochs that every seed has (early stopping may end some before others)."""
-    scale = 100 if key.endswith("accuracy") else 1
+    scale = 100 if key.endswith(("accuracy", "gap")) else 1
     values = [[scale * record[key] for record in seed if key in record] for seed in seeds]
     epochs = min(map(len, values), default=0)
     if not epochs:

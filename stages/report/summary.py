@@ -32,7 +32,7 @@ def summarise(
                 "label": model["label"],
                 "series": model.get("series"),
                 "best_epochs": [m["best_epoch"] for m in mine],
-                "val_accuracy": _number(interval([m["best_val_accuracy"] for m in mine], level)),
+                "validation": _number(interval([m["best_value"] for m in mine if m["best_value"] is not None], level)),
                 **costs["models"].get(name, {}),
                 **({} if timing is None else timing["models"].get(name, {})),
             }

@@ -1,4 +1,4 @@
-"""A trained network as an artifact: ``model.safetensors``, ``model.json``, ``curves.jsonl``.
+"""A trained network of this system as an artifact (:mod:`models.training.artifact`).
 
 ``model.json`` says how to build the network, what its input must look like (normalisation with its eigenvalues, view) and where it
 came from: a network is never fed with another normalisation than it was trained with.
@@ -7,18 +7,15 @@ came from: a network is never fed with another normalisation than it was trained
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from cache.errors import DataError
-from models.training import distributed
-from models.training.loop import Result
+from models.training import artifact
+from models.training.result import Result
 from systems.fewerframes.arithmetic import Normalisation
 from systems.fewerframes.data import Batch, View
 from systems.fewerframes.networks import build, respond
@@ -43,37 +40,18 @@ class Network:
 def write_network(
     out: Path, arguments: dict[str, Any], normalisation: Normalisation, view: View, result: Result, about: dict[str, Any]
 ) -> None:
-    """Write the best weights, how to build and feed the network, and the curves; of several processes the first writes."""
-    if distributed.rank() > 0:
-        return
-    (out / "model.safetensors").write_bytes(save({name: tensor.contiguous() for name, tensor in result.best.items()}))
+    """Write the kept weights, how to build and feed the network, and the curves; of several processes the first writes."""
     eigenvalues = None if normalisation.name != "whitening" else _plain(normalisation.eigenvalues)
-    record = {
-        **about,
-        "arguments": arguments,
-        "normalisation": {"name": normalisation.name, "eigenvalues": eigenvalues},
-        "view": dataclasses.asdict(view),
-        "best_epoch": result.best_epoch,
-        "best_val_accuracy": result.best_accuracy,
-    }
-    (out / "model.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    lines = (json.dumps(record, sort_keys=True) + "\n" for record in result.curves)
-    (out / "curves.jsonl").write_text("".join(lines), encoding="utf-8")
+    fed = {"normalisation": {"name": normalisation.name, "eigenvalues": eigenvalues}, "view": dataclasses.asdict(view)}
+    artifact.write_network(out, result, {**about, "arguments": arguments, **fed})
 
 
 def read_network(directory: Path, device: str = "cpu") -> Network:
     """The network of an artifact, frozen and in eval mode. Raises DataError if weights and description do not fit."""
-    about: dict[str, Any] = json.loads((directory / "model.json").read_text(encoding="utf-8"))
-    with torch.device("meta"):
-        model = build(about["arguments"])
-    try:
-        model.load_state_dict(load_file(directory / "model.safetensors"), assign=True)
-    except RuntimeError as error:
-        raise DataError(f"{directory.name}: model.safetensors does not fit model.json: {error}", hint="train it again") from error
+    model, about = artifact.read_network(directory, build, device)
     given = about["normalisation"]
     eigenvalues = None if given["eigenvalues"] is None else torch.tensor(given["eigenvalues"], dtype=torch.float32)
-    normalisation = Normalisation(given["name"], eigenvalues)
-    return Network(model.to(device).eval().requires_grad_(False), normalisation, View(**about["view"]), about)
+    return Network(model, Normalisation(given["name"], eigenvalues), View(**about["view"]), about)
 
 
 def _plain(values: Tensor | None) -> list[float] | None:

@@ -1,20 +1,12 @@
-"""What a network costs per video: parameters, and arithmetic as torch counts it while the network runs.
-
-One multiply-add counts as two FLOPs. Products are counted, element-wise work is not, as is usual.
-"""
+"""What a network costs per video (:mod:`models.cost`)."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor
 
+from models import cost
 from systems.fewerframes.checkpoint import Network
-
-
-def parameters(model: nn.Module) -> int:
-    """Number of trainable numbers."""
-    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def example(network: Network, videos: int = 1) -> tuple[Tensor, Tensor]:
@@ -26,10 +18,7 @@ def example(network: Network, videos: int = 1) -> tuple[Tensor, Tensor]:
     return torch.zeros(videos, count, width, device=device), torch.ones(videos, count, dtype=torch.bool, device=device)
 
 
-@torch.no_grad()
-def flops(network: Network) -> int:
-    """FLOPs of one video."""
-    counter = FlopCounterMode(display=False)
-    with counter:
-        network.model(*example(network))
-    return int(counter.get_total_flops())
+def of_video(network: Network) -> dict[str, int]:
+    """Parameters, FLOPs and frames of one video."""
+    flops = cost.flops(network.model, example(network))("")
+    return {"parameters": cost.parameters(network.model), "flops": flops, "frames": network.view.count}

@@ -46,7 +46,7 @@ def run(ctx: Context) -> None:
                 _submit(ctx, partition, name, answers(network, other, params.batch_size, ctx.device))
             names_of = {"name": name, "label": label(name, network), "series": series(name)}
             models.append({**names_of, **score(measured), **_network_record(network.about)})
-            costs[name] = _cost(network)
+            costs[name] = cost.of_video(network)
             curves += [
                 {"model": name, **json.loads(line)} for line in (ctx.inputs[name] / "curves.jsonl").read_text(encoding="utf-8").splitlines()
             ]
@@ -148,11 +148,7 @@ def pairs(ks: Iterable[int]) -> list[list[str]]:
 
 
 def _network_record(about: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: about[key] for key in ("role", "seed", "best_epoch", "best_val_accuracy")}
-
-
-def _cost(network: Network) -> dict[str, int]:
-    return {"parameters": cost.parameters(network.model), "flops": cost.flops(network), "frames": network.view.count}
+    return {key: about[key] for key in ("role", "seed", "best_epoch", "best_value")}
 
 
 def _submit(ctx: Context, partition: str, name: str, batches: Iterator[tuple[list[str], np.ndarray]]) -> None:

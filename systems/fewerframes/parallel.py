@@ -1,28 +1,25 @@
 """The parallel regime (paper, section "Parallel"; code line A): teacher and student train in one loop, on the same videos.
 
 The teacher minimises its cross-entropy, the student its objective against what the teacher says at that step. Their losses share no
-parameter and no gradient reaches the teacher through the student's, so one optimiser that clips and updates tensor by tensor does
-what the original's two do.
+parameter and no gradient reaches the teacher through the student's, so one update that clips and moves tensor by tensor does what
+the original's two do.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from cache.stage import Context
-from models.training.loop import Result
+from models.training.result import Result
 from systems.fewerframes.data import Partition, View
 from systems.fewerframes.losses import Objective, Target
 from systems.fewerframes.networks import build, respond
 from systems.fewerframes.targets import Pair
 from systems.fewerframes.train import Prepared, Step, VideoTask, fresh_network, network_loss, train_task, validate, with_decay
-
-PREFIX = "student."
 
 
 @dataclass
@@ -52,8 +49,12 @@ class ParallelTask:
         total, parts = network_loss(self.model.student, task.normalisation, batch, task.objective, params, target)
         return total + teacher_total, {**parts, "teacher_ce": teacher_total}, len(step.places)
 
+    def kept(self) -> nn.Module:
+        """The student: the teacher was there for it."""
+        return self.model.student
+
     def validate(self) -> Mapping[str, float]:
-        """The student's: it is what comes out."""
+        """The student's scores."""
         task = self.student
         return validate(self.model.student, task.held, task.normalisation, task.params, task.device)
 
@@ -68,9 +69,7 @@ def train_parallel(ctx: Context, prepared: Prepared, objective: Objective) -> Re
     task = VideoTask(
         student, prepared.train, prepared.held, prepared.normalisation, objective, params, ctx.device, finetune=params.finetune_epochs
     )
-    result = train_task(ctx, ParallelTask(Pair(teacher, student), task, watched))
-    best = {name.removeprefix(PREFIX): value for name, value in result.best.items() if name.startswith(PREFIX)}
-    return dataclasses.replace(result, best=best)
+    return train_task(ctx, ParallelTask(Pair(teacher, student), task, watched), "student")
 
 
 def teacher_arguments(arguments: dict[str, Any], params: Any) -> dict[str, Any]:

@@ -36,6 +36,7 @@ def work(ctx: Context) -> None:
         result = train_task(
             ctx,
             VideoTask(model, prepared.train, prepared.held, prepared.normalisation, objective, params, ctx.device, targets, finetune),
+            "student",
         )
     about = {
         "role": "student",

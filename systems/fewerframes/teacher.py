@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cache.stage import Context
 from models.tensorflow_checkpoint import read_checkpoint
-from models.training.loop import Result
+from models.training.result import Result
 from systems.fewerframes.checkpoint import write_network
 from systems.fewerframes.losses import Objective
 from systems.fewerframes.published import load_published
@@ -29,7 +29,7 @@ def work(ctx: Context) -> None:
     objective = Objective(epsilon=params.ce_epsilon, form=params.ce_form)
     model = fresh_network(prepared, params, ctx.device)
     task = VideoTask(model, prepared.train, prepared.held, prepared.normalisation, objective, params, ctx.device)
-    result = train_task(ctx, task)
+    result = train_task(ctx, task, "teacher")
     _write(ctx, prepared, result)
 
 
@@ -45,7 +45,7 @@ def take(ctx: Context) -> None:
     state = {name: value.detach().cpu() for name, value in model.state_dict().items()}
     scores = validate(model, prepared.held, prepared.normalisation, params, ctx.device)
     curve = {"epoch": 0.0, **{f"val_{name}": value for name, value in scores.items()}}
-    _write(ctx, prepared, Result(state, 0, scores["accuracy"], [curve]), checkpoint=path.name)
+    _write(ctx, prepared, Result(state, 0, [curve], "gap"), checkpoint=path.name)
 
 
 def _write(ctx: Context, prepared: Prepared, result: Result, **origin: str) -> None:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from cache.errors import ConfigError
-from cache.stage import Context
-from models.training import distributed
+from cache.stage import Context, Quiet
+from models.training import distributed, processes
+from models.training.clipping import each_tensor
 from models.training.determinism import make_deterministic
-from models.training.loop import Recipe, Result, fit
+from models.training.loop import Recipe, fit
+from models.training.result import Result
+from models.training.schedules import staircase
+from models.training.selection import Selection
+from models.training.updates import Group, Update
 from systems.fewerframes.arithmetic import Normalisation, load_eigenvalues
 from systems.fewerframes.batch_norm import BatchNorm
 from systems.fewerframes.data import Batch, Partition, held_out, open_partition, view_of
@@ -67,8 +71,12 @@ class VideoTask:
         total, parts = network_loss(self.model, self.normalisation, batch, objective, self.params, target)
         return total, parts, len(step.places)
 
+    def kept(self) -> nn.Module:
+        """The network."""
+        return self.model
+
     def validate(self) -> Mapping[str, float]:
-        """GAP and cross-entropy over the held-out videos. ``accuracy``, which selects the best epoch, is the GAP."""
+        """GAP, cross-entropy and Hit@1 over the held-out videos."""
         return validate(self.model, self.held, self.normalisation, self.params, self.device)
 
 
@@ -95,7 +103,7 @@ def _mixture_terms(out: Output, mixture: MixtureOutput, labels: Tensor, params: 
 
 @torch.no_grad()
 def validate(model: nn.Module, held: Partition, normalisation: Normalisation, params: Any, device: str) -> dict[str, float]:
-    """GAP and cross-entropy of a network over the videos of a partition."""
+    """GAP, cross-entropy and Hit@1 of a network over the videos of a partition."""
     metrics = Metrics(held.classes)
     for places in held.in_order(params.batch_size):
         batch = held.batch(places, device)
@@ -103,7 +111,7 @@ def validate(model: nn.Module, held: Partition, normalisation: Normalisation, pa
         loss = float(cross_entropy(out.probabilities, batch.labels, params.ce_epsilon))
         metrics.add(out.probabilities.cpu().numpy(), batch.labels.cpu().numpy(), loss=loss)
     result = metrics.result()
-    return {"accuracy": result.gap, "ce": result.loss, "hit_at_one": result.hit_at_one}
+    return {"gap": result.gap, "ce": result.loss, "hit_at_one": result.hit_at_one}
 
 
 @dataclass(frozen=True)
@@ -161,39 +169,26 @@ def together(ctx: Context, work: Callable[[Context], None]) -> None:
 
     Several processes show no progress. Raises ConfigError if the batches do not divide among them.
     """
-    params, processes = ctx.params, ctx.params.processes
-    if processes > 1 and (params.batch_size % processes or not params.drop_last):
+    params, number = ctx.params, ctx.params.processes
+    if number > 1 and (params.batch_size % number or not params.drop_last):
         raise ConfigError(
-            f"batches of {params.batch_size} videos and a last one of any size do not divide among {processes} processes",
+            f"batches of {params.batch_size} videos and a last one of any size do not divide among {number} processes",
             hint="choose a batch_size that is a multiple of processes, and drop_last: true",
         )
-    ctx = ctx if processes == 1 else dataclasses.replace(ctx, progress=Quiet)
-    distributed.run_together(processes, _with_device, work, ctx, device=ctx.device)
-
-
-class Quiet:
-    """A progress bar that shows nothing."""
-
-    def __init__(self, *_: object, **__: object) -> None:
-        pass
-
-    def step(self, n: int = 1, note: str = "") -> None:
-        """Nothing."""
-
-    def __enter__(self) -> Quiet:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
+    ctx = ctx if number == 1 else dataclasses.replace(ctx, progress=Quiet)
+    processes.run_together(number, _with_device, work, ctx, device=ctx.device)
 
 
 def _with_device(device: str, work: Callable[[Context], None], ctx: Context) -> None:
     work(dataclasses.replace(ctx, device=device))
 
 
-def train_task(ctx: Context, task: Any) -> Result:
-    """Run the shared loop with the recipe of the stage's parameters."""
+def train_task(ctx: Context, task: Any, role: str) -> Result:
+    """Run the shared loop with the recipe of the stage's parameters; ``role``, teacher or student, is also the section of these."""
     params = ctx.params
-    optimizer = partial(TFAdam, clip=params.clip, samples=params.batch_size, every=params.decay_examples, decay=params.decay)
-    recipe = Recipe(epochs=params.epochs, rate=lambda epoch: params.lr, patience=params.patience, optimizer=optimizer)
-    return fit(task, recipe, ctx.scratch, ctx.progress)
+    rate = staircase(params.lr, samples=params.batch_size, every=params.decay_examples, factor=params.decay)
+    clip = each_tensor(params.clip) if params.clip > 0 else None
+    group = Group(list(task.model.parameters()), rate, clip=clip)
+    update = Update("network", task.batches, task.loss, [group], optimizer=TFAdam)
+    recipe = Recipe(params.epochs, [update], Selection("gap", patience=params.patience))
+    return fit(task, recipe, ctx.scratch, ctx.progress, section=role)

@@ -143,7 +143,7 @@ def prediction_rows(predicted: Mapping[str, np.ndarray], split: Split, vocabular
 
 
 def _network_record(about: dict[str, Any]) -> dict[str, Any]:
-    chosen = ("role", "seed", "best_epoch", "best_val_accuracy", "video", "questions")
+    chosen = ("role", "seed", "best_epoch", "best_value", "video", "questions")
     arguments = about["arguments"]
     return {**{key: about[key] for key in chosen}, "graph_layers": arguments["graph_layers"], "module_dim": arguments["module_dim"]}
 

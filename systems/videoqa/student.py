@@ -1,6 +1,6 @@
 """The ``student`` stage: DualVGR with 1 graph layer, distilled or alone, with or without the video.
 
-Writes ``model.safetensors``, ``model.json`` and ``curves.jsonl`` (:mod:`systems.videoqa.checkpoint`).
+Writes ``model.safetensors``, ``model.json`` and ``curves.jsonl`` (:mod:`models.training.artifact`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import torch
 
 from cache.errors import ConfigError
 from cache.stage import Context
-from systems.videoqa.checkpoint import read_network, write_network
+from models.training.artifact import write_network
+from systems.videoqa.checkpoint import read_network
 from systems.videoqa.data import Batch, Split, Targets
 from systems.videoqa.model import DualVGR
 from systems.videoqa.train import Target, TargetSource, answer, train_network
@@ -20,10 +21,10 @@ from systems.videoqa.train import Target, TargetSource, answer, train_network
 def run(ctx: Context) -> None:
     """Train a student; what it learns from is in ``ctx.params``: ``kd``, ``targets`` and ``video``."""
     params = ctx.params
-    arguments, result, task = train_network(ctx, nothing=params.video == "none", target_of=lambda *seen: targets(ctx, *seen))
+    arguments, result, task = train_network(ctx, "student", nothing=params.video == "none", target_of=lambda *seen: targets(ctx, *seen))
     coverage = {split.name: {"questions": split.total, "lost": len(split.lost)} for split in (task.train, task.val)}
-    about = {"role": "student", "seed": params.seed, "kd": params.kd, "video": params.video, "questions": coverage}
-    write_network(ctx.out, arguments, result, about)
+    about = {"role": "student", "arguments": arguments, "seed": params.seed, "kd": params.kd, "video": params.video, "questions": coverage}
+    write_network(ctx.out, result, about)
 
 
 def targets(ctx: Context, train: Split, val: Split) -> TargetSource | None:

@@ -7,7 +7,7 @@ teacher's fused feature, read from a dump or computed at every step.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -15,8 +15,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cache.stage import Context
+from models.training.clipping import total_norm
 from models.training.determinism import make_deterministic
-from models.training.loop import Recipe, Result, fit, step_rate
+from models.training.loop import Recipe, fit
+from models.training.result import Result
+from models.training.schedules import by_epoch
+from models.training.selection import Selection
+from models.training.updates import Group, Update
 from systems.videoqa.data import Batch, Features, Split, Vocabulary
 from systems.videoqa.losses import hard_loss, kd_loss, logit_kd
 from systems.videoqa.model import DualVGR, DualVGROutput
@@ -81,6 +86,10 @@ class VideoQATask:
         total, terms = self._objective(self.train, data, answer(self.model, data))
         return total, terms, len(batch)
 
+    def kept(self) -> DualVGR:
+        """The network without its projections."""
+        return self.model.network if isinstance(self.model, Student) else self.model
+
     def validate(self) -> Mapping[str, float]:
         """Accuracy and means of the losses over the validation split, of the questions whose video was not lost."""
         sums: dict[str, Tensor] = {}
@@ -126,10 +135,11 @@ def answer(model: DualVGR | Student, data: Batch) -> DualVGROutput:
 
 
 def train_network(
-    ctx: Context, *, nothing: bool, target_of: Callable[[Split, Split], TargetSource | None]
+    ctx: Context, role: str, *, nothing: bool, target_of: Callable[[Split, Split], TargetSource | None]
 ) -> tuple[dict[str, Any], Result, VideoQATask]:
     """Build a network from ``ctx.params`` and train it; return its constructor arguments, the result and the task.
 
+    ``role`` is ``"teacher"`` or ``"student"``, which is also the section of its parameters.
     ``target_of(train, val)`` makes the source of the teacher's features, or None. ``nothing`` hides the video.
     The seed is set right before the network is built, so equal seeds give equal initial weights.
     """
@@ -162,18 +172,11 @@ def train_network(
         model.load_glove(glove)
     whole = with_projections(model, target, params.seed) if target is not None and target.width != params.module_dim else model
     task = VideoQATask(whole.to(ctx.device), train, val, params, ctx.device, target)
-    recipe = Recipe(
-        epochs=params.epochs,
-        rate=step_rate(params.lr, params.lr_steps, params.lr_decay),
-        clip=params.clip,
-        patience=params.patience,
-    )
-    result = fit(task, recipe, ctx.scratch, ctx.progress)
-    if isinstance(whole, Student):
-        prefix = "network."
-        best = {name.removeprefix(prefix): value for name, value in result.best.items() if name.startswith(prefix)}
-        result = replace(result, best=best)
-    return arguments, result, task
+    rate = by_epoch(params.lr, params.lr_steps, params.lr_decay)
+    clip = total_norm(params.clip) if params.clip > 0 else None
+    update = Update("network", task.batches, task.loss, [Group(list(task.model.parameters()), rate)], clip=clip)
+    recipe = Recipe(params.epochs, [update], Selection("accuracy", patience=params.patience))
+    return arguments, fit(task, recipe, ctx.scratch, ctx.progress, section=role), task
 
 
 def with_projections(model: DualVGR, target: TargetSource, seed: int) -> Student:

@@ -16,24 +16,8 @@ from PIL import Image
 from cache.items import ItemSet
 from cache.ledger import Ledger
 from cache.pack import pack
-from cache.stage import Context
+from cache.stage import Context, Quiet
 from stages.extract import ExtractParams
-
-
-class Bar:
-    """A progress bar that only counts."""
-
-    def __init__(self) -> None:
-        self.n = 0
-
-    def step(self, n: int = 1, note: str = "") -> None:
-        self.n += n
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        return None
 
 
 def payload(seed: int, clips: int = 3, frames: int = 4, count: int = 9, size: tuple[int, int] = (24, 32)) -> bytes:
@@ -97,7 +81,7 @@ def context(tmp_path: Path) -> Callable[..., Context]:
             out=out,
             scratch=tmp_path,
             ledger=Ledger(),
-            progress=lambda *a, **k: Bar(),
+            progress=Quiet,
             inputs={"index": tmp_path / "index", "sample": tmp_path / "sample"},
             input_items={"sample": ItemSet(tmp_path / "frames.items", writable=False)},
             items=ItemSet(tmp_path / (items or f"{name}.items")),

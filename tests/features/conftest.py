@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cache.ledger import Ledger
-from cache.stage import Context
+from cache.stage import Context, Quiet
 from stages.imported import ImportedParams
 from stages.imported.run import run
 from stages.imported.source import digest
@@ -21,21 +21,6 @@ from stages.imported.source import digest
 IDS = ["1", "2", "7", "10", "30"]
 SHAPES = {"appearance": (2, 4, 6), "motion": (2, 6)}
 NAMES = {"appearance": "resnet_features", "motion": "resnext_features"}
-
-
-class Bar:
-    """A progress bar that shows nothing."""
-
-    def step(self, n: int = 1, note: str = "") -> None: ...
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *exc: object) -> None: ...
-
-
-def bars(*_: Any, **__: Any) -> Bar:
-    return Bar()
 
 
 def features(kind: str = "appearance", count: int = len(IDS), shape: tuple[int, ...] = (), seed: int = 0) -> np.ndarray:
@@ -75,9 +60,9 @@ def context(tmp_path: Path, index: Path) -> Callable[..., Context]:
         out, scratch = tmp_path / f"out{len(list(tmp_path.iterdir()))}", tmp_path / "scratch"
         out.mkdir()
         scratch.mkdir(exist_ok=True)
-        known = {"sha256": digest(path, bars)} if path.exists() else {}
+        known = {"sha256": digest(path, Quiet)} if path.exists() else {}
         options = ImportedParams(**{"file": str(path), **known, **params})
-        return Context(params=options, out=out, scratch=scratch, ledger=Ledger(), progress=bars, inputs={"index": index})
+        return Context(params=options, out=out, scratch=scratch, ledger=Ledger(), progress=Quiet, inputs={"index": index})
 
     return make
 

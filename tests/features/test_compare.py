@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cache.errors import DataError
+from cache.stage import Quiet
 from pipeline.comparing import Comparison, compare, difference
 from stages.imported.source import open_source
-from tests.features.conftest import bars, features, published
+from tests.features.conftest import features, published
 
 NUMBERS = np.array([1, 2, 7, 10, 30])
 FINITE = arrays(np.float32, (2, 3), elements=st.floats(-1e6, 1e6, width=32))
@@ -22,7 +23,7 @@ FINITE = arrays(np.float32, (2, 3), elements=st.floats(-1e6, 1e6, width=32))
 
 def compared(first: Path, second: Path) -> Comparison:
     with open_source(first) as one, open_source(second) as other:
-        return compare(one, other, bars)
+        return compare(one, other, Quiet)
 
 
 def test_equal_rows_are_the_same_in_any_order_and_storage(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from cache.errors import StoreError
 from cache.hdf5 import FeatureReader
-from cache.stage import Context
+from cache.stage import Context, Quiet
 from pipeline.exporting import LAYOUTS, Stored, export, target_of
-from tests.features.conftest import IDS, NAMES, bars, features, published
+from tests.features.conftest import IDS, NAMES, features, published
 
 NUMBERS = np.array([int(id) for id in IDS])
 
@@ -44,7 +44,7 @@ def test_published_loaders_read_the_export(kind: str, layout: str, name: str, tm
     stored = held(kind)
     target = target_of(stored, tmp_path / "new" / "place", layout)
     assert target == tmp_path / "new" / "place" / f"msvd-qa_{kind}_{name}"
-    export(stored, target, layout, bars)
+    export(stored, target, layout, Quiet)
     rows = features(kind)
     for number, id in enumerate(NUMBERS):
         assert np.array_equal(read_as_published(target, NAMES[kind], id), rows[number])
@@ -61,7 +61,7 @@ def test_out_and_in_again_gives_the_same_rows(
 ) -> None:
     stored = held(kind)
     target = target_of(stored, tmp_path / "out", layout)
-    export(stored, target, layout, bars)
+    export(stored, target, layout, Quiet)
     ctx = imported(target, kind=kind)
     with FeatureReader(ctx.out / f"msvd-qa_{kind}_feat.h5") as reader:
         assert reader.ids == IDS and np.array_equal(reader.all(), features(kind))
@@ -77,7 +77,7 @@ def test_ids_of_any_text_come_back_and_are_never_a_path(
     about = json.loads((ctx.out / "features.json").read_text())
     stored = Stored(about, FeatureReader(ctx.out / about["file"]))
     target = target_of(stored, tmp_path / "out", layout)
-    export(stored, target, layout, bars)
+    export(stored, target, layout, Quiet)
     assert list((tmp_path / "out").iterdir()) == [target]
     assert layout != "npy" or len(list(target.iterdir())) == 5
     again = imported(target, kind="motion")
@@ -89,7 +89,7 @@ def test_ids_of_any_text_come_back_and_are_never_a_path(
 def test_a_damaged_row_leaves_the_old_export_and_no_traces(layout: str, tmp_path: Path, held: Callable[..., Stored]) -> None:
     stored = held("motion")
     target = target_of(stored, tmp_path / "out", layout)
-    export(stored, target, layout, bars)
+    export(stored, target, layout, Quiet)
     before = {path.name: path.read_bytes() for path in ([target] if target.is_file() else target.iterdir())}
     path = stored.reader.path
     data = path.read_bytes()
@@ -97,10 +97,10 @@ def test_a_damaged_row_leaves_the_old_export_and_no_traces(layout: str, tmp_path
     stored.reader.close()
     path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
     with pytest.raises(StoreError, match="the row of video 7 is damaged"):
-        export(stored, target, layout, bars)
+        export(stored, target, layout, Quiet)
     assert {path.name: path.read_bytes() for path in ([target] if target.is_file() else target.iterdir())} == before
     assert list((tmp_path / "out").iterdir()) == [target]
     stored.reader.close()
     path.write_bytes(data)
-    export(stored, target, layout, bars)
+    export(stored, target, layout, Quiet)
     assert list((tmp_path / "out").iterdir()) == [target]

@@ -18,10 +18,10 @@ from cache.digest import digest_file
 from cache.errors import DataError
 from cache.hdf5 import FeatureReader
 from cache.names import escape
-from cache.stage import Context
+from cache.stage import Context, Quiet
 from stages.imported.run import run
 from stages.imported.source import open_source
-from tests.features.conftest import IDS, NAMES, bars, features, published, states
+from tests.features.conftest import IDS, NAMES, features, published, states
 
 PROJECT = Path(__file__).resolve().parents[2]
 ORDER = [3, 0, 4, 2, 1]
@@ -227,9 +227,8 @@ RSS = """
 import json, resource, sys
 from pathlib import Path
 import h5py
-from tests.features.conftest import bars
 from cache.ledger import Ledger
-from cache.stage import Context
+from cache.stage import Context, Quiet
 from stages.imported import ImportedParams
 from stages.imported.run import run
 from stages.imported.source import digest
@@ -237,8 +236,8 @@ import cache.hdf5, numpy
 path, base = Path(sys.argv[1]), Path(sys.argv[2])
 (base / "out").mkdir(); (base / "scratch").mkdir()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-run(Context(params=ImportedParams(file=str(path), sha256=digest(path, bars)), out=base / "out", scratch=base / "scratch",
-            ledger=Ledger(), progress=bars, inputs={"index": base / "index"}))
+run(Context(params=ImportedParams(file=str(path), sha256=digest(path, Quiet)), out=base / "out", scratch=base / "scratch",
+            ledger=Ledger(), progress=Quiet, inputs={"index": base / "index"}))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
@@ -269,7 +268,7 @@ def test_rows_are_counted_for_the_progress_bar(tmp_path: Path, context: Callable
     counted: dict[str, list[int]] = {}
 
     def counting(what: str, total: int, unit: str = "") -> Any:
-        bar = bars()
+        bar = Quiet()
         counted[what] = [total, 0]
 
         def step(n: int = 1, note: str = "") -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from cache.ledger import Ledger
 from cache.ragged import RaggedWriter
-from cache.stage import Context
+from cache.stage import Context, Quiet
 from systems.fewerframes import DumpParams, EvaluateParams, StudentParams, TeacherParams
 
 RGB, AUDIO, CLASSES, FRAMES = 16, 8, 10, 24
@@ -35,22 +35,6 @@ SIZES = {
 }
 
 
-class Bar:
-    """A progress bar that only counts."""
-
-    def __init__(self) -> None:
-        self.n = 0
-
-    def step(self, n: int = 1, note: str = "") -> None:
-        self.n += n
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        return None
-
-
 @dataclass
 class Bench:
     """The artifact of ``ingest``, and a way to run the stages of this system."""
@@ -68,7 +52,7 @@ class Bench:
             out=out,
             scratch=scratch,
             ledger=Ledger(),
-            progress=lambda *a, **k: Bar(),
+            progress=Quiet,
             inputs={"ingest": self.ingest, "index": self.ingest, **(inputs or {})},
             files=files or {},
         )

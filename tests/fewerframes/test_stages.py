@@ -45,11 +45,12 @@ def test_a_teacher_learns_and_carries_its_normalisation_and_its_view(bench: Benc
 
 def test_a_training_that_is_stopped_and_run_again_ends_in_the_same_bits(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     from models.training import loop
+    from models.training.pace import Pace
     from systems.fewerframes.train import VideoTask
 
     whole = bench.teacher("whole", drop_rate=0.3)
     saved = loop.fit
-    monkeypatch.setattr("systems.fewerframes.train.fit", lambda *a, **k: saved(*a, **k, every_seconds=0.0))
+    monkeypatch.setattr("systems.fewerframes.train.fit", lambda *a, **k: saved(*a, **k, pace=Pace(seconds=0.0, share=1e9)))
     steps, original = [], VideoTask.loss
 
     def stopped(self: VideoTask, step: object) -> object:

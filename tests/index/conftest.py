@@ -10,24 +10,8 @@ from typing import Any
 import pytest
 
 from cache.ledger import Ledger
-from cache.stage import Context
+from cache.stage import Context, Quiet
 from stages.index import IndexParams
-
-
-class Quiet:
-    """A progress bar that shows nothing."""
-
-    def __init__(self, *what: object, **more: object) -> None:
-        return None
-
-    def step(self, n: int = 1, note: str = "") -> None:
-        return None
-
-    def __enter__(self) -> Quiet:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        return None
 
 
 def entry(id: int, video: int, question: str = "what is it?", answer: str = "dog", **more: Any) -> dict[str, Any]:

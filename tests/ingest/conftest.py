@@ -13,29 +13,13 @@ import pytest
 from cache.digest import digest_file
 from cache.items import ItemSet
 from cache.ledger import Ledger
-from cache.stage import Context
+from cache.stage import Context, Quiet
 from stages.ingest import IngestParams
 from stages.ingest.run import run
 from stages.records.tfrecord import RecordWriter
 from stages.records.youtube8m import Video, encode_frames
 
 RGB, AUDIO = 8, 4
-
-
-class Quiet:
-    """A progress bar that shows nothing."""
-
-    def __init__(self, *what: object, **more: object) -> None:
-        return None
-
-    def step(self, n: int = 1, note: str = "") -> None:
-        return None
-
-    def __enter__(self) -> Quiet:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        return None
 
 
 def video(id: str, frames: int = 3, labels: tuple[int, ...] = (0,), audio: int | None = None) -> Video:

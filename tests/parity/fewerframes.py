@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.training.clipping import each_tensor
 from systems.fewerframes import frames
 from systems.fewerframes.arithmetic import Normalisation, l2_frames
 from systems.fewerframes.classifiers import penalty
@@ -293,16 +294,21 @@ def hlstm(case: Case) -> dict[str, Any]:
 
 @handles("kd_step_small*")
 def distillation_steps(case: Case) -> dict[str, Any]:
-    """Three steps with the teacher in training mode inside the step, so that its moving statistics move (quirks 4 and 5)."""
+    """Three steps with the teacher in training mode inside the step, so that its moving statistics move (quirks 4 and 5).
+
+    In float64: Adam turns rounding of tiny gradients into steps of full length, which in float32 differ from seed to seed.
+    """
     config = case.config
-    teacher = filled(case, NeXtVLAD(**arguments(config)), "teacher").train()
-    student = filled(case, NeXtVLAD(**arguments(config)), "student").train()
+    teacher = filled(case, NeXtVLAD(**arguments(config)), "teacher").double().train()
+    student = filled(case, NeXtVLAD(**arguments(config)), "student").double().train()
     x, num_frames, labels = given(case, "x", "num_frames", "y")
+    x, labels = x.double(), labels.double()
     present = present_of(x, num_frames)
     rows = torch.from_numpy(frames.steps(config["k_frame"], x.shape[1]))
     objective = Objective((Term("rep", "rep", config["w_rep"], reduction="sum"), Term("pred", "pred", config["w_pred"], reduction="sum")))
     *betas, epsilon = config["adam"]
-    optimizer = TFAdam(student.parameters(), config["lr"], betas=tuple(betas), epsilon=epsilon, clip=config["clip_gradient_norm"])
+    optimizer = TFAdam(student.parameters(), lr=config["lr"], betas=tuple(betas), epsilon=epsilon)
+    clip = each_tensor(config["clip_gradient_norm"])
     got: dict[str, Any] = {}
     history = []
     for step in range(1, 4):
@@ -318,6 +324,7 @@ def distillation_steps(case: Case) -> dict[str, Any]:
             got |= {"student_predictions": out.probabilities.detach(), "final_loss": total.detach()}
             got |= {f"grad.{name}": parameter.grad.clone() for name, parameter in student.named_parameters()}
             got |= {f"teacher_after1.{name}": value.clone() for name, value in teacher.state_dict().items()}
+        clip(list(student.parameters()))
         optimizer.step()
         got |= {f"student_after{step}.{name}": value.clone() for name, value in student.state_dict().items()}
     case.allow("grad.*", relative=GRADIENT, absolute=NOISE)

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from models.training.clipping import each_tensor
+from models.training.schedules import Moment, staircase
 from systems.fewerframes import frames, losses
 from systems.fewerframes.arithmetic import Normalisation, dequantise
 from systems.fewerframes.average_precision import average_precision
 from systems.fewerframes.metrics import Metrics
-from systems.fewerframes.optimiser import TFAdam, clip_each, staircase
+from systems.fewerframes.optimiser import TFAdam
 from systems.fewerframes.output import Output
 from tests.parity.case import Case, Mismatch, handles
 
@@ -105,19 +107,19 @@ def terms(case: Case) -> dict[str, Any]:
 def optimisation(case: Case) -> dict[str, Any]:
     """Averaged gradients, clipped one by one, three TF-form Adam steps; the published staircase."""
     given = tensors(case)
-    got: dict[str, Any] = {
-        "lr": np.array([staircase(2e-4, int(s), samples=160, every=2e6, decay=0.8) for s in case.inputs["steps"]], np.float32)
-    }
+    rate, clip = staircase(2e-4, samples=160, every=2e6, factor=0.8), each_tensor(1.0)
+    got: dict[str, Any] = {"lr": np.array([rate(Moment(0, 0, int(step))) for step in case.inputs["steps"]], np.float32)}
     count = sum(name.startswith("v_init_") for name in given)
     for i in range(count):
         mean = (given[f"g_tower0_{i}"] + given[f"g_tower1_{i}"]) / 2
         value = torch.nn.Parameter(given[f"v_init_{i}"].clone())
         value.grad = mean.clone()
-        clip_each([value], 1.0)
+        clip([value])
         got |= {f"g_mean_{i}": mean, f"g_clipped_{i}": value.grad.clone()}
-        optimizer = TFAdam([value], 2e-4, clip=1.0)
+        optimizer = TFAdam([value], lr=2e-4)
         for step in range(1, 4):
             value.grad = mean.clone()
+            clip([value])
             optimizer.step()
             got[f"v_after{step}_{i}"] = value.detach().clone()
     case.allow("*", relative=1e-6)

@@ -9,23 +9,7 @@ from pathlib import Path
 import pytest
 
 from cache.ledger import Ledger
-from cache.stage import Context
-
-
-class Bar:
-    """A progress bar that only counts."""
-
-    def __init__(self) -> None:
-        self.n = 0
-
-    def step(self, n: int = 1, note: str = "") -> None:
-        self.n += n
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        return None
+from cache.stage import Context, Quiet
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +42,7 @@ def make_context(tmp_path: Path):
             out=out,
             scratch=tmp_path,
             ledger=Ledger(),
-            progress=lambda *a, **k: Bar(),
+            progress=Quiet,
             inputs={"index": index},
             files=files or {},
         )

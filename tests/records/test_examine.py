@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cache.stage import Quiet
 from pipeline.mediascan import scan
 from stages.media.examine import Look
 from stages.records.examine import examine
@@ -47,14 +48,6 @@ def test_doctor_looks_at_shards_as_shards(tmp_path: Path) -> None:
     for name in ("train0093", "truncated"):
         (tmp_path / f"train-{name}.tfrecord").write_bytes((FILES / f"{name}.tfrecord").read_bytes())
 
-    class Bar:
-        def __init__(self, *what: object, **more: object) -> None: ...
-        def __enter__(self) -> Bar:
-            return self
-
-        def __exit__(self, *exc: object) -> None: ...
-        def step(self) -> None: ...
-
-    tally = scan("yt8m", tmp_path, memo="", decode=True, workers=1, timeout=60, keep=True, bar=Bar)
+    tally = scan("yt8m", tmp_path, memo="", decode=True, workers=1, timeout=60, keep=True, bar=Quiet)
     assert dict(tally.counts) == {"ok": 1, "damaged": 1}
     assert tally.unused == []

@@ -34,7 +34,7 @@ def metrics(seed: int, row: int, **changes: Any) -> dict[str, Any]:
         "role": "",
         "seed": seed,
         "best_epoch": 1,
-        "best_val_accuracy": 0.5,
+        "best_value": 0.5,
         "video": "full",
         "questions": {"train": {"questions": 30, "lost": 0}},
     }

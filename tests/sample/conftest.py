@@ -12,24 +12,8 @@ import pytest
 
 from cache.items import ItemSet
 from cache.ledger import Ledger
-from cache.stage import Context
+from cache.stage import Context, Quiet
 from stages.sample import SampleParams
-
-
-class Quiet:
-    """A progress bar that shows nothing."""
-
-    def __init__(self, *what: object, **more: object) -> None:
-        self.steps = 0
-
-    def step(self, n: int = 1, note: str = "") -> None:
-        self.steps += n
-
-    def __enter__(self) -> Quiet:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        return None
 
 
 @pytest.fixture

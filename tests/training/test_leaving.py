@@ -14,7 +14,7 @@ import warnings
 from pathlib import Path
 
 warnings.simplefilter("error")
-from models.training.distributed import serving
+from models.training.processes import serving
 
 def names():
     return [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from cache.hdf5 import FeatureWriter
 from cache.ledger import Ledger
-from cache.stage import Context
+from cache.stage import Context, Quiet
 from systems.videoqa import DumpParams, EvaluateParams, StudentParams, TeacherParams
 
 CLIPS, FRAMES, VISION = 3, 4, 16
@@ -22,22 +22,6 @@ WORDS = ("<NULL>", "<UNK>", "what", "who", "how", "is", "the", "man", "doing", "
 ANSWERS = ("<UNK0>", "<UNK1>", "red", "blue", "green", "jump", "wave")
 COUNTS = {"train": 33, "val": 9, "test": 11}
 SIZES = {"module_dim": 16, "batch_size": 8, "epochs": 3, "lr": 5e-3, "lr_steps": (2,)}
-
-
-class Bar:
-    """A progress bar that only counts."""
-
-    def __init__(self) -> None:
-        self.n = 0
-
-    def step(self, n: int = 1, note: str = "") -> None:
-        self.n += n
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        return None
 
 
 @dataclass
@@ -57,7 +41,7 @@ class Bench:
             out=out,
             scratch=scratch,
             ledger=Ledger(),
-            progress=lambda *a, **k: Bar(),
+            progress=Quiet,
             inputs={**self.inputs, **(inputs or {})},
         )
 

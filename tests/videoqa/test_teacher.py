@@ -84,7 +84,7 @@ def test_the_record_names_the_first_epoch_of_the_best_validation_accuracy(bench)
     accuracies = [json.loads(line)["val_accuracy"] for line in (out / "curves.jsonl").read_text().splitlines()]
     assert len(accuracies) == 3
     assert about["best_epoch"] == accuracies.index(max(accuracies))
-    assert about["best_val_accuracy"] == max(accuracies)
+    assert (about["selected_by"], about["best_value"]) == ("accuracy", max(accuracies))
 
 
 def test_lost_training_questions_are_in_the_ledger_and_in_the_record(bench_with_lost_videos) -> None:

@@ -5,40 +5,24 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
 from cache.ledger import Ledger
-from cache.stage import Context
+from cache.stage import Context, Quiet
 from stages.world import STAGE, WorldParams
 from stages.world.contact_sheet import contact_sheet
 from stages.world.run import run
 
 
-class Bar:
-    """Counts its steps."""
-
-    steps = 0
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        return None
-
-    def step(self, n: int = 1, note: str = "") -> None:
-        Bar.steps += n
-
-
 def test_the_stage_writes_the_world_and_a_ledger_entry_for_each_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stages.world.generate.SIZES", {"tiny": 3})
     (tmp_path / "out").mkdir()
-    progress: Any = lambda *args, **kwargs: Bar()  # noqa: E731
-    ctx = Context(WorldParams(size="tiny"), tmp_path / "out", tmp_path / "scratch", Ledger(), progress)
+    bar = Quiet()
+    ctx = Context(WorldParams(size="tiny"), tmp_path / "out", tmp_path / "scratch", Ledger(), lambda *what, **more: bar)
     run(ctx)
-    assert ctx.ledger.counts() == {"ok": 3} and Bar.steps == 3
+    assert ctx.ledger.counts() == {"ok": 3} and bar.n == 3
     assert (tmp_path / "out" / "youtube_mapping.txt").is_file() and (tmp_path / "out" / "truth" / "3.npz").is_file()
 
 

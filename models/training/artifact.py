@@ -1,0 +1,49 @@
+"""A trained network as an artifact: ``model.safetensors``, ``model.json`` (how to build it, where it came from), ``curves.jsonl``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from cache.errors import DataError
+from models.training import distributed
+from models.training.result import Result
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def write_network(out: Path, result: Result, about: Mapping[str, Any]) -> None:
+    """Write the kept weights, ``about`` and the curves; of several processes the first writes.
+
+    ``about`` has the ``arguments`` that build the network. ``model.json`` says also which epoch was kept and why, and whether all that ran
+    has a form that repeats its bits: only then another run ends in the same ones.
+    """
+    if distributed.rank() > 0:
+        return
+    save_file({name: tensor.contiguous() for name, tensor in result.weights.items()}, out / "model.safetensors")
+    record: dict[str, Any] = {**about, "best_epoch": result.epoch, "selected_by": result.selected_by, "best_value": result.value}
+    record |= {"deterministic": not result.unrepeatable, "operations_without_deterministic_form": sorted(result.unrepeatable)}
+    (out / "model.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    lines = (json.dumps(record, sort_keys=True) + "\n" for record in result.curves)
+    (out / "curves.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+def read_network(directory: Path, build: Callable[[Mapping[str, Any]], Network], device: str = "cpu") -> tuple[Network, dict[str, Any]]:
+    """The network of an artifact, frozen and in eval mode, and its ``model.json``; ``build`` makes one from the ``arguments`` in there.
+
+    Draws no random number. Raises DataError if weights and description do not fit.
+    """
+    about: dict[str, Any] = json.loads((directory / "model.json").read_text(encoding="utf-8"))
+    with torch.device("meta"):
+        model = build(about["arguments"])
+    try:
+        model.load_state_dict(load_file(directory / "model.safetensors"), assign=True)
+    except RuntimeError as error:
+        raise DataError(f"{directory.name}: model.safetensors does not fit model.json: {error}", hint="train it again") from error
+    return model.to(device).eval().requires_grad_(False), about

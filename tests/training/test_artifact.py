@@ -1,0 +1,94 @@
+"""A trained network is written and read in one place, and timed and counted alike, whatever its system."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from cache.errors import DataError
+from cache.ledger import Ledger
+from cache.stage import Context, Quiet
+from models import cost, timing
+from models.training.artifact import read_network, write_network
+from models.training.result import Result
+
+
+def build(arguments: dict[str, int]) -> nn.Module:
+    return nn.Sequential(nn.Linear(arguments["width"], 4), nn.BatchNorm1d(4))
+
+
+def written(out: Path, **more: object) -> nn.Module:
+    torch.manual_seed(0)
+    model = build({"width": 3})
+    curves = [{"epoch": 0, "val_gap": 0.25}, {"epoch": 1, "val_gap": 0.5}]
+    result = Result(**{"weights": dict(model.state_dict()), "epoch": 1, "curves": curves, "selected_by": "gap", **more})
+    write_network(out, result, {"arguments": {"width": 3}, "role": "teacher"})
+    return model
+
+
+def test_a_network_comes_back_frozen_with_its_weights_and_draws_no_random_number(tmp_path: Path) -> None:
+    model = written(tmp_path)
+    before = torch.get_rng_state()
+    again, about = read_network(tmp_path, build)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not again.training and not any(parameter.requires_grad for parameter in again.parameters())
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in again.state_dict().items())
+    assert (about["best_epoch"], about["selected_by"], about["best_value"], about["role"]) == (1, "gap", 0.5, "teacher")
+
+
+def test_a_network_of_the_last_epoch_has_no_best_value(tmp_path: Path) -> None:
+    written(tmp_path, selected_by="")
+    about = json.loads((tmp_path / "model.json").read_text())
+    assert (about["best_epoch"], about["best_value"]) == (1, None)
+
+
+@pytest.mark.parametrize("found", [[], ["put_", "cumsum_cuda_kernel"]])
+def test_the_record_says_whether_another_run_would_end_in_the_same_bits_and_if_not_why(found: list[str], tmp_path: Path) -> None:
+    written(tmp_path, unrepeatable=found)
+    about = json.loads((tmp_path / "model.json").read_text())
+    assert about["deterministic"] == (not found) and about["operations_without_deterministic_form"] == sorted(found)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    written(tmp_path)
+    with pytest.raises(DataError, match=r"model\.safetensors does not fit model\.json"):
+        read_network(tmp_path, lambda arguments: nn.Linear(arguments["width"], 5))
+
+
+def test_every_network_is_warmed_up_and_run_without_gradients_as_often_as_it_says(tmp_path: Path) -> None:
+    runs: list[bool] = []
+
+    class Watched(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            runs.append(torch.is_inference_mode_enabled())
+            return x
+
+    params = SimpleNamespace(repeats=3, batch_size=5, threads=torch.get_num_threads())
+    ctx = Context(params, tmp_path, tmp_path, Ledger(), Quiet, device="cpu:0")
+    timing.time_networks(ctx, ["a", "b"], lambda name: (Watched(), lambda count: (torch.zeros(count, 2),)), tokens=7)
+    found = json.loads((tmp_path / "timing.json").read_text())
+    assert runs == [True] * 2 * 2 * (timing.WARM_UPS + 3)
+    assert set(found["models"]) == {"a", "b"} and (found["device"], found["tokens"], found["batch_size"]) == ("cpu", 7, 5)
+    assert all(value >= 0 for times in found["models"].values() for value in times.values())
+
+
+def test_products_are_counted_and_lstms_by_their_formula() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.lstm = nn.Linear(3, 4), nn.LSTM(4, 5, num_layers=2, bidirectional=True, batch_first=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.lstm(self.first(x))[0]
+
+    of = cost.flops(Net(), (torch.zeros(2, 6, 3),))
+    steps = 2 * 6
+    assert of("first") == 2 * steps * 3 * 4
+    assert of("lstm") == 2 * steps * 2 * 4 * 5 * ((4 + 5) + (10 + 5))
+    assert of("") == of("first") + of("lstm")
+    assert cost.parameters(nn.Linear(3, 4)) == 16

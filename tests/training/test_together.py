@@ -1,0 +1,133 @@
+"""What processes that share batches tell one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch import distributed as dist
+
+from cache.errors import KdpipeError
+from cache.stage import Quiet
+from models.training import distributed, processes
+from models.training.loop import Recipe, fit
+from models.training.schedules import constant
+from models.training.selection import Selection
+from models.training.updates import Group, Update
+
+
+def together(work: Callable[..., Any], directory: Path, *arguments: Any, number: int = 2) -> list[Any]:
+    """What ``work(*arguments)`` returns in each process; an error of ours comes as its text."""
+    processes.run_together(number, _tell, work, directory, arguments)
+    return [torch.load(directory / f"{rank}.told", weights_only=False) for rank in range(number)]
+
+
+def _tell(device: str, work: Callable[..., Any], directory: Path, arguments: tuple[Any, ...]) -> None:
+    try:
+        told = work(*arguments)
+    except KdpipeError as error:
+        told = str(error)
+    torch.save(told, directory / f"{distributed.rank()}.told")
+
+
+def averaged() -> list[list[list[float] | None]]:
+    return [averaged_in(bucket) for bucket in (1, 40, 1 << 20)]
+
+
+def averaged_in(bucket: int) -> list[list[float] | None]:
+    distributed.BUCKET = bucket
+    rank = distributed.rank()
+    shapes: list[tuple[tuple[int, ...], torch.dtype]] = [
+        ((3,), torch.float32),
+        ((2, 2), torch.float64),
+        ((4,), torch.float64),
+        ((1,), torch.float32),
+    ]
+    parameters = [nn.Parameter(torch.zeros(*shape, dtype=dtype)) for shape, dtype in shapes]
+    parameters.append(nn.Parameter(torch.zeros(1), requires_grad=False))
+    for place, parameter in enumerate(parameters[:3]):
+        if place != 1 or rank == 0:  # the second has a gradient in the first process only, the fourth in none
+            parameter.grad = torch.arange(parameter.numel(), dtype=parameter.dtype).reshape(parameter.shape) + rank
+    distributed.average_gradients(parameters)
+    return [None if parameter.grad is None else parameter.grad.flatten().tolist() for parameter in parameters]
+
+
+def test_gradients_are_averaged_whatever_their_buckets_and_one_that_a_process_lacks_counts_as_zeros(tmp_path: Path) -> None:
+    one, two = together(averaged, tmp_path)
+    assert one == two == [[[0.5, 1.5, 2.5], [0.0, 0.5, 1.0, 1.5], [0.5, 1.5, 2.5, 3.5], None, None]] * 3
+
+
+class Disagreeing:
+    """Processes measure different accuracies, as different machines may in the last bits."""
+
+    accuracies = ((0.5, 0.6, 0.55, 0.5), (0.6, 0.5, 0.7, 0.8))
+
+    def __init__(self) -> None:
+        self.model = nn.Linear(1, 1, bias=False)
+        nn.init.ones_(self.model.weight)
+        self.epoch = 0
+
+    def batches(self, epoch: int) -> list[Tensor]:
+        return [torch.arange(2)]
+
+    def loss(self, batch: Tensor) -> tuple[Tensor, dict[str, Tensor], int]:
+        return self.model.weight.sum(), {}, len(batch)
+
+    def kept(self) -> nn.Module:
+        return self.model
+
+    def validate(self) -> dict[str, float]:
+        self.epoch += 1
+        return {"accuracy": self.accuracies[distributed.rank()][self.epoch - 1]}
+
+
+def disagreeing(scratch: Path) -> tuple[int, int, float, list[float]]:
+    task = Disagreeing()
+    update = Update("n", task.batches, task.loss, [Group(list(task.model.parameters()), constant(0.1))], torch.optim.SGD)
+    result = fit(task, Recipe(4, [update], Selection("accuracy", patience=1)), scratch, Quiet, section="teacher")
+    return result.epoch, len(result.curves), float(result.weights["weight"]), [record["val_accuracy"] for record in result.curves]
+
+
+def test_the_first_process_decides_the_best_epoch_and_when_to_stop(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    one, two = together(disagreeing, tmp_path, tmp_path / "scratch")
+    assert one == two
+    assert one[:2] == (1, 3) and one[2] == pytest.approx(0.8) and one[3] == [0.5, 0.6, 0.55]
+
+
+def own_scratch(directory: Path) -> None:
+    scratch = directory / f"scratch{distributed.rank()}"
+    scratch.mkdir()
+    disagreeing(scratch)
+
+
+def test_a_process_that_does_not_see_the_scratch_directory_says_so(tmp_path: Path) -> None:
+    one, two = together(own_scratch, tmp_path, tmp_path)
+    assert one == two.replace("scratch1", "scratch0")
+    assert "the processes share no store" in one and "KDPIPE_STORE" in one
+    assert not list(tmp_path.glob("scratch*/.met*"))
+
+
+def test_nobody_waits_longer_than_minutes_in_the_middle_of_work() -> None:
+    assert timedelta(minutes=1) <= processes.TIMEOUT <= timedelta(minutes=30)
+
+
+def test_the_others_wait_for_an_order_as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = dist.HashStore()
+    first, second = processes.Orders(store), processes.Orders(store)
+    looked = []
+
+    def pause(seconds: float) -> None:
+        looked.append(seconds)
+        if len(looked) == 10_000:  # a quarter of an hour of other work
+            first.give(("work", 1))
+            first.give(None)
+
+    monkeypatch.setattr(processes.time, "sleep", pause)
+    assert second.take() == ("work", 1) and second.take() is None
+    assert sum(looked) > processes.TIMEOUT.total_seconds()
