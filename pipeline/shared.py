@@ -14,13 +14,14 @@ from stages import extract, index, ingest, questions, report, sample, world
 def shared_nodes(config: Config) -> Iterator[Node]:
     """Yield every shared node that the dataset can have; the graph keeps those that the system's nodes reach."""
     layout = config.general("layout")
-    root = {"world": "world"} if config.general("source") == "world" else {}
-    yield Node("world", world.STAGE, config.params("world", world.WorldParams, layout=layout))
+    drawn = config.general("source") == "world"
+    root = {"world": "world"} if drawn else {}
     imported = {"appearance", "motion"} <= set(config.imports)
     unopened = {"max_lost": "features are imported, so no video is opened and none is missed"} if imported else {}
     indexed = config.params("index", index.IndexParams, layout=layout, idle=unopened)
     if imported:
         indexed = dataclasses.replace(indexed, max_lost=1.0)
+    yield Node("world", world.STAGE, config.params("world", world.WorldParams, **({"layout": layout} if drawn else {})))
     yield Node("index", index.STAGE, indexed, root)
     yield Node("ingest", ingest.STAGE, config.params("ingest", ingest.IngestParams), {"index": "index", **root})
     yield Node("sample", sample.STAGE, config.params("sample", sample.SampleParams), {"index": "index", **root})

@@ -60,8 +60,10 @@ def test_a_dry_run_through_make_trains_nothing(front) -> None:
 
 
 def test_settings_arrive_with_whatever_they_hold(front) -> None:
-    said = make(front, "world", "ARGS=--set 'world.nonsense={$x}' --set world.b=1", code=2).stderr
+    said = make(front, "world", "ARGS=--set 'world.nonsense=a{$x}'", code=2).stderr
     assert "unknown key 'world.nonsense'" in said
+    said = make(front, "world", "ARGS=--set 'world.videos=a{$x}' --seeds 1", code=2).stderr
+    assert "world.videos = 'a{$x}' must be of type int" in said
     assert "has a line break" in make(front, "world", "ARGS=--set 'a=b\nc'", code=2).stderr
 
 
