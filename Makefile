@@ -8,7 +8,7 @@
 #
 # DATASET SYSTEM   a config of configs/datasets, configs/systems      DATA_ROOT   directory of the raw dataset
 # ARGS             more options for kdpipe, as in a shell             VENV        where Python's packages live
-# JOBS             stages that run at a time (or make -jN)            PYTHON      which one sets VENV up
+# JOBS             stages, or tests, at a time (or make -jN)           PYTHON      which one sets VENV up
 # KDPIPE_STORE     where results live (artifacts/)
 
 SHELL := /bin/bash
@@ -82,7 +82,7 @@ demo report: $(READY)
 	@$(KDPIPE) report $(OPTIONS)
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadgroup --no-loadscope-reorder $(ARGS)
 
 parity: $(READY)
 	@$(BIN)/python -m tests.parity $(CASES) $(if $(ONLY),--only '$(ONLY)')
