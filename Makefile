@@ -8,7 +8,7 @@
 #
 # DATASET SYSTEM   a config of configs/datasets, configs/systems      DATA_ROOT   directory of the raw dataset
 # ARGS             more options for kdpipe, as in a shell             VENV        where Python's packages live
-# JOBS             stages, or tests, at a time (or make -jN)            PYTHON      which one sets VENV up
+# JOBS             stages, or tests, at a time (or make -jN)          PYTHON      which one sets VENV up
 # KDPIPE_STORE     where results live (artifacts/)
 
 SHELL := /bin/bash
