@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from models.training.statistics import interval, paired
+from models.evaluation.statistics import interval, paired
 
 PROJECT = Path(__file__).resolve().parents[1]
 

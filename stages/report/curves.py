@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.training.statistics import interval
+from models.evaluation.statistics import interval
 from stages.report.canvas import canvas
 
 if TYPE_CHECKING:

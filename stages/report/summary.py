@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from models.training.statistics import Interval, interval, paired
+from models.evaluation.statistics import Interval, interval, paired
 
 Metrics = dict[str, Any]
 
