@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from models.training.statistics import interval, paired
+from models.evaluation.files import read_evaluation
+from models.evaluation.statistics import interval, paired
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -55,10 +56,11 @@ def accuracies(options: list[str], seeds: int, jobs: int) -> dict[str, dict[str,
     found: dict[str, dict[str, list[float]]] = {}
     for seed in range(seeds):
         record = json.loads(kdpipe("show", f"evaluate.s{seed}", "--json", *options))
-        for model in json.loads((Path(record["files"]) / "metrics.json").read_text())["models"]:
-            place = found.setdefault(model["name"], {"val": [], "test": []})
-            place["val"].append(100 * model["best_value"])
-            place["test"].append(100 * model["accuracy"])
+        evaluation = read_evaluation(Path(record["files"]))
+        for model in evaluation.networks:
+            place = found.setdefault(model.name, {"val": [], "test": []})
+            place["val"].append(100 * (model.validation or 0.0))
+            place["test"].append(100 * model.scores[evaluation.columns[0].name].value)
     return found
 
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cache.stage import Context
+from models.evaluation.times import Times, Timing
 
 WARM_UPS = 2
 Example = Callable[[int], tuple[Tensor, ...]]
 
 
-def time_networks(ctx: Context, names: Iterable[str], load: Callable[[str], tuple[nn.Module, Example]], **facts: Any) -> None:
-    """Write ``timing.json``: milliseconds of a sample alone and of one in a batch, for every network.
+def time_networks(ctx: Context, names: Iterable[str], load: Callable[[str], tuple[nn.Module, Example]]) -> None:
+    """Write ``timing.json`` (:class:`models.evaluation.times.Timing`): of a sample alone and of one in a batch, for every network.
 
-    ``load`` gives a network by name and what makes its inputs for so many samples; ``facts`` are written beside. ``ctx.params`` has
-    ``repeats``, ``batch_size`` and ``threads``. It is the one artifact of a system whose bytes differ from run to run.
+    ``load`` gives a network by name and what makes its inputs for so many samples. ``ctx.params`` has ``repeats``, ``batch_size`` and
+    ``threads``. It is the one artifact of a system whose bytes differ from run to run.
     """
     params, measured = ctx.params, {}
     torch.set_num_threads(params.threads)
@@ -31,11 +30,9 @@ def time_networks(ctx: Context, names: Iterable[str], load: Callable[[str], tupl
             model, example = load(name)
             alone = median_seconds(model, example(1), params.repeats)
             batch = median_seconds(model, example(params.batch_size), params.repeats)
-            measured[name] = {"ms_alone": round(1e3 * alone, 4), "ms_in_batch": round(1e3 * batch / params.batch_size, 4)}
+            measured[name] = Times(ms_alone=round(1e3 * alone, 4), ms_in_batch=round(1e3 * batch / params.batch_size, 4))
             bar.step()
-    record = {"models": measured, "batch_size": params.batch_size, "repeats": params.repeats, "threads": params.threads}
-    record |= {"device": ctx.device.split(":")[0], **facts}
-    (ctx.out / "timing.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    Timing(measured, params.batch_size, params.repeats, params.threads, ctx.device.split(":")[0]).write(ctx.out)
 
 
 @torch.inference_mode()

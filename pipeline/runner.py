@@ -27,7 +27,7 @@ from pipeline.progress import Bars
 from pipeline.watch import Watch
 
 #: Versions that are recorded with every result (not keyed: they name the environment for people).
-RECORDED = ("torch", "torchvision", "numpy", "av", "h5py", "pillow", "nltk")
+RECORDED = ("torch", "torchvision", "numpy", "scipy", "av", "h5py", "pillow", "nltk")
 
 
 class Upstream(Protocol):

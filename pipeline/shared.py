@@ -51,8 +51,6 @@ def _with_imported_weights(config: Config, params: extract.ExtractParams) -> ext
 
 
 def report_node(config: Config, own: Mapping[str, Node]) -> Node:
-    """The report reads every evaluation of the system, its timing if there is one, and the questions if the system reads them."""
+    """The report reads every evaluation of the system, and its timing if there is one."""
     reads = {name: name for name in own if name.split(".")[0] in ("evaluate", "timing")}
-    if any("questions" in node.reads.values() for node in own.values()):
-        reads["questions"] = "questions"
     return Node("report", report.STAGE, config.params("report", report.ReportParams), reads)

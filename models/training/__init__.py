@@ -1,1 +1,1 @@
-"""How networks are trained here: one loop, its checkpoint, and the statistics over seeds."""
+"""How networks are trained here: one loop and its checkpoint."""

@@ -1,8 +1,8 @@
-"""The ``report`` stage: what the evaluations of all seeds say together. It knows the form of their files, not the system.
+"""The ``report`` stage: what the evaluations of all replicates say together. It knows no system: what it shows, they say.
 
-Reads every ``evaluate.*`` (``metrics.json``, ``cost.json``, ``curves.jsonl``), ``questions`` (``coverage.json``) and, if there is one,
-``timing``. Writes ``report.txt`` (what ``kdpipe report`` prints), ``report.json``, ``curves.png`` (training) and, for networks that come in
-several sizes, ``tradeoff.png`` (score against cost).
+Reads every ``evaluate.*`` (:mod:`models.evaluation`) and, if there is one, ``timing``. Writes ``report.txt`` (what ``kdpipe report``
+prints), ``report.json`` and, where there is something to draw, ``curves.png`` (training) and ``tradeoff.png`` (score against cost, of
+networks that come in several sizes).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cache.stage import Stage, option
 class ReportParams:
     """Parameters of the report."""
 
-    level: float = option(0.95, "of the confidence intervals over seeds (Student's t)", above=0, below=1)
+    level: float = option(0.95, "of the confidence intervals over seeds and folds (Student's t)", above=0, below=1)
     curves: bool = option(True, "draw the pictures")
 
 

@@ -1,118 +1,126 @@
-"""From the evaluations of several seeds to one summary: means with intervals, paired differences, cost, what to know."""
+"""From the evaluations of several replicates to one summary: means with intervals, paired differences, cost, what to know."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
 
-from models.training.statistics import Interval, interval, paired
+from models.evaluation.record import Column, Evaluation, Row, Score
+from models.evaluation.statistics import Interval, interval, paired
+from models.evaluation.times import Timing
+from stages.report.replicates import Replicates, told
 
-Metrics = dict[str, Any]
 
+def summarise(evaluations: Sequence[Evaluation], timing: Timing | None, level: float) -> dict[str, Any]:
+    """The content of ``report.json``, from evaluations in order (:func:`stages.report.replicates.in_order`).
 
-def summarise(
-    metrics: Sequence[Metrics], costs: dict[str, Any], timing: dict[str, Any] | None, coverage: dict[str, Any] | None, level: float
-) -> dict[str, Any]:
-    """The content of ``report.json``. Fractions, not percent; every mean has the half width of its interval and the values.
-
-    ``metrics`` holds the ``metrics.json`` of each seed; ``unit`` there is what is counted (a question, if it does not say),
-    ``headline`` the name of the main column, and a network's ``series`` the one that it is a point of. ``costs`` and ``timing``
-    are those of one seed (they depend on the shape of the networks alone).
+    Fractions, not percent; every mean has the half width of its interval over replicates, the values, and the widest of the intervals that
+    the evaluations themselves have (``own``). Costs are those of the first replicate (they depend on the shape of the networks alone).
     """
-    first = metrics[0]
-    models = []
-    for row, model in enumerate(first["models"]):
-        mine = [m["models"][row] for m in metrics]
-        name = model["name"]
-        models.append(
-            {
-                **_accuracies(mine, first["types"], level),
-                "name": name,
-                "label": model["label"],
-                "series": model.get("series"),
-                "best_epochs": [m["best_epoch"] for m in mine],
-                "validation": _number(interval([m["best_value"] for m in mine if m["best_value"] is not None], level)),
-                **costs["models"].get(name, {}),
-                **({} if timing is None else timing["models"].get(name, {})),
-            }
-        )
+    first = evaluations[0]
+    columns = _columns(evaluations)
+    networks, baselines = (
+        [_row([getattr(e, which)[place] for e in evaluations], columns, level) for place in range(len(getattr(first, which)))]
+        for which in ("networks", "baselines")
+    )
+    times = {} if timing is None else {name: dataclasses.asdict(value) for name, value in timing.models.items()}
+    for row in networks:
+        row["times"] = times.get(row["name"])
     return {
-        "task": first["task"],
-        "metric": first["metric"],
-        "headline": first.get("headline", "all"),
-        "unit": first.get("unit", "question"),
-        "dataset": first["dataset"],
-        "split": first["split"],
-        "types": [kind for kind in first["types"] if any(kind in m["by_type"] for m in first["models"])],
-        "questions_by_type": first["models"][0]["questions_by_type"],
-        "seeds": [m["models"][0]["seed"] for m in metrics],
+        "task": first.task,
+        "metric": first.metric,
+        "dataset": first.dataset,
+        "split": first.split,
         "level": level,
-        "models": models,
-        "baselines": [
-            {**_accuracies([m["baselines"][row] for m in metrics], first["types"], level), "name": b["name"], "label": b["label"]}
-            for row, b in enumerate(first["baselines"])
-        ],
-        "differences": [_difference(metrics, *pair, level) for pair in first["pairs"]],
-        "coverage": first["coverage"],
-        "language": coverage,
-        "features": first["features"],
-        "timing": None if timing is None else {key: value for key, value in timing.items() if key != "models"},
-        "question_tokens": costs.get("question_tokens"),
-        "flags": flags(first, coverage, len(metrics)),
+        **dataclasses.asdict(Replicates.of(evaluations)),
+        "replicates": [{"seed": e.seed, "fold": e.fold} for e in evaluations],
+        "own": None if first.own is None else dataclasses.asdict(first.own),
+        "items": {
+            "one": first.items.one,
+            "plural": first.items.plural,
+            "needs": first.items.needs,
+            "total": [e.items.total for e in evaluations],
+            "scored": [e.items.scored for e in evaluations],
+        },
+        "columns": columns,
+        "networks": networks,
+        "baselines": baselines,
+        "differences": [_difference(networks, *pair, columns[0]["name"], level) for pair in first.pairs],
+        "costs": [dataclasses.asdict(cost) for cost in first.costs],
+        "cost_note": first.cost_note,
+        "timing": None if timing is None else {key: value for key, value in dataclasses.asdict(timing).items() if key != "models"},
+        "notes": told(evaluations, [e.notes for e in evaluations]),
+        "flags": [*told(evaluations, [[*e.flags, *_lost(e)] for e in evaluations]), *_only_one(evaluations)],
     }
 
 
-def flags(first: Metrics, coverage: dict[str, Any] | None, seeds: int) -> list[str]:
-    """What a reader has to know before believing the table."""
-    found = []
-    for about in first["features"]:
-        if about.get("random"):
-            found.append(f"RANDOM WEIGHTS: the {about['kind']} features come from an untrained {about['backbone']}")
-        if about.get("imported"):
-            digest = about["imported"]["sha256"][:12]
-            found.append(f"the {about['kind']} features were imported (sha256 {digest}), not computed here")
-        if about.get("zero_rows"):
-            found.append(
-                f"{len(about['zero_rows'])} of {about['videos']} rows of the {about['kind']} features are zeros (their videos were lost)"
-            )
-    lost = first["coverage"]["lost"]
-    if lost:
-        total, unit = first["coverage"]["questions"], first.get("unit", "question")
-        found.append(f"{lost} of {total} {first['split']} {unit}s have no video (lost): left out of the table, wrong in 'strict'")
-    for split, counts in first["models"][0].get("questions", {}).items():
-        if counts["lost"]:
-            found.append(f"{counts['lost']} of {counts['questions']} {split} questions have no video (lost): left out")
-    if seeds < 2:
-        found.append("one seed: no intervals")
-    unknown = ((coverage or {}).get("splits", {}).get(first["split"]) or {}).get("unknown_answers", 0)
-    if unknown:
-        found.append(f"{unknown} {first['split']} questions have an answer that training never shows: always wrong, and counted")
-    return found
+def _columns(evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
+    """All columns, each with its number of items in every replicate (0 where it is missing)."""
+    found: dict[str, Column] = {}
+    for evaluation in evaluations:
+        found = {column.name: column for column in evaluation.columns} | found
+    items = {name: [{c.name: c.items for c in e.columns}.get(name, 0) for e in evaluations] for name in found}
+    # in the order of the first replicate; what only later ones have comes last
+    names = dict.fromkeys(column.name for evaluation in evaluations for column in evaluation.columns)
+    return [{**dataclasses.asdict(found[name]), "items": items[name]} for name in names]
 
 
-def _accuracies(mine: Sequence[dict[str, Any]], types: Sequence[str], level: float) -> dict[str, Any]:
-    shown = [kind for kind in types if all(kind in m["by_type"] for m in mine)]
+def _row(mine: Sequence[Row], columns: Sequence[dict[str, Any]], level: float) -> dict[str, Any]:
+    """One network in all replicates; a column that one of them lacks is left out."""
+    first = mine[0]
+    shown = [column["name"] for column in columns if all(column["name"] in row.scores for row in mine)]
     return {
-        "accuracy": _number(interval([m["accuracy"] for m in mine], level)),
-        "values": [m["accuracy"] for m in mine],
-        "by_type": {kind: _number(interval([m["by_type"][kind] for m in mine], level)) for kind in shown},
-        "strict": _number(interval([m["strict"]["accuracy"] for m in mine], level)),
+        "name": first.name,
+        "label": first.label,
+        "series": first.series,
+        "scores": {name: _score([row.scores[name] for row in mine], level) for name in shown},
+        "strict": _optional([row.strict for row in mine], level),
+        "validation": _optional([row.validation for row in mine], level),
+        "costs": dict(first.costs),
+        "about": [dict(row.about) for row in mine],
     }
 
 
-def _difference(metrics: Sequence[Metrics], first: str, second: str, level: float) -> dict[str, Any]:
-    values = {m["name"]: [x["accuracy"] for e in metrics for x in e["models"] if x["name"] == m["name"]] for m in metrics[0]["models"]}
-    labels = {m["name"]: m["label"] for m in metrics[0]["models"]}
-    found = paired(values[first], values[second], level)
+def _score(scores: Sequence[Score], level: float) -> dict[str, Any]:
+    values, own = [score.value for score in scores], [score.half for score in scores if score.half is not None]
+    return {**_number(interval(values, level)), "values": values, "own": max(own, default=None)}
+
+
+def _optional(values: Sequence[float | None], level: float) -> dict[str, Any] | None:
+    there = [value for value in values if value is not None]
+    return _number(interval(there, level)) if there else None
+
+
+def _difference(networks: Sequence[dict[str, Any]], first: str, second: str, column: str, level: float) -> dict[str, Any]:
+    rows = {row["name"]: row for row in networks}
+    one, other = rows[first]["scores"][column]["values"], rows[second]["scores"][column]["values"]
+    found = paired(one, other, level)
     return {
-        "label": f"{labels[first]} − {labels[second]}",
+        "label": f"{rows[first]['label']} − {rows[second]['label']}",
         "first": first,
         "second": second,
         **_number(found),
-        "values": [a - b for a, b in zip(values[first], values[second])],
+        "values": [a - b for a, b in zip(one, other)],
         "excludes_zero": found.excludes_zero,
     }
+
+
+def _lost(evaluation: Evaluation) -> list[str]:
+    items = evaluation.items
+    if items.scored == items.total:
+        return []
+    why = f"have no {items.needs} (lost)" if items.needs else "were lost"
+    strict = ", wrong in 'strict'" if any(row.strict is not None for row in evaluation.networks) else ""
+    return [f"{items.total - items.scored} of {items.total} {evaluation.split} {items.plural} {why}: left out of the table{strict}"]
+
+
+def _only_one(evaluations: Sequence[Evaluation]) -> list[str]:
+    if len(evaluations) > 1:
+        return []
+    own = evaluations[0].own
+    return ["one seed: no intervals" + (f" over seeds, only over its {own.samples}" if own else "")]
 
 
 def _number(found: Interval) -> dict[str, Any]:

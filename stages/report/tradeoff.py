@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,38 +12,56 @@ from stages.report.curves import COLOURS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: key of a cost -> (what the axis is called, what its values are divided by)
-COSTS = {"frames": ("frames that it sees", 1.0), "flops": ("MFLOPs", 1e6), "ms_alone": ("ms, one at a time", 1.0)}
+Model = Mapping[str, Any]
 
 
-def families(models: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    """Networks of one ``series`` (trained alike, of several costs) by its name, in their order; those of none are left out."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
+def draw(path: Path, summary: Mapping[str, Any]) -> None:
+    """Write the picture: a line a series over each cost, with intervals over replicates; other networks as dashed lines across.
+
+    There is none if no network belongs to a series, or nothing that they cost is known.
+    """
+    models, main = summary["networks"], summary["columns"][0]
+    found = _families(models)
+    costs = _costs(summary, [model for family in found.values() for model in family])
+    if not found or not costs:
+        return
+    scale = 100 if main["unit"] == "%" else 1
+    with canvas(path, 1, len(costs), (4.6 * len(costs), 3.6), sharey=True) as axes:
+        for axis, (label, cost) in zip(axes.flat, costs.items(), strict=True):
+            for colour, (series, family) in zip(COLOURS * len(models), found.items()):
+                _line(axis, [(cost(model), model["scores"][main["name"]]) for model in family], series, colour, scale)
+            for model in models:
+                if not model["series"]:
+                    mean = model["scores"][main["name"]]["mean"]
+                    axis.axhline(scale * mean, color="black", linestyle="--", linewidth=1, label=model["label"])
+            axis.set_xlabel(label)
+            axis.grid(alpha=0.25)
+        axes.flat[0].set_ylabel(", ".join(filter(None, (summary["metric"], main["unit"]))))
+        axes.flat[0].legend(fontsize=8)
+
+
+def _families(models: Sequence[Model]) -> dict[str, list[Model]]:
+    """Networks of one ``series`` by its name, in their order; those of none are left out."""
+    found: dict[str, list[Model]] = {}
     for model in models:
-        if model.get("series"):
+        if model["series"]:
             found.setdefault(model["series"], []).append(model)
     return found
 
 
-def draw(path: Path, summary: Mapping[str, Any]) -> None:
-    """Write the picture: a line a series over each cost, with intervals over seeds; other networks as dashed lines across."""
-    models, costs = summary["models"], [key for key in COSTS if all(key in model for model in summary["models"])]
-    with canvas(path, 1, len(costs), (4.6 * len(costs), 3.6), sharey=True) as axes:
-        for axis, key in zip(axes.flat, costs, strict=True):
-            name, unit = COSTS[key]
-            for colour, (label, family) in zip(COLOURS * len(models), families(models).items()):
-                _line(axis, [(model[key] / unit, model["accuracy"]) for model in family], label, colour)
-            for model in models:
-                if not model.get("series"):
-                    axis.axhline(100 * model["accuracy"]["mean"], color="black", linestyle="--", linewidth=1, label=model["label"])
-            axis.set_xlabel(f"{name}, per {summary['unit']}" if key != "frames" else name)
-            axis.grid(alpha=0.25)
-        axes.flat[0].set_ylabel(f"{summary['metric']}, %")
-        axes.flat[0].legend(fontsize=8)
+def _costs(summary: Mapping[str, Any], models: Sequence[Model]) -> dict[str, Callable[[Model], float]]:
+    """What an axis is called -> a network's place on it, for every cost that all ``models`` have."""
+    found: dict[str, Callable[[Model], float]] = {}
+    for cost in summary["costs"]:
+        if cost["axis"] and all(cost["key"] in model["costs"] for model in models):
+            found[cost["axis"]] = lambda model, cost=cost: model["costs"][cost["key"]] / cost["per"]  # type: ignore[misc]
+    if all(model["times"] for model in models):
+        found[f"ms, one at a time, per {summary['items']['one']}"] = lambda model: model["times"]["ms_alone"]
+    return found
 
 
-def _line(axis: Axes, points: Sequence[tuple[float, Mapping[str, Any]]], label: str, colour: str) -> None:
+def _line(axis: Axes, points: Sequence[tuple[float, Mapping[str, Any]]], label: str, colour: str, scale: float) -> None:
     points = sorted(points, key=lambda point: point[0])
-    means = [100 * value["mean"] for _, value in points]
-    halves = [100 * (value["half"] or 0.0) for _, value in points]
+    means = [scale * value["mean"] for _, value in points]
+    halves = [scale * (value["half"] or 0.0) for _, value in points]
     axis.errorbar([x for x, _ in points], means, halves, label=label, color=colour, marker="o", markersize=4, capsize=3, linewidth=1.2)

@@ -1,22 +1,23 @@
 """The ``evaluate`` stage: teacher and students of a seed on a partition with labels, by the data set's protocol (spec 8).
 
 Writes
-  metrics.json     GAP@20 (as ``accuracy``), mAP in both published variants, Hit@1 and PERR of each network and of a constant answer
-  cost.json        parameters, frames and FLOPs per video of each network
-  curves.jsonl     the training curves of each network, one object per network and epoch
+  evaluation.json  GAP@20, mAP in both published variants, Hit@1 and PERR of each network and of a constant answer; what they cost
+  curves.jsonl     the training curves of each network (:mod:`models.evaluation.files`)
   submission/      ``<partition>.<network>.csv``: the 20 best classes of every video, for the measured partition and those to submit
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from cache.stage import Context
+from models.evaluation.costs import FLOPS_NOTE, PARAMETERS, flops_per
+from models.evaluation.files import network_curves, write_evaluation
+from models.evaluation.record import Column, Cost, Evaluation, Items, Panel, Row, Score
 from models.training.determinism import make_deterministic
 from systems.fewerframes import cost, submission
 from systems.fewerframes.checkpoint import Network, read_network
@@ -25,7 +26,15 @@ from systems.fewerframes.losses import cross_entropy
 from systems.fewerframes.metrics import Measured, Metrics
 
 LABELS = {"alone": "student alone", "rep": "student + L_rep", "pred": "student + L_pred", "both": "student + L_rep + L_pred"}
-TYPES = ("mAP", "mAP of seen classes", "Hit@1", "PERR")
+COLUMNS = tuple(map(Column, ("GAP@20", "mAP", "mAP of seen classes", "Hit@1", "PERR")))
+COSTS = (PARAMETERS, Cost("frames", axis="frames that it sees"), flops_per("video"))
+PANELS = (
+    Panel("val_gap", "validation GAP", "%"),
+    Panel("train_ce", "training cross-entropy"),
+    Panel("val_ce", "validation cross-entropy"),
+    Panel("train_rep", "distillation: representation (training)", logarithmic=True),
+    Panel("train_pred", "distillation: predictions (training)", logarithmic=True),
+)
 
 
 def run(ctx: Context) -> None:
@@ -37,37 +46,33 @@ def run(ctx: Context) -> None:
     others = {name: open_partition(ctx.inputs["ingest"], name) for name in params.submit if (ctx.inputs["ingest"] / f"{name}.h5").is_file()}
     (ctx.out / "submission").mkdir()
     names = [name for name in ctx.inputs if name.split(".")[0] in ("teacher", "student")]
-    models, costs, curves = [], {}, []
+    networks, curves = [], []
     with ctx.progress("evaluate", total=len(names)) as bar:
         for name in names:
             network = read_network(ctx.inputs[name], ctx.device)
             measured = measure(network, store, ctx, name)
             for partition, other in others.items():
                 _submit(ctx, partition, name, answers(network, other, params.batch_size, ctx.device))
-            names_of = {"name": name, "label": label(name, network), "series": series(name)}
-            models.append({**names_of, **score(measured), **_network_record(network.about)})
-            costs[name] = cost.of_video(network)
-            curves += [
-                {"model": name, **json.loads(line)} for line in (ctx.inputs[name] / "curves.jsonl").read_text(encoding="utf-8").splitlines()
-            ]
+            networks.append(row(name, network, measured))
+            curves += network_curves(name, ctx.inputs[name])
             bar.step()
-    metrics = {
-        "task": "video classification with fewer frames",
-        "metric": "GAP@20",
-        "headline": "GAP@20",
-        "unit": "video",
-        "dataset": json.loads((ctx.inputs["index"] / "dataset.json").read_text(encoding="utf-8"))["name"],
-        "split": params.partition,
-        "types": list(TYPES),
-        "models": models,
-        "baselines": [{"name": "frequency", "label": "label frequencies", **score(frequency_answer(store, train, params))}],
-        "pairs": pairs(params.ks),
-        "coverage": {"questions": len(store), "answered": len(store), "lost": 0},
-        "features": [],
-    }
-    _write(ctx.out / "metrics.json", metrics)
-    _write(ctx.out / "cost.json", {"models": costs})
-    (ctx.out / "curves.jsonl").write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in curves), encoding="utf-8")
+    constant = frequency_answer(store, train, params)
+    evaluation = Evaluation(
+        task="video classification with fewer frames",
+        metric="GAP@20",
+        dataset=json.loads((ctx.inputs["index"] / "dataset.json").read_text(encoding="utf-8"))["name"],
+        split=params.partition,
+        seed=networks[0].about["seed"],
+        columns=COLUMNS,
+        items=Items("video", total=len(store), scored=len(store)),
+        networks=tuple(networks),
+        baselines=(Row("frequency", "label frequencies", scores(constant), about=tie_bounds(constant)),),
+        pairs=tuple(pair for pair in pairs(params.ks) if set(pair) <= set(names)),
+        costs=COSTS,
+        cost_note=FLOPS_NOTE,
+        panels=PANELS,
+    )
+    write_evaluation(ctx.out, evaluation, curves=curves)
 
 
 def measure(network: Network, store: Store, ctx: Context, name: str) -> Measured:
@@ -113,17 +118,29 @@ def frequency_answer(store: Store, train: Store, params: Any) -> Measured:
     return metrics.result()
 
 
-def score(measured: Measured) -> dict[str, Any]:
-    """The metrics as the report reads them."""
-    by_type = {"mAP": measured.map_all, "mAP of seen classes": measured.map_positive, "Hit@1": measured.hit_at_one, "PERR": measured.perr}
-    return {
-        "accuracy": measured.gap,
-        "by_type": by_type,
-        "questions_by_type": {},
-        "strict": {"accuracy": measured.gap, "by_type": by_type},
-        "loss": measured.loss,
-        "tie_bounds": {"GAP@20": list(measured.gap_bounds), "PERR": list(measured.perr_bounds)},
-    }
+def row(name: str, network: Network, measured: Measured) -> Row:
+    """A network as the report shows it."""
+    about = {key: network.about[key] for key in ("role", "seed", "best_epoch")} | tie_bounds(measured) | {"loss": measured.loss}
+    return Row(
+        name,
+        label(name, network),
+        scores(measured),
+        series=series(name),
+        validation=network.about["best_value"],
+        costs=cost.of_video(network),
+        about=about,
+    )
+
+
+def scores(measured: Measured) -> dict[str, Score]:
+    """The metrics by column."""
+    values = (measured.gap, measured.map_all, measured.map_positive, measured.hit_at_one, measured.perr)
+    return {column.name: Score(value) for column, value in zip(COLUMNS, values, strict=True)}
+
+
+def tie_bounds(measured: Measured) -> dict[str, Any]:
+    """The lowest and highest that any order of tied scores gives."""
+    return {"tie_bounds": {"GAP@20": list(measured.gap_bounds), "PERR": list(measured.perr_bounds)}}
 
 
 def label(name: str, network: Network) -> str:
@@ -133,28 +150,19 @@ def label(name: str, network: Network) -> str:
     return f"{series(name)}, {network.view.count} frames"
 
 
-def series(name: str) -> str | None:
-    """The students of all k that were trained alike; None for the teacher."""
-    return None if name == "teacher" else LABELS[name.split(".")[1]]
+def series(name: str) -> str:
+    """The students of all k that were trained alike; none for the teacher."""
+    return "" if name == "teacher" else LABELS[name.split(".")[1]]
 
 
-def pairs(ks: Iterable[int]) -> list[list[str]]:
+def pairs(ks: Iterable[int]) -> Iterator[tuple[str, str]]:
     """What the report compares, seed by seed: for every k the distilled students and the teacher with the student alone."""
-    found = []
     for k in ks:
         alone = f"student.alone.k{k}"
-        found += [[f"student.{variant}.k{k}", alone] for variant in ("rep", "pred", "both")] + [["teacher", alone]]
-    return found
-
-
-def _network_record(about: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: about[key] for key in ("role", "seed", "best_epoch", "best_value")}
+        yield from ((f"student.{variant}.k{k}", alone) for variant in ("rep", "pred", "both"))
+        yield "teacher", alone
 
 
 def _submit(ctx: Context, partition: str, name: str, batches: Iterator[tuple[list[str], np.ndarray]]) -> None:
     with (ctx.out / "submission" / f"{partition}.{name}.csv").open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(submission.document(batches))
-
-
-def _write(path: Path, record: dict[str, Any]) -> None:
-    path.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,19 +1,19 @@
 """The ``evaluate`` stage: every network of a seed on the test split, by the paper's protocol (spec 9).
 
 Writes
-  metrics.json       accuracy overall and per question type of each network and of two answers that need none; coverage
-  predictions.jsonl  one object per network and question: model, video_id, question_id, question (tokens), answer, prediction
-  cost.json          parameters and FLOPs per question of each network
-  curves.jsonl       the training curves of each network, one object per network and epoch
+  evaluation.json    accuracy overall and per question type of each network and of two answers that need none; what they cost
+  predictions.jsonl  what each network says of each question; its id is the ``item``, video_id and question (tokens) stand beside
+  curves.jsonl       the training curves of each network
 
-``accuracy`` is over the questions whose video was not lost; in ``strict`` a lost question counts as wrong.
+Accuracy is over the questions whose video was not lost; in ``strict`` a lost question counts as wrong (:mod:`models.evaluation.files`).
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,14 @@ import numpy as np
 import torch
 
 from cache.stage import Context
+from models.evaluation.costs import FLOPS_NOTE, PARAMETERS, flops_per
+from models.evaluation.features import flags as feature_flags
+from models.evaluation.features import notes as feature_notes
+from models.evaluation.files import Prediction, network_curves, write_evaluation
+from models.evaluation.record import Column, Cost, Evaluation, Items, Panel, Row, Score
 from models.training.determinism import make_deterministic
 from systems.videoqa import cost
-from systems.videoqa.accuracy import QUESTION_TYPES, accuracy
+from systems.videoqa.accuracy import Accuracy, accuracy
 from systems.videoqa.checkpoint import read_network
 from systems.videoqa.data import Features, Split, Vocabulary
 from systems.videoqa.model import DualVGR
@@ -39,6 +44,22 @@ LABELS = {
 BASELINES = {"majority": "majority answer", "majority_by_type": "majority answer per type"}
 #: what the report compares, seed by seed
 PAIRS = (("student.kd", "student.alone"), ("teacher", "student.alone"))
+#: the main column, over all types of question
+ALL = "all"
+COSTS = (
+    PARAMETERS,
+    Cost("parameters_without_vocabulary"),
+    flops_per("question"),
+    Cost("flops_of_video", "of these video", per=1e6, digits=1),
+)
+PANELS = (
+    Panel("val_accuracy", "validation accuracy", "%"),
+    Panel("train_ce", "training cross-entropy"),
+    Panel("val_ce", "validation cross-entropy"),
+    Panel("train_common", "agreement of the common graphs (training)", logarithmic=True),
+    Panel("train_kd_appearance", "distillation: appearance (training)", logarithmic=True),
+    Panel("train_kd_motion", "distillation: motion (training)", logarithmic=True),
+)
 UNANSWERED = -1
 
 
@@ -54,36 +75,35 @@ def run(ctx: Context) -> None:
     blind = Split(questions, "test", nothing)
     for id in split.lost:
         ctx.ledger.add(f"test/{id}", "missing", "its video has no features: no network can answer")
-    networks, costs, curves, predicted = {}, {}, [], {}
+    networks, curves, predicted = [], [], {}
     with ctx.progress("evaluate", total=len(LABELS)) as bar:
-        for name in LABELS:
+        for name, label in LABELS.items():
             model, about = read_network(ctx.inputs[name], ctx.device)
             predicted[name] = predict(model, blind if about["video"] == "none" else split, params.batch_size, ctx.device)
-            networks[name] = _network_record(about)
-            costs[name] = {**cost.parameters(model), **_flops(model, about, features, split)}
-            curves += [
-                {"model": name, **json.loads(line)} for line in (ctx.inputs[name] / "curves.jsonl").read_text(encoding="utf-8").splitlines()
-            ]
+            costs = {**cost.parameters(model), **_flops(model, about, features, split)}
+            networks.append(_network(name, label, score(split, predicted[name], vocabulary), costs, about))
+            curves += network_curves(name, ctx.inputs[name])
             bar.step()
-    predicted |= majority(split, train)
-    scores = {name: score(split, ids, vocabulary) for name, ids in predicted.items()}
-    metrics = {
-        "task": "video question answering",
-        "metric": "accuracy",
-        "dataset": json.loads((ctx.inputs["index"] / "dataset.json").read_text(encoding="utf-8"))["name"],
-        "split": "test",
-        "types": list(QUESTION_TYPES),
-        "models": [{"name": name, "label": label, **scores[name], **networks[name]} for name, label in LABELS.items()],
-        "baselines": [{"name": name, "label": label, **scores[name]} for name, label in BASELINES.items()],
-        "pairs": [list(pair) for pair in PAIRS],
-        "coverage": {"questions": split.total, "answered": len(split), "lost": len(split.lost)},
-        "features": features.about,
-    }
-    _write(ctx.out / "metrics.json", metrics)
-    _write(ctx.out / "cost.json", {"question_tokens": _tokens(split), "models": costs})
-    _write_lines(ctx.out / "curves.jsonl", curves)
-    rows = prediction_rows({name: predicted[name] for name in LABELS}, split, vocabulary, ctx.inputs["index"])
-    _write_lines(ctx.out / "predictions.jsonl", rows)
+    coverage = json.loads((questions / "coverage.json").read_text(encoding="utf-8"))
+    evaluation = Evaluation(
+        task="video question answering",
+        metric="accuracy",
+        dataset=json.loads((ctx.inputs["index"] / "dataset.json").read_text(encoding="utf-8"))["name"],
+        split="test",
+        seed=networks[0].about["seed"],
+        columns=columns(split, vocabulary),
+        items=Items("question", total=split.total, scored=len(split), needs="video"),
+        networks=tuple(networks),
+        baselines=tuple(_baseline(name, score(split, answers, vocabulary)) for name, answers in majority(split, train).items()),
+        pairs=PAIRS,
+        costs=COSTS,
+        cost_note=f"{FLOPS_NOTE}; a question of {_tokens(split)} tokens",
+        panels=PANELS,
+        notes=(_language(coverage), *feature_notes(features.about)),
+        flags=(*feature_flags(features.about), *_lost_in_training(networks[0]), *_unknown(coverage, split)),
+    )
+    predictions = prediction_rows(predicted, split, vocabulary, ctx.inputs["index"])
+    write_evaluation(ctx.out, evaluation, curves=curves, predictions=predictions)
 
 
 @torch.no_grad()
@@ -107,22 +127,30 @@ def majority(split: Split, train: Split) -> dict[str, np.ndarray]:
     }
 
 
-def score(split: Split, predicted: np.ndarray, vocabulary: Vocabulary) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Scored:
     """Accuracy overall and per type over the answered questions, and over all of them (``strict``)."""
+
+    answered: Accuracy
+    strict: float
+
+
+def score(split: Split, predicted: np.ndarray, vocabulary: Vocabulary) -> Scored:
+    """Compare the answer ids (total,) with the truth."""
     answers, first = split.all["answers"].numpy(), split.all["tokens"][:, 0].numpy()
     here = predicted != UNANSWERED
     of_answered = accuracy(predicted[here], answers[here], first[here], vocabulary.questions)
-    of_all = accuracy(predicted, answers, first, vocabulary.questions)
-    return {
-        "accuracy": of_answered.overall,
-        "by_type": dict(of_answered.per_type),
-        "questions_by_type": dict(of_answered.counts),
-        "strict": {"accuracy": of_all.overall, "by_type": dict(of_all.per_type)},
-    }
+    return Scored(of_answered, accuracy(predicted, answers, first, vocabulary.questions).overall)
 
 
-def prediction_rows(predicted: Mapping[str, np.ndarray], split: Split, vocabulary: Vocabulary, index: Path) -> Iterable[dict[str, Any]]:
-    """The rows of ``predictions.jsonl``; ``answer`` is the annotation's own text, ``prediction`` null where the video was lost."""
+def columns(split: Split, vocabulary: Vocabulary) -> tuple[Column, ...]:
+    """All questions, and each type that occurs."""
+    counts = accuracy(split.answers, split.answers, split.tokens[:, 0], vocabulary.questions).counts
+    return (Column(ALL), *(Column(kind, items=count) for kind, count in counts.items()))
+
+
+def prediction_rows(predicted: Mapping[str, np.ndarray], split: Split, vocabulary: Vocabulary, index: Path) -> Iterator[Prediction]:
+    """What every network says of every question; ``answer`` is the annotation's own text, ``prediction`` None where the video was lost."""
     words, answers = vocabulary.words, vocabulary.answer_words
     truth = {}
     for line in (index / "questions.jsonl").read_text(encoding="utf-8").splitlines():
@@ -132,20 +160,38 @@ def prediction_rows(predicted: Mapping[str, np.ndarray], split: Split, vocabular
     tokens, lengths = split.all["tokens"].tolist(), split.all["lengths"].tolist()
     for name, ids in predicted.items():
         for row, (question, video) in enumerate(zip(split.all["question_ids"].tolist(), split.all["video_ids"].tolist())):
-            yield {
-                "model": name,
-                "question_id": question,
-                "video_id": video,
-                "question": [words[token] for token in tokens[row][: lengths[row]]],
-                "answer": truth[question],
-                "prediction": None if ids[row] == UNANSWERED else answers[ids[row]],
-            }
+            said = None if ids[row] == UNANSWERED else answers[ids[row]]
+            asked = [words[token] for token in tokens[row][: lengths[row]]]
+            yield Prediction(name, str(question), truth[question], said, {"video_id": video, "question": asked})
 
 
-def _network_record(about: dict[str, Any]) -> dict[str, Any]:
-    chosen = ("role", "seed", "best_epoch", "best_value", "video", "questions")
-    arguments = about["arguments"]
-    return {**{key: about[key] for key in chosen}, "graph_layers": arguments["graph_layers"], "module_dim": arguments["module_dim"]}
+def _network(name: str, label: str, scored: Scored, costs: Mapping[str, float], about: Mapping[str, Any]) -> Row:
+    kept = {key: about[key] for key in ("role", "seed", "best_epoch", "video", "questions")}
+    kept |= {key: about["arguments"][key] for key in ("graph_layers", "module_dim")}
+    return Row(name, label, _scores(scored), scored.strict, validation=about["best_value"], costs=costs, about=kept)
+
+
+def _baseline(name: str, scored: Scored) -> Row:
+    return Row(name, BASELINES[name], _scores(scored), scored.strict)
+
+
+def _scores(scored: Scored) -> dict[str, Score]:
+    return {ALL: Score(scored.answered.overall), **{kind: Score(value) for kind, value in scored.answered.per_type.items()}}
+
+
+def _language(coverage: Mapping[str, Any]) -> str:
+    glove, words, classes = coverage["glove"], coverage["question_tokens"], coverage["answer_classes"]
+    return f"language: {words} words, {glove['words_with_vector']} with a {glove['width']}-d vector; {classes} answer classes"
+
+
+def _lost_in_training(network: Row) -> list[str]:
+    counts = {split: count for split, count in network.about["questions"].items() if count["lost"]}
+    return [f"{count['lost']} of {count['questions']} {split} questions have no video (lost): left out" for split, count in counts.items()]
+
+
+def _unknown(coverage: Mapping[str, Any], split: Split) -> list[str]:
+    unknown = coverage["splits"][split.name]["unknown_answers"]
+    return [f"{unknown} {split.name} questions have an answer that training never shows: always wrong, and counted"] if unknown else []
 
 
 def _flops(model: DualVGR, about: dict[str, Any], features: Features, split: Split) -> dict[str, int]:
@@ -168,11 +214,3 @@ def _most_frequent(answers: Iterable[int]) -> int:
     """The most frequent known answer (ids 0 and 1 stand for all unknown ones); the first to appear wins a tie."""
     counted = Counter(answer for answer in answers if answer > 1)
     return counted.most_common(1)[0][0] if counted else 0
-
-
-def _write(path: Path, record: dict[str, Any]) -> None:
-    path.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows), encoding="utf-8")

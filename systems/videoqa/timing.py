@@ -25,4 +25,4 @@ def run(ctx: Context) -> None:
         model, about = read_network(ctx.inputs[name], ctx.device)
         return model, partial(cost.example, model, about, frames, tokens)
 
-    time_networks(ctx, NETWORKS, load, question_tokens=tokens)
+    time_networks(ctx, NETWORKS, load)

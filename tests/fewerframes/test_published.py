@@ -151,7 +151,7 @@ def test_a_published_teacher_is_taken_as_it_is_and_teaches(tmp_path: Path) -> No
     assert 0 < curve["val_gap"] <= 1
     student = bench.student("student", {"dump": bench.dump(ctx.out)}, rep=True, pred=True, epochs=1)
     evaluated = bench.evaluation({"teacher": ctx.out, "student.both.k6": student})
-    assert (evaluated / "metrics.json").is_file()
+    assert (evaluated / "evaluation.json").is_file()
 
 
 def test_a_checkpoint_of_other_sizes_is_refused_with_a_list(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from cache.errors import ConfigError, DataError
+from models.evaluation.files import read_evaluation
+from models.evaluation.record import Row
 from systems.fewerframes import StudentParams, TeacherParams, TimingParams, student, teacher
 from systems.fewerframes.checkpoint import read_network
 from systems.fewerframes.data import Partition, open_partition
@@ -23,9 +25,12 @@ def curves(directory: Path) -> list[dict]:
     return [json.loads(line) for line in (directory / "curves.jsonl").read_text().splitlines()]
 
 
-def metrics(directory: Path) -> dict[str, dict]:
-    found = json.loads((directory / "metrics.json").read_text())
-    return {model["name"]: model for model in found["models"] + found["baselines"]}
+def rows(directory: Path) -> dict[str, Row]:
+    return {row.name: row for row in read_evaluation(directory).rows}
+
+
+def gaps(directory: Path) -> dict[str, float]:
+    return {name: row.scores["GAP@20"].value for name, row in rows(directory).items()}
 
 
 def weights(directory: Path) -> bytes:
@@ -39,8 +44,8 @@ def test_a_teacher_learns_and_carries_its_normalisation_and_its_view(bench: Benc
     losses = [record["train_ce"] for record in curves(found)]
     assert losses[-1] < 0.7 * losses[0]
     networks = {"teacher": found, "student.alone.k6": bench.student("alone", epochs=6)}
-    scores = metrics(bench.evaluation(networks))
-    assert scores["teacher"]["accuracy"] > scores["student.alone.k6"]["accuracy"] > scores["frequency"]["accuracy"]
+    scores = gaps(bench.evaluation(networks))
+    assert scores["teacher"] > scores["student.alone.k6"] > scores["frequency"]
 
 
 def test_a_training_that_is_stopped_and_run_again_ends_in_the_same_bits(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,10 +243,13 @@ def test_presets_and_overrides_make_the_objective() -> None:
 
 def test_the_evaluation_measures_every_network_and_writes_a_submission_for_each(trained: tuple[Bench, dict[str, Path]]) -> None:
     _, made = trained
-    scores = metrics(made["evaluate"])
+    scores = rows(made["evaluate"])
     assert set(scores) == {"teacher", "frequency", *(f"student.{v}.k6" for v in ("alone", "rep", "pred", "both"))}
     for model in scores.values():
-        assert 0 < model["accuracy"] <= 1 and set(model["by_type"]) == {"mAP", "mAP of seen classes", "Hit@1", "PERR"}
+        assert 0 < model.scores["GAP@20"].value <= 1
+        assert set(model.scores) == {"GAP@20", "mAP", "mAP of seen classes", "Hit@1", "PERR"}
+        low, high = model.about["tie_bounds"]["GAP@20"]
+        assert low <= model.scores["GAP@20"].value <= high
     for partition in ("validate", "test"):
         for name in set(scores) - {"frequency"}:
             lines = (made["evaluate"] / "submission" / f"{partition}.{name}.csv").read_text().splitlines()
@@ -251,7 +259,7 @@ def test_the_evaluation_measures_every_network_and_writes_a_submission_for_each(
 
 def test_a_student_costs_less_than_its_teacher_by_its_frames(trained: tuple[Bench, dict[str, Path]]) -> None:
     _, made = trained
-    costs = json.loads((made["evaluate"] / "cost.json").read_text())["models"]
+    costs = {name: row.costs for name, row in rows(made["evaluate"]).items()}
     assert costs["teacher"]["parameters"] == costs["student.alone.k6"]["parameters"]
     per_frame = (costs["teacher"]["flops"] - costs["student.alone.k6"]["flops"]) / (SIZES["max_frames"] - 6)
     assert per_frame > 0 and costs["student.alone.k6"]["flops"] > 6 * per_frame  # the head comes on top
@@ -259,8 +267,8 @@ def test_a_student_costs_less_than_its_teacher_by_its_frames(trained: tuple[Benc
 
 def test_tied_orders_of_the_original_can_be_asked_for(trained: tuple[Bench, dict[str, Path]]) -> None:
     bench, made = trained
-    again = metrics(bench.evaluation({"teacher": made["teacher"]}, "reference", tie_break="reference"))
-    assert again["teacher"]["accuracy"] == pytest.approx(metrics(made["evaluate"])["teacher"]["accuracy"], abs=1e-9)
+    again = gaps(bench.evaluation({"teacher": made["teacher"]}, "reference", tie_break="reference"))
+    assert again["teacher"] == pytest.approx(gaps(made["evaluate"])["teacher"], abs=1e-9)
 
 
 def test_the_timing_covers_every_network(trained: tuple[Bench, dict[str, Path]]) -> None:

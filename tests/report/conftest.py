@@ -1,111 +1,110 @@
-"""Evaluations as the ``evaluate`` stage writes them, with numbers chosen by hand."""
+"""Evaluations as a system writes them, with numbers chosen by hand, and the real stage over them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cache.ledger import Ledger
-from cache.stage import Context
+from cache.stage import Context, Quiet
+from models.evaluation.costs import FLOPS_NOTE, PARAMETERS, flops_per
+from models.evaluation.files import write_evaluation
+from models.evaluation.record import Column, Cost, Evaluation, Items, Panel, Row, Score
+from models.evaluation.times import Times, Timing
 from stages.report import ReportParams
 from stages.report.run import run
 
 LABELS = {"teacher": "teacher", "student.alone": "student alone", "student.kd": "student distilled"}
 SCORES = {"teacher": (0.60, 0.62, 0.64), "student.alone": (0.40, 0.50, 0.60), "student.kd": (0.421, 0.519, 0.620)}
+COSTS = {"parameters": 1_234_567, "flops": 2_000_000, "flops_of_video": 1_500_000}
+PANELS = (Panel("val_accuracy", "validation accuracy", "%"), Panel("train_term", "distillation", logarithmic=True))
 
 
-def _score(value: float) -> dict[str, Any]:
-    by_type = {"what": value, "who": value / 2}
-    return {
-        "accuracy": value,
-        "by_type": by_type,
-        "questions_by_type": {"what": 6, "who": 4},
-        "strict": {"accuracy": value * 0.9, "by_type": by_type},
-    }
+def row(name: str, label: str, value: float, **more: Any) -> Row:
+    """Scores in the main column and in two others."""
+    return Row(name, label, {"all": Score(value), "what": Score(value), "who": Score(value / 2)}, strict=value * 0.9, **more)
 
 
-def metrics(seed: int, row: int, **changes: Any) -> dict[str, Any]:
-    """``metrics.json`` of one seed."""
-    extra = {
-        "role": "",
-        "seed": seed,
-        "best_epoch": 1,
-        "best_value": 0.5,
-        "video": "full",
-        "questions": {"train": {"questions": 30, "lost": 0}},
-    }
-    return {
+def evaluation(seed: int, place: int, **changes: Any) -> Evaluation:
+    """One seed of an experiment with three networks."""
+    networks = tuple(row(name, LABELS[name], SCORES[name][place], costs=COSTS, about={"epoch": place}) for name in LABELS)
+    facts = {
         "task": "video question answering",
         "metric": "accuracy",
         "dataset": "tiny",
         "split": "test",
-        "types": ["what", "who", "where"],
-        "models": [{"name": name, "label": LABELS[name], **_score(SCORES[name][row]), **extra} for name in LABELS],
-        "baselines": [{"name": "majority", "label": "majority answer", **_score(0.2)}],
-        "pairs": [["student.kd", "student.alone"]],
-        "coverage": {"questions": 10, "answered": 10, "lost": 0},
-        "features": [
-            {"kind": "appearance", "backbone": "small2d", "weights": "world", "random": False, "clips": 4, "videos": 5, "zero_rows": []}
-        ],
-        **changes,
+        "seed": seed,
+        "columns": (Column("all"), Column("what", items=6), Column("who", items=4)),
+        "items": Items("question", total=10, scored=10, needs="video"),
+        "networks": networks,
+        "baselines": (row("majority", "majority answer", 0.2),),
+        "pairs": (("student.kd", "student.alone"),),
+        "costs": (PARAMETERS, flops_per("question"), Cost("flops_of_video", "of these video", per=1e6, digits=1)),
+        "cost_note": f"{FLOPS_NOTE}; a question of 6 tokens",
+        "panels": PANELS,
+        "notes": ("a note",),
     }
+    return Evaluation(**{**facts, **changes})
 
 
-def curve(name: str, row: int, epochs: int) -> list[dict[str, Any]]:
-    """Curves of one network: some with distillation terms."""
-    kd = {"train_kd_appearance": 0.5, "train_kd_motion": 0.25} if name == "student.kd" else {}
+def curve(name: str, place: int, epochs: int) -> list[dict[str, Any]]:
+    """Curves of one network: one has a term of its own."""
+    kd = {"train_term": 0.5} if name == "student.kd" else {}
     return [
-        {
-            "model": name,
-            "epoch": e,
-            "val_accuracy": 0.3 + 0.05 * e + 0.01 * row,
-            "train_ce": 2 - 0.2 * e,
-            "val_ce": 2.1,
-            "train_common": 1e-3,
-            **kd,
-        }
-        for e in range(epochs)
+        {"model": name, "epoch": e, "val_accuracy": 0.3 + 0.05 * e + 0.01 * place, "train_ce": 2 - 0.2 * e, **kd} for e in range(epochs)
     ]
+
+
+def context(out: Path, inputs: Mapping[str, Path]) -> Context:
+    """A context of the report."""
+    return Context(params=ReportParams(), out=out, scratch=out, ledger=Ledger(), progress=Quiet, inputs=inputs)
+
+
+def report_of(
+    folder: Path,
+    evaluations: Iterable[Evaluation],
+    *,
+    curves: Sequence[Iterable[Mapping[str, Any]] | None] = (),
+    timing: Timing | None = None,
+) -> Path:
+    """Run the real stage over evaluations (each with its curves, if there are any) in ``folder`` and return its artifact."""
+    inputs = {}
+    for place, one in enumerate(evaluations):
+        inputs[f"evaluate.{place}"] = folder / f"evaluate.{place}"
+        inputs[f"evaluate.{place}"].mkdir(parents=True)
+        write_evaluation(inputs[f"evaluate.{place}"], one, curves=curves[place] if curves else None)
+    if timing:
+        inputs["timing"] = folder / "timing"
+        inputs["timing"].mkdir()
+        timing.write(inputs["timing"])
+    out = folder / "report"
+    out.mkdir(parents=True)
+    run(context(out, inputs))
+    return out
+
+
+def read(out: Path) -> dict[str, Any]:
+    """``report.json``."""
+    return json.loads((out / "report.json").read_text(encoding="utf-8"))
+
+
+def text(out: Path) -> str:
+    """``report.txt``."""
+    return (out / "report.txt").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def reported(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that runs the real stage over the given seeds and returns its artifact."""
 
-    def make(seeds: Sequence[int] = (0, 1, 2), *, timing: bool = True, name: str = "report", **changes: Any) -> Path:
-        inputs = {}
-        for row, seed in enumerate(seeds):
-            directory = tmp_path / f"{name}-{seed}"
-            directory.mkdir()
-            (directory / "metrics.json").write_text(json.dumps(metrics(seed, row, **changes)))
-            cost = {"parameters": 1_234_567, "parameters_without_vocabulary": 1_000_000, "flops": 2_000_000, "flops_of_video": 1_500_000}
-            (directory / "cost.json").write_text(json.dumps({"question_tokens": 6, "models": dict.fromkeys(LABELS, cost)}))
-            rows = [record for model in LABELS for record in curve(model, row, 3 + row)]
-            (directory / "curves.jsonl").write_text("".join(json.dumps(record) + "\n" for record in rows))
-            inputs[f"evaluate.s{seed}"] = directory
-        questions = tmp_path / f"{name}-questions"
-        questions.mkdir()
-        language = {"answer_classes": 9, "question_tokens": 20, "glove": {"width": 50, "words_with_vector": 18, "words_without_vector": []}}
-        (questions / "coverage.json").write_text(json.dumps({**language, "splits": {"test": {"unknown_answers": 2}}}))
-        inputs["questions"] = questions
-        if timing:
-            inputs["timing"] = tmp_path / f"{name}-timing"
-            inputs["timing"].mkdir()
-            times = {
-                "models": {name: {"ms_alone": 1.5, "ms_in_batch": 0.25} for name in LABELS},
-                "batch_size": 32,
-                "repeats": 5,
-                "threads": 1,
-                "device": "cpu",
-            }
-            (inputs["timing"] / "timing.json").write_text(json.dumps({**times, "question_tokens": 6}))
-        out = tmp_path / name
-        out.mkdir()
-        run(Context(params=ReportParams(), out=out, scratch=tmp_path, ledger=Ledger(), progress=lambda *a, **k: None, inputs=inputs))  # type: ignore[arg-type]
-        return out
+    def make(seeds: Sequence[int] = (0, 1, 2), *, timing: bool = True, name: str = "made", **changes: Any) -> Path:
+        times = Timing(dict.fromkeys(LABELS, Times(1.5, 0.25)), batch_size=32, repeats=5, threads=1, device="cpu")
+        curves = [[record for model in LABELS for record in curve(model, place, 3 + place)] for place in range(len(seeds))]
+        found = [evaluation(seed, place, **changes) for place, seed in enumerate(seeds)]
+        return report_of(tmp_path / name, found, curves=curves, timing=times if timing else None)
 
     return make

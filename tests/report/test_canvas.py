@@ -15,11 +15,17 @@ DRAW = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
+from models.evaluation.record import Panel
 from stages.report import curves, tradeoff
-rows = [[{"model": "a", "epoch": e, "val_accuracy": 0.3 + 0.05 * e + s, "train_common": 10.0**-e} for e in range(4)] for s in (0, 0.1)]
-curves.draw(Path("curves.png"), rows, {"a": "the network"}, 0.95)
-models = [{"label": f"{n}", "series": "alone", "frames": n, "accuracy": {"mean": n / 9, "half": 0.01}} for n in (2, 4)]
-tradeoff.draw(Path("tradeoff.png"), {"models": models, "metric": "GAP@20", "unit": "video"})
+rows = [[{"model": "a", "epoch": e, "val": 0.3 + 0.05 * e + s, "common": 10.0**-e} for e in range(4)] for s in (0, 0.1)]
+curves.draw(Path("curves.png"), [Panel("val", "accuracy", "%"), Panel("common", "loss", "", True)], rows, {"a": "the network"}, 0.95)
+networks = [
+    {"label": f"{n}", "series": "alone", "costs": {"frames": n}, "times": None, "scores": {"GAP": {"mean": n / 9, "half": 0.01}}}
+    for n in (2, 4)
+]
+costs = [{"key": "frames", "axis": "frames", "per": 1}]
+summary = {"networks": networks, "columns": [{"name": "GAP", "unit": "%"}], "costs": costs, "metric": "GAP", "items": {"one": "video"}}
+tradeoff.draw(Path("tradeoff.png"), summary)
 assert "matplotlib.pyplot" not in sys.modules
 """
 SETTINGS = "font.size: 20\ntext.usetex: True\nbackend: tkagg\nfigure.dpi: 50\nsavefig.bbox: tight\nlines.linestyle: --\n"

@@ -118,6 +118,8 @@ def upstream(root: Path, *, without: tuple[int, ...] = (), counts: Mapping[str, 
         "question_answer_token_to_idx": {"<NULL>": 0, "<UNK>": 1},
     }
     (paths["questions"] / "vocab.json").write_text(json.dumps(vocabulary, indent=4))
+    language = {"answer_classes": 5, "question_tokens": 8, "glove": {"width": 10, "words_with_vector": 7}}
+    (paths["questions"] / "coverage.json").write_text(json.dumps({**language, "splits": {"test": {"unknown_answers": 1}}}))
     for kind, array, shape in (("appearance", "resnet_features", (CLIPS, FRAMES, VISION)), ("motion", "resnext_features", (CLIPS, VISION))):
         present = [v for v in videos if kind == "appearance" or v not in without]
         order = present if kind == "appearance" else present[::-1]  # the two files need not have the same order

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.evaluation.files import read_evaluation
 from systems.videoqa import TimingParams, cost, timing
 from systems.videoqa.checkpoint import read_network
 from systems.videoqa.data import Features, Split, Vocabulary
@@ -26,17 +27,33 @@ def lines(path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_predictions_tell_the_same_accuracy_as_the_metrics(trained) -> None:
+def test_predictions_tell_the_same_accuracy_as_the_scores(trained) -> None:
     _, made = trained
-    metrics, rows = read(made["evaluate"] / "metrics.json"), lines(made["evaluate"] / "predictions.jsonl")
-    assert [model["name"] for model in metrics["models"]] == NAMES
-    for model in metrics["models"]:
-        mine = [row for row in rows if row["model"] == model["name"]]
+    evaluation, rows = read_evaluation(made["evaluate"]), lines(made["evaluate"] / "predictions.jsonl")
+    assert [network.name for network in evaluation.networks] == NAMES
+    assert [column.name for column in evaluation.columns] == ["all", "what", "who", "how"]
+    for network in evaluation.networks:
+        mine = [row for row in rows if row["model"] == network.name]
         assert len(mine) == 11
-        assert model["accuracy"] == pytest.approx(np.mean([row["answer"] == row["prediction"] for row in mine]))
-        for kind in ("what", "who", "how"):
-            typed = [row["answer"] == row["prediction"] for row in mine if row["question"][0] == kind]
-            assert model["by_type"][kind] == pytest.approx(np.mean(typed))
+        assert network.scores["all"].value == pytest.approx(np.mean([row["answer"] == row["prediction"] for row in mine]))
+        for column in evaluation.columns[1:]:
+            typed = [row["answer"] == row["prediction"] for row in mine if row["question"][0] == column.name]
+            assert network.scores[column.name].value == pytest.approx(np.mean(typed))
+            assert column.items == len(typed)
+
+
+def test_what_the_features_and_the_language_lack_is_told(trained) -> None:
+    _, made = trained
+    evaluation = read_evaluation(made["evaluate"])
+    assert evaluation.notes == (
+        "language: 8 words, 7 with a 10-d vector; 5 answer classes",
+        "appearance features: drawn, weights none, 3 clips",
+        "motion features: drawn, weights none, 3 clips",
+    )
+    assert evaluation.flags == (
+        "RANDOM WEIGHTS: the motion features come from an untrained drawn",
+        "1 test questions have an answer that training never shows: always wrong, and counted",
+    )
 
 
 def test_predictions_agree_with_the_network_asked_one_question_at_a_time(trained) -> None:
@@ -52,7 +69,7 @@ def test_predictions_agree_with_the_network_asked_one_question_at_a_time(trained
 
 def test_an_answer_outside_the_vocabulary_is_kept_as_its_text_and_wrong(trained) -> None:
     _, made = trained
-    rows = [row for row in lines(made["evaluate"] / "predictions.jsonl") if row["question_id"] == 0]
+    rows = [row for row in lines(made["evaluate"] / "predictions.jsonl") if row["item"] == "0"]
     assert {row["answer"] for row in rows} == {"unheard"}
     assert all(row["prediction"] != "unheard" for row in rows)
 
@@ -73,15 +90,15 @@ def test_lost_questions_are_left_out_of_accuracy_and_wrong_in_strict(bench_with_
     bench = bench_with_lost_videos
     teacher, alone = bench.teacher(epochs=1), bench.student("alone", kd="none", epochs=1)
     out = bench.evaluation({"teacher": teacher, "student__alone": alone, "student__kd": alone, "student__question": alone})
-    metrics = read(out / "metrics.json")
-    coverage = metrics["coverage"]
-    assert coverage["lost"] > 0
-    assert coverage["answered"] + coverage["lost"] == coverage["questions"] == 11
-    for model in metrics["models"]:
-        assert model["strict"]["accuracy"] == pytest.approx(model["accuracy"] * coverage["answered"] / 11)
+    evaluation = read_evaluation(out)
+    items = evaluation.items
+    assert items.scored < items.total == 11
+    for network in evaluation.networks:
+        assert network.strict == pytest.approx(network.scores["all"].value * items.scored / 11)
+    assert any("train questions have no video (lost): left out" in flag for flag in evaluation.flags)
     unanswered = [row for row in lines(out / "predictions.jsonl") if row["prediction"] is None and row["model"] == "teacher"]
     assert {row["video_id"] for row in unanswered} <= {4, 7}
-    assert len(unanswered) == coverage["lost"]
+    assert len(unanswered) == items.total - items.scored
 
 
 def test_the_majority_answers_come_from_the_training_split(trained) -> None:
@@ -101,11 +118,11 @@ def test_an_unanswered_question_never_counts_as_right(trained) -> None:
     split = Split(bench.inputs["questions"], "test", Features(bench.inputs["appearance"], bench.inputs["motion"]))
     predicted = split.all["answers"].numpy().copy()
     vocabulary = Vocabulary.load(bench.inputs["questions"])
-    assert score(split, predicted, vocabulary)["strict"]["accuracy"] == 1.0
+    assert score(split, predicted, vocabulary).strict == 1.0
     predicted[3] = UNANSWERED
     found = score(split, predicted, vocabulary)
-    assert found["accuracy"] == 1.0
-    assert found["strict"]["accuracy"] == pytest.approx(10 / 11)
+    assert found.answered.overall == 1.0
+    assert found.strict == pytest.approx(10 / 11)
 
 
 @pytest.mark.parametrize(("layers", "published"), [(1, 21_218_578), (4, 28_324_162)])

@@ -1,0 +1,38 @@
+"""How long networks take, as ``timing.json`` (measured by :mod:`models.timing`)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Times:
+    """Milliseconds of one sample alone, and of one in a batch."""
+
+    ms_alone: float
+    ms_in_batch: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Times by network, and how they were measured: the median of ``repeats``."""
+
+    models: Mapping[str, Times]
+    batch_size: int
+    repeats: int
+    threads: int
+    device: str
+
+    def write(self, out: Path) -> None:
+        """Write ``timing.json``."""
+        (out / "timing.json").write_text(json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, directory: Path) -> Timing:
+        """Read it back."""
+        raw = json.loads((directory / "timing.json").read_text(encoding="utf-8"))
+        return cls(**{**raw, "models": {name: Times(**times) for name, times in raw["models"].items()}})
