@@ -213,6 +213,10 @@ class Judge:
             facets=self.facets(node),
         )
 
+    def item_key(self, node: Node, key: Key) -> str:
+        """Name of the node's item set under ``key``; empty for a stage without items."""
+        return key.item_key(node.stage.items) if node.stage.items else ""
+
     def _or_as_last(self, node: Node, look: Callable[[Node], T], of: Callable[[Key], T]) -> T:
         """What ``look`` finds among files; if it cannot and the judge is only looking, what the node's last result was made from."""
         try:
