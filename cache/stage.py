@@ -41,7 +41,7 @@ class Stage:
     entry:    ``"package.module:function"``; ``function(ctx: Context) -> None`` does the work.
     params:   frozen dataclass of parameters, every one with a default (see :func:`cache.option.option`).
     version:  schema version of what it writes; raise it when the layout of the output changes.
-    files:    names of parameters that hold a path of an external file (weights, vectors): keyed by content.
+    files:    names of parameters that hold a path of an external file (weights, vectors): keyed by content, wherever it lies.
     facets:   keyed environment facets that can change its bits: any of ``"device"``, ``"precision"``.
     items:    of a stage that keeps a layer of items: the names of the inputs (``"sources"``: the raw files) that its rows stand for.
               A row's key is the digest of all that it was made of there, so other inputs of these names share the row. Every input
@@ -152,9 +152,10 @@ class Context:
     notes: dict[str, str] = field(default_factory=dict)
 
 
-def keyed_params(params: Any) -> dict[str, Any]:
-    """Return the parameters that belong to the key, by name, in declaration order."""
-    return {f.name: getattr(params, f.name) for f in _fields(params) if f.metadata.get("keyed", True)}
+def keyed_params(node: Node) -> dict[str, Any]:
+    """Return the parameters that belong to the key, by name, in declaration order; of files it holds the content instead."""
+    keyed = [f.name for f in _fields(node.params) if f.metadata.get("keyed", True)]
+    return {name: getattr(node.params, name) for name in keyed if name not in node.stage.files}
 
 
 def _fields(params: Any) -> Iterator[dataclasses.Field[Any]]:

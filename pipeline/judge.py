@@ -205,7 +205,7 @@ class Judge:
             stage=node.stage.name,
             version=node.stage.version,
             entry=node.stage.entry,
-            params=_plain(keyed_params(node.params)),
+            params=plain_params(node),
             code={name: module.digest for name, module in self.code(node).items()},
             inputs={alias: record.object for alias, record in self.inputs(node).items()},
             sources=self._or_as_last(node, self._sources_digest, lambda last: last.sources) if _reads_raw(node) else "",
@@ -377,7 +377,7 @@ def _unread(path: Path) -> str:
 
 def plain_params(node: Node) -> dict[str, object]:
     """The keyed parameters of a node as they stand in its key."""
-    return _plain(keyed_params(node.params))
+    return _plain(keyed_params(node))
 
 
 def _plain(params: dict[str, object]) -> dict[str, object]:

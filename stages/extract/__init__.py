@@ -33,7 +33,6 @@ class ExtractParams:
     weights_file: str = option(
         "",
         "path of a weights file: .safetensors, .pth; keyed by its content",
-        keyed=False,
         unless=({"weights": ("random",)}, {"weights": ("world",), "backbone": ("", "small2d", "small3d")}),
     )
     random_seed: int = option(0, "seed of weights=random", at_least=0, at_most=2**32 - 1, when={"weights": ("random",)})

@@ -37,7 +37,7 @@ def changed(**values: Any) -> set[str]:
     return {
         n
         for n in after
-        if n not in before or keyed_params(after[n].params) != keyed_params(before[n].params) or after[n].reads != before[n].reads
+        if n not in before or keyed_params(after[n]) != keyed_params(before[n]) or after[n].reads != before[n].reads
     }
 
 
