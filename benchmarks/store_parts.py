@@ -64,9 +64,9 @@ def _judge(dataset: str, root: Path | None, store: Store, *settings: str) -> Jud
 
 def _fill_rows(judge: Judge) -> None:
     """Rows of sampled frames for every file of the index, as the sample stage would append them."""
-    key = judge.key(judge.graph.nodes["sample"])
-    rows = judge.store.item_set("sample", key.items, writable=True)
-    index = judge.store.files(judge.inputs(judge.graph.nodes["sample"])["index"]) / "media.jsonl"
+    node = judge.graph.nodes["sample"]
+    rows = judge.store.item_set("sample", judge.item_key(node, judge.key(node)), writable=True)
+    index = judge.store.files(judge.inputs(node)["index"]) / "media.jsonl"
     meta = {"state": "ok", "reason": "", "count": 90, "width": 320, "height": 240, "rate": 25.0}
     for n, line in enumerate(index.read_text().splitlines()):
         rows.append(json.loads(line)["digest"], n.to_bytes(8, "little") * 250, meta)

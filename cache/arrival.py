@@ -20,13 +20,11 @@ from cache.errors import StoreError
 from cache.locks import Owner
 from cache.remote import Check, Remote, Step
 from cache.shard import Hole, read_row, scan
-from cache.store import Store, listed
+from cache.store import GIVEN_UP, Store, listed
 
 PREFIX = "transfer-"
 #: What is written and made durable at a time, in bytes: a kill loses no more.
 BLOCK = 32 << 20
-#: Seconds after which an arrival that nobody took up again is removed.
-GIVEN_UP = 7 * 86400.0
 
 
 def receive_object(store: Store, manifest: Manifest, source: Remote, step: Step) -> None:

@@ -110,9 +110,8 @@ def _mark_one(store: Store, record: Record, marked: Marked) -> None:
     marked.actions.add(record.digest)
     marked.objects.add(record.object)
     if record.items:
-        for name in (record.items, record.key.items):
-            marked.items.add(_on_disk(f"{record.key.stage}/{name}"))
-            marked.items |= {f"{record.key.stage}/{path.name}" for path in store.predecessors(record.key.stage, name)}
+        marked.items.add(_on_disk(f"{record.key.stage}/{record.items}"))
+        marked.items |= {f"{record.key.stage}/{path.name}" for path in store.predecessors(record.key.stage, record.items)}
 
 
 def _ancestors(records: dict[str, Record], key: str) -> set[str]:

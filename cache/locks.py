@@ -1,8 +1,9 @@
 """Locks that save work. Correctness never needs them: two runs of one key publish the same object.
 
-A lock is a file that its holder locks in the kernel (released when the holder dies) and in which it says who it is: pid, start of
-the process, boot id, host, and a heartbeat (the file's time stamp). On one machine the kernel decides. Where locks do not reach
-other machines (some network file systems), a holder elsewhere is believed as long as its heart beats.
+A lock is a file that its holder locks in the kernel (released when the holder dies) and in which it says who it is: host, boot id, pid
+and its namespace, start of the process, and a heartbeat (the file's time stamp). Under one kernel the kernel decides, for all containers.
+Where locks do not reach other machines, or there are none (some network file systems), a holder of whom nobody here can tell whether
+it lives is believed as long as its heart beats.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import contextlib
 import fcntl
 import json
 import os
-import socket
 import threading
 import time
 import uuid
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from cache import faults, fs
+from cache.machine import UNKNOWN, boot_id, host, machine, pid_space
 
 #: Seconds between two heartbeats, and after how many without one a holder on another machine counts as dead.
 BEAT = 10.0
@@ -44,22 +45,27 @@ os.register_at_fork(after_in_child=_close_in_child)
 
 @dataclass(frozen=True)
 class Owner:
-    """A process, in a way that no later process can be mistaken for it."""
+    """A process, in a way that no other can be mistaken for it: not a later one, nor one in a container with its host name and pid.
+
+    ``space`` is the namespace in which ``pid`` has its meaning, ``machine`` is :func:`cache.machine.machine`; older stores lack both.
+    """
 
     host: str
     boot: str
     pid: int
     started: int
+    space: str = ""
+    machine: str = ""
 
     @classmethod
     def me(cls) -> Owner:
         """This process."""
-        return cls(_host(), _boot_id(), os.getpid(), _started(os.getpid()))
+        return cls(host(), boot_id(), os.getpid(), _started(os.getpid()), pid_space(), machine())
 
     @property
     def token(self) -> str:
         """A file name that says who made the file: see :meth:`parse`."""
-        return f"{self.host}_{self.boot}_{self.pid}_{self.started}_{uuid.uuid4().hex[:12]}"
+        return f"{self.host}_{self.boot}_{self.pid}_{self.started}_{self.space}_{self.machine}_{uuid.uuid4().hex[:12]}"
 
     @classmethod
     def parse(cls, name: str) -> Owner | None:
@@ -67,19 +73,25 @@ class Owner:
         parts = name.split("_")
         if len(parts) < 5 or not (parts[2].isdigit() and parts[3].isdigit()):
             return None
-        return cls(parts[0], parts[1], int(parts[2]), int(parts[3]))
+        space, named = parts[4:6] if len(parts) > 6 else ("", "")
+        return cls(parts[0], parts[1], int(parts[2]), int(parts[3]), space, named)
 
     @property
     def here(self) -> bool:
-        """Whether it runs, or ran, on this machine."""
-        return self.host == _host()
+        """Whether its pid means something here: this start of this machine, and not in another container."""
+        return (self.host, self.boot) == (host(), boot_id()) and self.space in ("", pid_space())
+
+    @property
+    def same_kernel(self) -> bool:
+        """Whether its kernel locks would be seen here, from whatever container."""
+        return self.boot == boot_id() and (self.boot != UNKNOWN or self.host == host())
 
     @property
     def dead(self) -> bool:
-        """Whether it certainly lives no more; a process on another machine may always be alive."""
-        if not self.here:
-            return False
-        return self.boot != _boot_id() or _started(self.pid) != self.started
+        """Whether it certainly lives no more: its pid is gone, or its machine was started anew. Elsewhere it may always be alive."""
+        if self.here:
+            return _started(self.pid) != self.started
+        return (self.host, self.machine) == (host(), machine()) and self.boot != boot_id()
 
 
 @dataclass(frozen=True)
@@ -93,7 +105,7 @@ class Holder:
 
     def __str__(self) -> str:
         when = time.strftime("%H:%M:%S", time.localtime(self.since))
-        where = "" if self.owner.here else f" on {self.owner.host}"
+        where = "" if self.owner.here else " in another container" if self.owner.same_kernel else f" on {self.owner.host}"
         return f"process {self.owner.pid}{where} (since {when})"
 
 
@@ -157,18 +169,24 @@ def acquire(path: Path, *, wait: bool = True, waiting: Callable[[Holder | None],
 
 def _look(path: Path, descriptor: int) -> tuple[Holder | None, bool]:
     """(who holds it, whether we have it now)."""
+    locked = True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return _read(descriptor), False
     except OSError:
-        pass  # a file system without locks: the heartbeat decides
+        locked = False
     holder = _read(descriptor)
     if not _is_still(path, descriptor):
         return holder, False  # its last holder removed it: try again with the new file
-    if holder is not None and not holder.owner.here and age(path) < DEAD_AFTER:
-        return holder, False
-    return holder, True
+    return holder, holder is None or not _believed(holder.owner, path, locked)
+
+
+def _believed(owner: Owner, path: Path, locked: bool) -> bool:
+    """Whether a holder may live though nobody has the kernel's lock; ``locked``: the file system has such locks."""
+    if owner.dead or (locked and owner.same_kernel):
+        return False
+    return age(path) < DEAD_AFTER
 
 
 def _is_still(path: Path, descriptor: int) -> bool:
@@ -185,15 +203,15 @@ def holder_of(path: Path) -> Holder | None:
     except OSError:
         return None
     try:
-        holder = _read(descriptor)
+        holder, locked = _read(descriptor), True
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
         except BlockingIOError:
             return holder or Holder(Owner("", "", 0, 0))
         except OSError:
-            return holder if holder is not None and not holder.owner.dead and age(path) < DEAD_AFTER else None
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        return holder if holder is not None and not holder.owner.here and age(path) < DEAD_AFTER else None
+            locked = False
+        return holder if holder is not None and _believed(holder.owner, path, locked) else None
     finally:
         os.close(descriptor)
 
@@ -229,21 +247,10 @@ def shared(path: Path, *, exclusive: bool = False) -> Iterator[None]:
 def _read(descriptor: int) -> Holder | None:
     try:
         data: dict[str, Any] = json.loads(os.pread(descriptor, 1 << 22, 0))
-        return Holder(Owner(**data["owner"]), data["what"], data["since"], data["uses"])
-    except (ValueError, TypeError, KeyError, OSError):
+        owner = {name: value for name, value in data["owner"].items() if name in Owner.__dataclass_fields__}
+        return Holder(Owner(**owner), data["what"], data["since"], data["uses"])
+    except (ValueError, TypeError, KeyError, AttributeError, OSError):
         return None
-
-
-def _host() -> str:
-    """This machine's name, fit for a file name."""
-    return "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname())[:64]
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")[:16]
-    except OSError:
-        return "unknown"
 
 
 def _started(pid: int) -> int:

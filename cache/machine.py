@@ -9,6 +9,8 @@ from pathlib import Path
 
 #: The pid namespace of a system that runs in no container; the kernel gives it this number.
 INITIAL = "4026531836"
+#: What :func:`boot_id` is where the system does not say.
+UNKNOWN = "unknown"
 
 
 def host() -> str:
@@ -17,8 +19,8 @@ def host() -> str:
 
 
 def boot_id() -> str:
-    """This start of the kernel, which all containers on the machine share; "unknown" where the system does not say."""
-    return _text("/proc/sys/kernel/random/boot_id").replace("-", "")[:16] or "unknown"
+    """This start of the kernel, which all containers on the machine share; :data:`UNKNOWN` where the system does not say."""
+    return _text("/proc/sys/kernel/random/boot_id").replace("-", "")[:16] or UNKNOWN
 
 
 def pid_space() -> str:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cache.digest import digest_value
+
+#: What the raw files are called among the inputs that rows stand for.
+SOURCES = "sources"
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,18 @@ class Key:
         """Name of the action record."""
         return digest_value(asdict(self))
 
-    @property
-    def items(self) -> str:
-        """Name of the item set: the key without what differs from dataset to dataset."""
+    def item_key(self, rows_of: Collection[str]) -> str:
+        """Name of the item set whose rows stand for the inputs ``rows_of`` (:attr:`cache.stage.Stage.items`).
+
+        It is the key without these, which differ from dataset to dataset; all other inputs, and the raw files, are in it.
+        """
         shared = asdict(self)
-        del shared["inputs"], shared["sources"]
+        inputs, sources = shared.pop("inputs"), shared.pop("sources")
+        others = {name: digest for name, digest in inputs.items() if name not in rows_of}
+        if others:
+            shared["inputs"] = others
+        if sources and SOURCES not in rows_of:
+            shared["sources"] = sources
         return digest_value(shared)
 
 

@@ -41,9 +41,11 @@ class Stage:
     entry:    ``"package.module:function"``; ``function(ctx: Context) -> None`` does the work.
     params:   frozen dataclass of parameters, every one with a default (see :func:`cache.option.option`).
     version:  schema version of what it writes; raise it when the layout of the output changes.
-    files:    names of parameters that hold a path of an external file (weights, vectors): keyed by content.
+    files:    names of parameters that hold a path of an external file (weights, vectors): keyed by content, wherever it lies.
     facets:   keyed environment facets that can change its bits: any of ``"device"``, ``"precision"``.
-    items:    the stage keeps a layer of items (one entry per media file or frame set).
+    items:    of a stage that keeps a layer of items: the names of the inputs (``"sources"``: the raw files) that its rows stand for.
+              A row's key is the digest of all that it was made of there, so other inputs of these names share the row. Every input
+              that is not named here is in the key of the item set: another teacher has other rows.
     sources:  ``"module:function"``; ``function(params, root) -> Iterator[str | Absent]`` yields the paths, relative to the data
               root, of the raw files that the stage reads. They are keyed by relative path and content.
     tolerance: name of the parameter that holds the tolerated fraction of lost items, or ``""``.
@@ -59,7 +61,7 @@ class Stage:
     version: int = 1
     files: tuple[str, ...] = ()
     facets: tuple[str, ...] = ()
-    items: bool = False
+    items: tuple[str, ...] = ()
     sources: str = ""
     tolerance: str = ""
     modules: tuple[str, ...] | str = ()
@@ -123,7 +125,7 @@ class Context:
     root:    data root: the directory that holds the raw videos and annotations, if the graph has one.
     sources: relative path -> content digest (hex sha256) of the raw files that the stage's ``sources`` named.
     files:   parameter name -> path of an external file.
-    items:   the stage's own item set (``None`` unless ``Stage.items``).
+    items:   the stage's own item set (``None`` without ``Stage.items``).
     ledger:  outcome of every item; written to ``ledger.jsonl`` in the artifact.
     members: what each item is: ``members.add(id, row key, digest of what came out)``; for ``why`` and ``fsck``, not in the artifact.
     progress: factory of progress bars.
@@ -150,9 +152,10 @@ class Context:
     notes: dict[str, str] = field(default_factory=dict)
 
 
-def keyed_params(params: Any) -> dict[str, Any]:
-    """Return the parameters that belong to the key, by name, in declaration order."""
-    return {f.name: getattr(params, f.name) for f in _fields(params) if f.metadata.get("keyed", True)}
+def keyed_params(node: Node) -> dict[str, Any]:
+    """Return the parameters that belong to the key, by name, in declaration order; of files it holds the content instead."""
+    keyed = [f.name for f in _fields(node.params) if f.metadata.get("keyed", True)]
+    return {name: getattr(node.params, name) for name in keyed if name not in node.stage.files}
 
 
 def _fields(params: Any) -> Iterator[dataclasses.Field[Any]]:

@@ -32,6 +32,8 @@ __all__ = ["FORMAT", "FORMATS", "Key", "Record", "Store"]
 #: Version of the layout on disk. A newer store is refused; an older one is read, and marked as new by the first write.
 FORMAT = 2
 FORMATS = (1, 2)
+#: Seconds after which what lies in ``tmp/`` unchanged is removed, if nobody can tell whether its owner lives.
+GIVEN_UP = 7 * 86400.0
 #: How often a record and its list of members are written again because another process wrote between the two.
 TRIES = 8
 
@@ -206,11 +208,20 @@ class Store:
         self._prepared = True
 
     def sweep(self) -> None:
-        """Remove the temporary files of processes that are certainly dead."""
+        """Remove the temporary files of processes that are certainly dead, or given up by others."""
         for path in listed(self.root / "tmp"):
             owner = Owner.parse(path.name)
-            if owner is not None and owner.dead:
+            if owner is not None and (owner.dead or (not owner.here and self._given_up(path, owner))):
                 fs.remove_tree(path) if path.is_dir() else fs.remove_file(path)
+
+    def _given_up(self, path: Path, owner: Owner) -> bool:
+        """Whether nothing in ``path`` was changed for :data:`GIVEN_UP`, while its owner, of whom nobody here can tell, computes nothing."""
+        before = time.time() - GIVEN_UP
+        try:
+            old = path.stat().st_mtime < before and all(child.stat().st_mtime < before for child in path.rglob("*"))
+        except FileNotFoundError:  # somebody is at work in it
+            return False
+        return old and all(holder.owner != owner for holder in self.holders())
 
     def temporary(self) -> Path:
         """A free name in ``tmp/`` that says whose it is."""

@@ -177,8 +177,8 @@ class Transfer:
 
     def item_sets(self, record: Record) -> None:
         """Bring the rows that a result was assembled from."""
-        for name in dict.fromkeys((record.items, record.key.items)) if record.items else ():
-            self._item_set(record.key.stage, name)
+        if record.items:
+            self._item_set(record.key.stage, record.items)
 
     def _item_set(self, stage: str, name: str) -> None:
         for directory, accepted in predecessors(self.source, stage, name):

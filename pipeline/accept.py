@@ -38,7 +38,7 @@ def _accept_one(judge: Judge, name: str, because: str) -> Record:
     record = dataclasses.replace(
         last,
         key=state.key,
-        items=state.key.items if last.items else "",
+        items=judge.item_key(node, state.key) if last.items else "",
         node=name,
         dataset=judge.dataset,
         system=judge.system,

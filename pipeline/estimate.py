@@ -67,7 +67,7 @@ class Estimates:
         last = self.judge.usable(state.node.name)
         if not state.node.stage.items or state.key is None:
             return None
-        if last is None or last.key.items != state.key.items:
+        if last is None or last.items != self.judge.item_key(state.node, state.key):
             return max(map(self._count, self.judge.inputs(state.node).values()), default=0) or None
         counts = [self._changed(state, last, alias) for alias, digest in state.key.inputs.items() if last.key.inputs.get(alias) != digest]
         return max((count for count in counts if count is not None), default=None)

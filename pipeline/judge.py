@@ -205,13 +205,17 @@ class Judge:
             stage=node.stage.name,
             version=node.stage.version,
             entry=node.stage.entry,
-            params=_plain(keyed_params(node.params)),
+            params=plain_params(node),
             code={name: module.digest for name, module in self.code(node).items()},
             inputs={alias: record.object for alias, record in self.inputs(node).items()},
             sources=self._or_as_last(node, self._sources_digest, lambda last: last.sources) if _reads_raw(node) else "",
             files=self._or_as_last(node, self._external, lambda last: last.files) | self.packaged(node),
             facets=self.facets(node),
         )
+
+    def item_key(self, node: Node, key: Key) -> str:
+        """Name of the node's item set under ``key``; empty for a stage without items."""
+        return key.item_key(node.stage.items) if node.stage.items else ""
 
     def _or_as_last(self, node: Node, look: Callable[[Node], T], of: Callable[[Key], T]) -> T:
         """What ``look`` finds among files; if it cannot and the judge is only looking, what the node's last result was made from."""
@@ -373,7 +377,7 @@ def _unread(path: Path) -> str:
 
 def plain_params(node: Node) -> dict[str, object]:
     """The keyed parameters of a node as they stand in its key."""
-    return _plain(keyed_params(node.params))
+    return _plain(keyed_params(node))
 
 
 def _plain(params: dict[str, object]) -> dict[str, object]:

@@ -83,7 +83,7 @@ def run_node(judge: Judge, name: str, options: Options, *, wait: bool = True) ->
     def waiting(holder: Holder | None) -> None:
         options.say(f"{name}: {holder or 'another process'} is computing the same result; waiting for it")
 
-    with judge.store.running(key.digest, what=name, uses=_uses(node, key, inputs), wait=wait, waiting=waiting) as scratch:
+    with judge.store.running(key.digest, what=name, uses=_uses(judge, node, key, inputs), wait=wait, waiting=waiting) as scratch:
         if scratch is None:
             raise Busy(name, judge.store.holder(key.digest))
         record = judge.store.record(key.digest) or _taken(judge, name, key, options)  # the process waited for may have made it
@@ -117,9 +117,11 @@ def _point(judge: Judge, name: str, record: Record) -> None:
         judge.store.set_ref(judge.dataset, judge.system, name, record.digest)
 
 
-def _uses(node: Node, key: Key, inputs: Mapping[str, Record]) -> dict[str, list[str]]:
+def _uses(judge: Judge, node: Node, key: Key, inputs: Mapping[str, Record]) -> dict[str, list[str]]:
     """What gc must leave alone while the node runs."""
-    sets = [f"{r.key.stage}/{r.items}" for r in inputs.values() if r.items] + ([f"{key.stage}/{key.items}"] if node.stage.items else [])
+    sets = [f"{r.key.stage}/{r.items}" for r in inputs.values() if r.items]
+    if node.stage.items:
+        sets.append(f"{key.stage}/{judge.item_key(node, key)}")
     return {
         "actions": [record.digest for record in inputs.values()],
         "objects": [record.object for record in inputs.values()],
@@ -187,6 +189,7 @@ def _context(judge: Judge, node: Node, key: Key, out: Path, scratch: Path, optio
     store = judge.store
     inputs = judge.inputs(node)
     upstream = options.upstream.items if options.upstream is not None else lambda stage, name: []
+    own = judge.item_key(node, key)
     return Context(
         params=node.params,
         out=out,
@@ -202,7 +205,7 @@ def _context(judge: Judge, node: Node, key: Key, out: Path, scratch: Path, optio
         root=judge.data_root(node),
         sources=judge.sources(node),
         files=judge.files(node),
-        items=store.item_set(key.stage, key.items, writable=True, also=upstream(key.stage, key.items)) if node.stage.items else None,
+        items=store.item_set(key.stage, own, writable=True, also=upstream(key.stage, own)) if own else None,
         workers=options.workers,
         threads=options.threads,
         device=judge.device,
@@ -215,7 +218,7 @@ def _record(
     return Record(
         key=key,
         object=manifest.digest,
-        items=key.items if context.items is not None else "",
+        items=judge.item_key(node, key),
         node=node.name,
         dataset=judge.dataset,
         system=judge.system,

@@ -33,7 +33,6 @@ class ExtractParams:
     weights_file: str = option(
         "",
         "path of a weights file: .safetensors, .pth; keyed by its content",
-        keyed=False,
         unless=({"weights": ("random",)}, {"weights": ("world",), "backbone": ("", "small2d", "small3d")}),
     )
     random_seed: int = option(0, "seed of weights=random", at_least=0, at_most=2**32 - 1, when={"weights": ("random",)})
@@ -97,7 +96,7 @@ STAGE = Stage(
     params=ExtractParams,
     files=("weights_file",),
     facets=("device",),
-    items=True,
+    items=("index", "sample"),
     tolerance="max_lost",
     modules="modules",
     data="data",

@@ -34,6 +34,6 @@ STAGE = Stage(
     name="ingest",
     entry="stages.ingest.run:run",
     params=IngestParams,
-    items=True,
+    items=("index", "world"),
     tolerance="max_lost",
 )

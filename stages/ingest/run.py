@@ -37,13 +37,13 @@ def run(ctx: Context) -> None:
     if "level" not in about:
         raise DataError(f"layout {about['layout']} is no layout of records", hint="layouts of records: yt8m, yt8m-video")
     shards = [json.loads(line) for line in (ctx.inputs["index"] / "media.jsonl").read_text(encoding="utf-8").splitlines()]
-    shards = [shard for shard in shards if shard["digest"]]
+    shards = [{**shard, "row": _row_key(shard["digest"], about["level"])} for shard in shards if shard["digest"]]
     try:
         _read(ctx, ctx.items, shards, about["level"])
     finally:
         ctx.items.flush()
     classes = ctx.params.num_classes or about.get("num_classes") or CLASSES
-    tallies = {shard["id"]: _summary(ctx.items, shard["digest"]) for shard in shards}
+    tallies = {shard["id"]: _summary(ctx.items, shard["row"]) for shard in shards}
     _check(ctx, shards, tallies, classes)
     partitions = {split: [shard for shard in shards if split in shard["splits"]] for split in ("train", "validate", "test")}
     written = {
@@ -66,19 +66,19 @@ def run(ctx: Context) -> None:
 
 
 def _read(ctx: Context, items: ItemSet, shards: list[dict[str, Any]], level: str) -> None:
-    """Append the rows of every shard that lacks one: its pieces, then a summary under the shard's digest."""
-    todo = {shard["digest"]: shard["path"] for shard in shards if not _complete(items, shard["digest"])}
+    """Append the rows of every shard that lacks one: its pieces, then a summary under the shard's row key."""
+    todo = {shard["row"]: shard for shard in shards if not _complete(items, shard["row"])}
     with ctx.progress("read shards", total=len(shards)) as bar:
         bar.step(len(shards) - len(todo))
         if todo and ctx.root is None:
             raise DataError("there is no data root to read the shards from", hint="kdpipe ingest --data-root DIR")
-        for digest, path in todo.items():
+        for row, shard in todo.items():
             assert ctx.root is not None
             tally, digests = Tally(), []
-            for number, payload in enumerate(ahead(_payloads(ctx, ctx.root / path, digest, level, tally), AHEAD)):
-                items.append(_piece_key(digest, number), payload)
+            for number, payload in enumerate(ahead(_payloads(ctx, ctx.root / shard["path"], shard["digest"], level, tally), AHEAD)):
+                items.append(_piece_key(row, number), payload)
                 digests.append(hashlib.sha256(payload).hexdigest())
-            items.append(digest, "\n".join(digests).encode(), asdict(tally))
+            items.append(row, "\n".join(digests).encode(), asdict(tally))
             bar.step()
 
 
@@ -86,17 +86,22 @@ def _payloads(ctx: Context, path: Path, digest: str, level: str, tally: Tally) -
     return (piece.pack() for piece in read_shard(path, digest, level, ctx.params, tally))
 
 
-def _complete(items: ItemSet, digest: str) -> bool:
+def _row_key(digest: str, level: str) -> str:
+    """Row key of what a shard with this digest holds, read as records of one level: read as the other, it is something else."""
+    return digest if level == "frame" else hashlib.sha256(f"{digest} {level}".encode()).hexdigest()
+
+
+def _complete(items: ItemSet, row: str) -> bool:
     """Whether all rows of a shard are there; a repair of the store may have put some aside."""
-    return digest in items and all(_piece_key(digest, number) in items for number in range(_summary(items, digest)["pieces"]))
+    return row in items and all(_piece_key(row, number) in items for number in range(_summary(items, row)["pieces"]))
 
 
-def _piece_key(digest: str, number: int) -> str:
-    return hashlib.sha256(f"{digest} piece {number}".encode()).hexdigest()
+def _piece_key(row: str, number: int) -> str:
+    return hashlib.sha256(f"{row} piece {number}".encode()).hexdigest()
 
 
-def _summary(items: ItemSet, digest: str) -> dict[str, Any]:
-    item = items.get(digest)
+def _summary(items: ItemSet, row: str) -> dict[str, Any]:
+    item = items.get(row)
     assert item is not None
     return {**item.meta, "pieces": len(bytes(item.payload).split()), "digest": item.digest}
 
@@ -107,10 +112,10 @@ def _check(ctx: Context, shards: list[dict[str, Any]], tallies: dict[str, dict[s
         tally = tallies[shard["id"]]
         if tally["top"] >= classes:
             hint = "the vocabulary (or ingest.num_classes) is of another release than the shards"
-            raise DataError(f"{tally['where']}: label {tally['top']}, but there are {classes} classes", hint=hint)
+            raise DataError(f"{shard['path']}, {tally['where']}: label {tally['top']}, but there are {classes} classes", hint=hint)
         state, reason = _outcome(tally)
         ctx.ledger.add(shard["id"], state, reason, **{name: tally[name] for name in COUNTS if tally[name]})
-        ctx.members.add(shard["id"], shard["digest"], tally["digest"])
+        ctx.members.add(shard["id"], shard["row"], tally["digest"])
     if not any(tally["videos"] for tally in tallies.values()):
         raise DataError("no shard holds a video", hint=f"the first: {next(iter(tallies.values()), {}).get('shown')}")
 
@@ -150,9 +155,10 @@ def _write(
         ctx.progress(f"write {split}", total=len(shards)) as bar,
     ):
         for shard in shards:
-            keys = [_piece_key(shard["digest"], number) for number in range(tallies[shard["id"]]["pieces"])]
+            keys = [_piece_key(shard["row"], number) for number in range(tallies[shard["id"]]["pieces"])]
             for item in items.read(keys):
-                for id, labels, frames in unpacked(item.payload):
+                for name, labels, frames in unpacked(item.payload):
+                    id = name if isinstance(name, str) else f"{Path(shard['path']).stem}#{name}"
                     if id in seen:
                         raise DataError(f"video {id!r} is in {seen[id]} and in {shard['path']}", hint="remove one of the two shards")
                     seen[id] = shard["path"]

@@ -29,7 +29,7 @@ SHOWN = 3
 
 @dataclass
 class Tally:
-    """What was met in a shard; ``top`` is the largest label and where it stands."""
+    """What was met in a shard, whatever its file is called; ``top`` is the largest label and ``where`` it stands."""
 
     videos: int = 0
     rows: int = 0
@@ -51,14 +51,14 @@ class Tally:
 
 @dataclass
 class Piece:
-    """Some videos of a shard: ``frames`` (rows, D), and of each video its number of rows, labels and id."""
+    """Some videos of a shard: ``frames`` (rows, D), and of each video its number of rows, labels and id, or its record's number."""
 
     frames: list[npt.NDArray[Any]] = field(default_factory=list)
     labels: list[npt.NDArray[np.int64]] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
+    ids: list[str | int] = field(default_factory=list)
     size: int = 0
 
-    def add(self, id: str, labels: npt.NDArray[np.int64], frames: npt.NDArray[Any]) -> None:
+    def add(self, id: str | int, labels: npt.NDArray[np.int64], frames: npt.NDArray[Any]) -> None:
         """Append a video."""
         self.frames.append(frames)
         self.labels.append(labels)
@@ -78,8 +78,8 @@ class Piece:
         )
 
 
-def unpacked(payload: bytes | memoryview) -> Iterator[tuple[str, npt.NDArray[Any], npt.NDArray[Any]]]:
-    """(id, labels, frames (T, D)) of each video of a packed piece."""
+def unpacked(payload: bytes | memoryview) -> Iterator[tuple[str | int, npt.NDArray[Any], npt.NDArray[Any]]]:
+    """(id, labels, frames (T, D)) of each video of a packed piece; the number of its record in the shard if that has no id."""
     arrays = unpack(payload)
     row = label = 0
     for id, length, count in zip(json.loads(arrays["ids"].tobytes()), arrays["lengths"].tolist(), arrays["counts"].tolist()):
@@ -102,14 +102,14 @@ def read_shard(path: Path, digest: str, level: str, params: IngestParams, tally:
         except WireError as error:
             _report(Damage(path, record.offset, "content", f"no {level}-level record: {error.message}", reachable=True), skip)
             continue
-        where = f"{path.name}, byte {record.offset}, video {video.id!r}"
-        frames = _frames(video, where, params, tally)
+        where = f"byte {record.offset}, video {video.id!r}"
+        frames = _frames(video, f"{path.name}, {where}", params, tally)
         if not len(frames):
             tally.empty += 1
             continue
-        _count(video, where, tally)
+        _count(video, path, where, tally)
         tally.rows += len(frames)
-        piece.add(video.id or f"{path.stem}#{number}", video.labels, frames)
+        piece.add(video.id or number, video.labels, frames)
         if piece.size >= PIECE_BYTES:
             yield piece
             piece = Piece()
@@ -141,12 +141,12 @@ def _frames(video: Video, where: str, params: IngestParams, tally: Tally) -> npt
     return np.concatenate([video.rgb[:length], audio], axis=1)
 
 
-def _count(video: Video, where: str, tally: Tally) -> None:
+def _count(video: Video, path: Path, where: str, tally: Tally) -> None:
     tally.videos += 1
     if not len(video.labels):
         tally.unlabelled += 1
         return
     if video.labels[0] < 0:
-        raise DataError(f"{where}: label {video.labels[0]}", hint="labels are numbers from 0")
+        raise DataError(f"{path.name}, {where}: label {video.labels[0]}", hint="labels are numbers from 0")
     if video.labels[-1] > tally.top:
         tally.top, tally.where = int(video.labels[-1]), where

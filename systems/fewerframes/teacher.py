@@ -5,6 +5,7 @@ Writes ``model.safetensors``, ``model.json`` and ``curves.jsonl`` (:mod:`systems
 
 from __future__ import annotations
 
+from cache.digest import digest_file
 from cache.stage import Context
 from models.tensorflow_checkpoint import read_checkpoint
 from models.training.result import Result
@@ -36,8 +37,8 @@ def work(ctx: Context) -> None:
 def take(ctx: Context) -> None:
     """Write the network of a TensorFlow checkpoint, and its GAP on the held-out videos as an only epoch.
 
-    The index file, whose content is in the key, has a checksum of every tensor, and all are verified. Raises DataError if a file is
-    missing or damaged, or does not fit the network that the parameters describe.
+    The index file, whose sha256 is in the key and in ``model.json``, has a checksum of every tensor, and all are verified. Raises
+    DataError if a file is missing or damaged, or does not fit the network that the parameters describe.
     """
     params, path = ctx.params, ctx.files["checkpoint"]
     prepared = prepare(ctx)
@@ -45,7 +46,7 @@ def take(ctx: Context) -> None:
     state = {name: value.detach().cpu() for name, value in model.state_dict().items()}
     scores = validate(model, prepared.held, prepared.normalisation, params, ctx.device)
     curve = {"epoch": 0.0, **{f"val_{name}": value for name, value in scores.items()}}
-    _write(ctx, prepared, Result(state, 0, [curve], "gap"), checkpoint=path.name)
+    _write(ctx, prepared, Result(state, 0, [curve], "gap"), checkpoint=digest_file(path))
 
 
 def _write(ctx: Context, prepared: Prepared, result: Result, **origin: str) -> None:

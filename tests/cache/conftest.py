@@ -64,7 +64,8 @@ def build_small(root: Path, videos: int = 4) -> Small:
     store = Store(root)
     plain = publish(store, make_key(stage="index"), {"index.json": '{"a": 1}', "deep/b.txt": "there"})
     key = make_key(stage="extract", inputs={"index": plain.object})
-    items = store.item_set("extract", key.items, writable=True)
+    rows_of = key.item_key(["index"])
+    items = store.item_set("extract", rows_of, writable=True)
     members, rows = Members(), []
     temporary = store.new_directory()
     with FeatureWriter(temporary / "files" / "feat.h5", "features", [f"video{n}" for n in range(videos)], (3, 8)) as file:
@@ -75,10 +76,10 @@ def build_small(root: Path, videos: int = 4) -> Small:
             items.append(rows[-1], row.tobytes(), {"state": "ok"})
             members.add(f"video{n}", rows[-1], hashlib.sha256(row.tobytes()).hexdigest())
     items.flush()
-    features = publish_directory(store, key, temporary, members=members, items=key.items, parents={"index": plain.digest})
+    features = publish_directory(store, key, temporary, members=members, items=rows_of, parents={"index": plain.digest})
     pins.pin(store, "../Best\0 of all", features, because="the paper")
     later = make_key(stage="extract", code={"m": "y"})
-    store.write(store.items_path("extract", later.items) / "accepted.json", seal({"items": key.items, "because": "renamed"}))
+    store.write(store.items_path("extract", later.item_key(["index"])) / "accepted.json", seal({"items": rows_of, "because": "renamed"}))
     store.write_failure("d", "s", "teacher", {"error": "diverged", "key": "0" * 64}, '{"id": "v", "state": "failed", "reason": ""}\n')
     store.write(root / "imports" / "d.json", seal({"current": {}, "past": []}))
     store.timings.add(Timing("extract", "d", "s", 1.5, videos, videos))

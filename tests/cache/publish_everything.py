@@ -29,7 +29,7 @@ def publish_everything(root: Path) -> None:
 
 
 def _compute(store: Store, key: Key) -> None:
-    items = store.item_set("demo", key.items, writable=True)
+    items = store.item_set("demo", key.item_key(()), writable=True)
     members = Members()
     for n in range(4):
         row = f"{n:064x}"
@@ -47,7 +47,7 @@ def _compute(store: Store, key: Key) -> None:
     (temporary / "files" / "deep" / "b.bin").write_bytes(bytes(5000))
     with store.publishing():
         manifest = store.publish_object(temporary)
-        record = Record(key=key, object=manifest.digest, items=key.items, node="demo", dataset="d", system="s", size=manifest.size)
+        record = Record(key=key, object=manifest.digest, items=key.item_key(()), node="demo", dataset="d", system="s", size=manifest.size)
         store.publish_record(record, members)
         store.set_ref("d", "s", "demo", key.digest)
 

@@ -129,7 +129,8 @@ def test_rows_that_an_accepted_result_stands_on_stay(tmp_path: Path) -> None:
     store = small.store
     later = make_key(stage="extract", code={"m": "y"})
     pins.unpin(store, "../Best\0 of all")
-    publish(store, later, {"x": "y"}, items=later.items, accepted={"because": "renamed", "from": small.features.digest, "when": ""})
+    accepted = {"because": "renamed", "from": small.features.digest, "when": ""}
+    publish(store, later, {"x": "y"}, items=later.item_key(["index"]), accepted=accepted)
     collect(store)
     assert store.items_path("extract", small.features.items).exists()
     assert store.record(small.features.digest) is not None  # an acceptance can be undone

@@ -15,6 +15,7 @@ import pytest
 
 from cache import locks
 from cache.locks import Holder, Owner
+from cache.store import GIVEN_UP, Store
 
 PROJECT = Path(__file__).parents[2]
 
@@ -110,10 +111,7 @@ def test_where_kernel_locks_do_not_reach_a_beating_heart_elsewhere_is_believed(t
 
 
 def test_a_file_system_without_locks_falls_back_to_heartbeats(tmp_path: Path, monkeypatch) -> None:
-    def refuse(*args: object) -> None:
-        raise OSError(37, "no locks available")
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
+    without_locks(monkeypatch)
     path = tmp_path / "lock"
     lock = locks.acquire(path, wait=False)
     assert lock is not None
@@ -122,6 +120,65 @@ def test_a_file_system_without_locks_falls_back_to_heartbeats(tmp_path: Path, mo
     lock.release()
     on_another_machine(path)
     assert locks.acquire(path, wait=False) is None
+
+
+def without_locks(monkeypatch) -> None:
+    def refuse(*args: object) -> None:
+        raise OSError(37, "no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+
+def in_another_container(**changes: object) -> Owner:
+    """A process of a container with our host name on our machine: its number may be that of nobody here, or of somebody else."""
+    return replace(Owner.me(), **{"space": "4026532999", "pid": 2**22 + 1, "started": 1, **changes})
+
+
+def test_what_another_container_with_our_host_name_is_at_is_not_taken_over(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "lock"
+    path.write_text(json.dumps(asdict(Holder(in_another_container(), "sample", time.time(), {}))))
+    lock = locks.acquire(path, wait=False)  # the kernel says for all containers that nobody holds it
+    assert lock is not None
+    lock.release()
+    path.write_text(json.dumps(asdict(Holder(in_another_container(), "sample", time.time(), {}))))
+    without_locks(monkeypatch)
+    assert locks.acquire(path, wait=False) is None
+    assert "in another container" in str(locks.holder_of(path))
+    past = time.time() - locks.DEAD_AFTER - 5
+    os.utime(path, (past, past))
+    assert locks.holder_of(path) is None and locks.acquire(path, wait=False) is not None
+
+
+def test_without_locks_of_the_kernel_a_living_process_here_keeps_its_own(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "lock"
+    without_locks(monkeypatch)
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    owner = replace(Owner.me(), pid=process.pid, started=locks._started(process.pid))
+    path.write_text(json.dumps(asdict(Holder(owner, "sample", time.time(), {}))))
+    assert locks.acquire(path, wait=False) is None
+    process.kill()
+    process.wait()
+    assert locks.acquire(path, wait=False) is not None
+
+
+def test_temporary_files_of_other_containers_and_machines_stay_until_they_are_given_up(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    elsewhere = [in_another_container(), replace(Owner.me(), boot="b", machine="m"), replace(Owner.me(), host="other", boot="b")]
+    dead = [replace(Owner.me(), started=1), replace(Owner.me(), boot="b")]
+    left = {owner: store.root / "tmp" / owner.token for owner in (*elsewhere, *dead)}
+    for path in left.values():
+        (path / "files").mkdir(parents=True)
+        (path / "files" / "half").write_text("x")
+    store.prepare()
+    assert [path.exists() for path in left.values()] == [True, True, True, False, False]
+    past = time.time() - GIVEN_UP - 60
+    for owner in elsewhere:
+        for path in (left[owner], left[owner] / "files", left[owner] / "files" / "half"):
+            os.utime(path, (past, past))
+    (left[elsewhere[0]] / "files" / "more").write_text("still at work")
+    (tmp_path / "locks" / "k.lock").write_text(json.dumps(asdict(Holder(elsewhere[2], "train", time.time(), {}))))
+    Store(tmp_path).prepare()
+    assert [left[owner].exists() for owner in elsewhere] == [True, False, True]
 
 
 def test_the_heart_beats_while_the_lock_is_held(tmp_path: Path, monkeypatch) -> None:
@@ -144,7 +201,11 @@ def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
     assert replace(me, started=me.started + 1).dead
     assert replace(me, boot="earlier").dead
     assert not replace(me, host="elsewhere", boot="b", started=1).dead  # who knows
-    assert Owner.parse(me.token) == me
+    assert Owner.parse(me.token) == me and me.space
+    assert not in_another_container().dead and not in_another_container().here
+    assert not replace(me, boot="b", machine="of the same name").dead
+    older = Owner.parse(f"{me.host}_{me.boot}_{me.pid}_{me.started}_0123456789ab")
+    assert older is not None and older.here and not older.dead  # as older checkouts name their files
     assert Owner.parse("something else") is None
 
 

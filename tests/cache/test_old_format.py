@@ -9,6 +9,7 @@ import pytest
 from cache.errors import StoreError
 from cache.fsck import Fsck
 from cache.store import FORMAT, Store
+from stages import extract, sample
 
 OLD = Path(__file__).parents[1] / "data" / "store-format-1"
 
@@ -45,6 +46,17 @@ def test_everything_in_it_is_read(old: Path) -> None:
     rows = sorted(items.get(key).payload for key in items.keys())  # type: ignore[union-attr]  # noqa: SIM118
     assert rows == [b"VIDEO 0", b"VIDEO 1", b"VIDEO 2", b"VIDEO 3"]
     assert len(store.members(sample)) == 0  # they came with format 2
+
+
+def test_its_rows_are_found_by_the_key_that_made_them(old: Path) -> None:
+    store, found = Store(old), []
+    for _, key in store.refs():
+        record = store.record(key)
+        assert record is not None
+        if record.items:
+            found.append(record.key.stage)
+            assert record.key.item_key({"sample": sample.STAGE, "extract": extract.STAGE}[record.key.stage].items) == record.items
+    assert "sample" in found
 
 
 def test_it_is_clean_and_looking_changes_nothing(old: Path) -> None:

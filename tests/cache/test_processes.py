@@ -27,7 +27,7 @@ WRITE = textwrap.dedent(
         store = Store(root)
         which = dice.randrange(keys) if n % 4 else f"{me}-{n}"  # mostly fought over, some all of one's own
         key = Key("demo", 1, "e:f", {"which": which}, {}, {})
-        items = store.item_set("demo", key.items, writable=True)
+        items = store.item_set("demo", key.item_key(()), writable=True)
         content = str(which).encode() * 500
         items.append("%064x" % (n % 7), content, {"which": which})
         items.flush()
@@ -37,7 +37,7 @@ WRITE = textwrap.dedent(
         members = Members({"v": ("%064x" % (n % 7), "")})
         with store.publishing():
             manifest = store.publish_object(temporary)
-            store.publish_record(Record(key=key, object=manifest.digest, items=key.items, node="demo"), members)
+            store.publish_record(Record(key=key, object=manifest.digest, items=key.item_key(()), node="demo"), members)
             store.set_ref("d", "s", f"node{which if n % 4 else me}", key.digest)
     """
 )

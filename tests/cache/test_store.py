@@ -1,11 +1,13 @@
 """Objects, records and refs."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
+from cache.digest import digest_value
 from cache.errors import StoreError
 from cache.members import Members
 from cache.store import Store
@@ -22,28 +24,51 @@ def test_a_published_result_is_found_by_its_key(tmp_path: Path) -> None:
     assert found.size == 10
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"stage": "x"},
-        {"version": 2},
-        {"entry": "e:f"},
-        {"params": {"a": 2}},
-        {"params": {"a": 1, "b": None}},
-        {"code": {"m": "y"}},
-        {"inputs": {"i": "d"}},
-        {"sources": "s"},
-        {"files": {"w": "d"}},
-        {"facets": {"device": "cuda"}},
-    ],
-)
+CHANGES: list[dict] = [
+    {"stage": "x"},
+    {"version": 2},
+    {"entry": "e:f"},
+    {"params": {"a": 2}},
+    {"params": {"a": 1, "b": None}},
+    {"code": {"m": "y"}},
+    {"inputs": {"i": "d"}},
+    {"sources": "s"},
+    {"files": {"w": "d"}},
+    {"facets": {"device": "cuda"}},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_every_component_of_the_key_counts(change: dict) -> None:
     assert make_key(**change).digest != make_key().digest
 
 
-def test_inputs_and_sources_do_not_name_an_item_set(tmp_path: Path) -> None:
-    assert make_key(inputs={"i": "d"}, sources="s").items == make_key().items
-    assert make_key(params={"a": 2}).items != make_key().items
+@pytest.mark.parametrize("change", [*CHANGES, {"inputs": {"rows": "d", "teacher": "t"}}])
+def test_everything_but_the_inputs_that_rows_stand_for_names_the_item_set(change: dict) -> None:
+    assert make_key(**change).item_key(["rows"]) != make_key(inputs={"rows": "d"}).item_key(["rows"])
+
+
+def test_the_inputs_that_rows_stand_for_do_not_name_the_item_set() -> None:
+    both = [make_key(inputs={"rows": rows, "teacher": "t"}) for rows in "de"]
+    assert both[0].item_key(["rows"]) == both[1].item_key(["rows"]) != make_key(inputs={"rows": "d"}).item_key(["rows"])
+
+
+def test_raw_files_name_the_item_set_unless_the_rows_stand_for_them() -> None:
+    assert make_key(sources="s").item_key([]) != make_key(sources="t").item_key([])
+    assert make_key(sources="s").item_key(["sources"]) == make_key(sources="t").item_key(["sources"]) == make_key().item_key([])
+
+
+def test_a_teacher_under_another_name_is_another_item_set() -> None:
+    """``sources`` and an input cannot pass for one another, nor two inputs that changed places."""
+    names = [{"inputs": {"a": "x", "b": "y"}}, {"inputs": {"a": "y", "b": "x"}}, {"inputs": {"sources": "x"}}, {"sources": "x"}]
+    assert len({make_key(**one).item_key([]) for one in names}) == len(names)
+
+
+def test_item_sets_of_older_stores_keep_their_names() -> None:
+    """The digest of all of a key but inputs and sources: how sets were named when no stage said what its rows stand for."""
+    key = make_key(stage="extract", inputs={"index": "a", "sample": "b"}, sources="s")
+    plain = {name: value for name, value in asdict(key).items() if name not in ("inputs", "sources")}
+    assert key.item_key(["index", "sample", "sources"]) == digest_value(plain)
 
 
 def test_equal_content_is_stored_once(tmp_path: Path) -> None:

@@ -50,11 +50,11 @@ def fill(root: Path) -> tuple[Store, Record, Record]:
     store = Store(root)
     world = publish(store, make_key(), WORLD, node="world")
     key = make_key(stage="sample", inputs={"world": world.object})
-    rows = store.item_set("sample", key.items, writable=True)
+    rows = store.item_set("sample", key.item_key(["world"]), writable=True)
     for n in range(3):
         rows.append(row_key(n), b"row %d " % n * 20, {"n": n})
     rows.flush()
-    sample = publish(store, key, {"rows.json": "[1]"}, node="sample", parents={"world": world.digest}, items=key.items)
+    sample = publish(store, key, {"rows.json": "[1]"}, node="sample", parents={"world": world.digest}, items=key.item_key(["world"]))
     store.set_ref("d", "s", "world", world.digest)
     store.set_ref("d", "s", "sample", sample.digest)
     return store, world, sample
@@ -210,12 +210,13 @@ def test_a_row_that_is_still_being_written_is_left_for_the_next_time(tmp_path: P
 def test_rows_that_were_accepted_from_another_set_come_along(tmp_path: Path) -> None:
     store, _, sample = fill(tmp_path / "mine")
     new = make_key(stage="sample", params={"a": 2})
-    store.write(store.items_path("sample", new.items) / "accepted.json", seal({"items": sample.items}))
-    accepted = publish(store, new, {"rows.json": "[1]"}, node="sample", items=new.items)
+    rows_of = new.item_key([])
+    store.write(store.items_path("sample", rows_of) / "accepted.json", seal({"items": sample.items}))
+    accepted = publish(store, new, {"rows.json": "[1]"}, node="sample", items=rows_of)
     push(store, tmp_path / "team", accepted.digest)
-    assert Store(tmp_path / "team").item_set("sample", new.items).get(row_key(0)) is not None
+    assert Store(tmp_path / "team").item_set("sample", rows_of).get(row_key(0)) is not None
     upstream = Upstream(str(tmp_path / "team"))
-    assert [path.name for path in upstream.items("sample", new.items)] == [sample.items[:32], new.items[:32]]
+    assert [path.name for path in upstream.items("sample", rows_of)] == [sample.items[:32], rows_of[:32]]
 
 
 def test_pins_travel_and_are_not_replaced(tmp_path: Path) -> None:

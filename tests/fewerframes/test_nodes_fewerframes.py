@@ -36,7 +36,7 @@ def changed(**values: Any) -> set[str]:
     return {
         n.rpartition(".s")[0] or n
         for n in after
-        if n not in before or keyed_params(after[n].params) != keyed_params(before[n].params) or after[n].reads != before[n].reads
+        if n not in before or keyed_params(after[n]) != keyed_params(before[n]) or after[n].reads != before[n].reads
     }
 
 
@@ -50,7 +50,7 @@ def test_every_seed_has_its_networks_for_every_k() -> None:
 
 def test_another_k_leaves_the_features_the_teacher_and_the_dump_as_they_are() -> None:
     assert changed(evaluate__ks=(6, 15)) == {*(f"student.{v}.k15" for v in VARIANTS), "evaluate", "timing"}
-    assert all("k" not in keyed_params(graph()[name].params) for name in ("teacher.s0", "dump.s0"))
+    assert all("k" not in keyed_params(graph()[name]) for name in ("teacher.s0", "dump.s0"))
 
 
 def test_the_defaults_are_the_published_settings() -> None:

@@ -62,7 +62,7 @@ class SampleParams:
     pause: float = option(0.0, keyed=False)
     max_lost: float = option(0.0, keyed=False)
 
-STAGE = Stage("sample", "stages.sample.run:run", SampleParams, items=True, tolerance="max_lost")
+STAGE = Stage("sample", "stages.sample.run:run", SampleParams, items=("index", "world"), tolerance="max_lost")
 """,
     "stages/sample/run.py": """
 import hashlib, json, time

@@ -34,11 +34,7 @@ def graph(**values: Any) -> dict[str, Node]:
 def changed(**values: Any) -> set[str]:
     """Names of the nodes whose keyed parameters or inputs differ from those of the defaults."""
     before, after = graph(), graph(**values)
-    return {
-        n
-        for n in after
-        if n not in before or keyed_params(after[n].params) != keyed_params(before[n].params) or after[n].reads != before[n].reads
-    }
+    return {n for n in after if n not in before or keyed_params(after[n]) != keyed_params(before[n]) or after[n].reads != before[n].reads}
 
 
 def test_every_seed_has_its_networks_and_its_evaluation() -> None:
