@@ -75,9 +75,9 @@ def _read(ctx: Context, items: ItemSet, shards: list[dict[str, Any]], level: str
         for digest, path in todo.items():
             assert ctx.root is not None
             tally, digests = Tally(), []
-            for number, payload in enumerate(ahead(_payloads(ctx, ctx.root / path, digest, level, tally), AHEAD)):
-                items.append(_piece_key(digest, number), payload)
+            for payload in ahead(_payloads(ctx, ctx.root / path, digest, level, tally), AHEAD):
                 digests.append(hashlib.sha256(payload).hexdigest())
+                items.append(_piece_key(digest, digests[-1]), payload)
             items.append(digest, "\n".join(digests).encode(), asdict(tally))
             bar.step()
 
@@ -88,17 +88,18 @@ def _payloads(ctx: Context, path: Path, digest: str, level: str, tally: Tally) -
 
 def _complete(items: ItemSet, digest: str) -> bool:
     """Whether all rows of a shard are there; a repair of the store may have put some aside."""
-    return digest in items and all(_piece_key(digest, number) in items for number in range(_summary(items, digest)["pieces"]))
+    return digest in items and all(key in items for key in _summary(items, digest)["keys"])
 
 
-def _piece_key(digest: str, number: int) -> str:
-    return hashlib.sha256(f"{digest} piece {number}".encode()).hexdigest()
+def _piece_key(digest: str, piece: str) -> str:
+    """Key of a piece of a shard, from both digests: a shard that changed while it was read leaves no piece that is taken for another."""
+    return hashlib.sha256(f"{digest} piece {piece}".encode()).hexdigest()
 
 
 def _summary(items: ItemSet, digest: str) -> dict[str, Any]:
     item = items.get(digest)
     assert item is not None
-    return {**item.meta, "pieces": len(bytes(item.payload).split()), "digest": item.digest}
+    return {**item.meta, "keys": [_piece_key(digest, piece) for piece in bytes(item.payload).decode().split()], "digest": item.digest}
 
 
 def _check(ctx: Context, shards: list[dict[str, Any]], tallies: dict[str, dict[str, Any]], classes: int) -> None:
@@ -150,8 +151,7 @@ def _write(
         ctx.progress(f"write {split}", total=len(shards)) as bar,
     ):
         for shard in shards:
-            keys = [_piece_key(shard["digest"], number) for number in range(tallies[shard["id"]]["pieces"])]
-            for item in items.read(keys):
+            for item in items.read(tallies[shard["id"]]["keys"]):
                 for id, labels, frames in unpacked(item.payload):
                     if id in seen:
                         raise DataError(f"video {id!r} is in {seen[id]} and in {shard['path']}", hint="remove one of the two shards")
