@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import json
 import os
-import socket
 import threading
 import time
 import uuid
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cache import faults, fs
+from cache.machine import boot_id, host
 
 #: Seconds between two heartbeats, and after how many without one a holder on another machine counts as dead.
 BEAT = 10.0
@@ -54,7 +54,7 @@ class Owner:
     @classmethod
     def me(cls) -> Owner:
         """This process."""
-        return cls(_host(), _boot_id(), os.getpid(), _started(os.getpid()))
+        return cls(host(), boot_id(), os.getpid(), _started(os.getpid()))
 
     @property
     def token(self) -> str:
@@ -72,14 +72,14 @@ class Owner:
     @property
     def here(self) -> bool:
         """Whether it runs, or ran, on this machine."""
-        return self.host == _host()
+        return self.host == host()
 
     @property
     def dead(self) -> bool:
         """Whether it certainly lives no more; a process on another machine may always be alive."""
         if not self.here:
             return False
-        return self.boot != _boot_id() or _started(self.pid) != self.started
+        return self.boot != boot_id() or _started(self.pid) != self.started
 
 
 @dataclass(frozen=True)
@@ -232,18 +232,6 @@ def _read(descriptor: int) -> Holder | None:
         return Holder(Owner(**data["owner"]), data["what"], data["since"], data["uses"])
     except (ValueError, TypeError, KeyError, OSError):
         return None
-
-
-def _host() -> str:
-    """This machine's name, fit for a file name."""
-    return "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname())[:64]
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")[:16]
-    except OSError:
-        return "unknown"
 
 
 def _started(pid: int) -> int:
