@@ -18,6 +18,8 @@ from pipeline.cli import COMMANDS, cli
 from pipeline.cli import plan as planning
 from pipeline.cli.options import HOW, LOOK, OPTIONS, WHAT, taken
 from pipeline.cli.typed import completed
+from pipeline.config import Config
+from pipeline.graph import build
 from pipeline.judge import State
 
 #: Verbs with the options that they read, of those that verbs share.
@@ -82,6 +84,16 @@ def test_a_verb_has_the_options_that_it_reads_and_refuses_the_others(name: str) 
     for other in OPTIONS.keys() - READ[name]:
         with pytest.raises(click.UsageError, match=r"[Nn]o such option"):
             context(name, ["x", OPTIONS[other].flags[-1]])
+
+
+@pytest.mark.parametrize(("dataset", "system"), [("tiny", "videoqa"), ("world8m", "fewerframes")])
+def test_a_hint_that_names_any_node_ends_in_what_was_typed(dataset: str, system: str) -> None:
+    for name in build(Config(dataset, system)).nodes:
+        for target in (name, name.partition(".")[0]):
+            with context("report", ["--seed", "1"]):
+                assert (
+                    completed(f"make it with: kdpipe run {target}   (or not)") == f"make it with: kdpipe run {target} --seed 1   (or not)"
+                )
 
 
 def test_every_verb_takes_its_options_from_the_one_table() -> None:
