@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cache import mounts
-from cache.errors import nearest
 from pipeline import paths
 from pipeline.device import default_device
 from pipeline.text import size_text
@@ -24,13 +23,6 @@ from stages.extract.runtimes.native import compiler
 
 #: Packages that every run needs.
 PACKAGES = ("torch", "av", "h5py", "numpy", "Pillow")
-#: Environment variables that mean something to kdpipe.
-SETTINGS = (
-    "KDPIPE_STORE", "KDPIPE_UPSTREAM", "KDPIPE_DEVICE", "KDPIPE_DATASET", "KDPIPE_SYSTEM", "KDPIPE_VERIFY", "KDPIPE_TRUST",
-    "KDPIPE_CHECKOUT",
-)  # fmt: skip
-#: Those of the tests.
-INNER = ("KDPIPE_FAULT", "KDPIPE_FAULT_LOG", "KDPIPE_AUDIT", "KDPIPE_GOLDEN")
 LITTLE_SPACE = 10e9
 FEW_FILES = 256
 #: File systems on which other machines may write too.
@@ -151,12 +143,8 @@ def _open_files() -> Check:
 def _settings() -> Iterator[Check]:
     for name in sorted(name for name in os.environ if name.startswith("KDPIPE_")):
         value = os.environ[name]
-        if name in SETTINGS:
-            yield Check(name, "ok", value or "(empty)")
-        elif name in INNER:
-            yield Check(name, "note", f"{value}: meant for tests")
-        else:
-            yield Check(name, "note", "means nothing to kdpipe", nearest(name, SETTINGS))
+        inner = name in paths.INNER
+        yield Check(name, "note" if inner else "ok", f"{value}: meant for tests" if inner else value or "(empty)")
     local = paths.local_config()
     if local.exists():
         yield Check("kdpipe.local.yaml", "ok", str(local))

@@ -15,15 +15,20 @@ from typing import Any
 
 import yaml
 
-from cache.errors import ConfigError
+from cache.errors import ConfigError, DataError
+from cache.given import read_bytes
 
 _TAG = "tag:yaml.org,2002:"
+#: The largest file, in bytes, and how deep lists may lie in one another.
+LARGEST = 1 << 20
+DEEPEST = 20
 _NUMBERS = list("+-.0123456789")
 
 
 class _Loader(yaml.SafeLoader):
     """Composes nodes; aliases and tags are refused."""
 
+    depth = 0
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -33,7 +38,13 @@ class _Loader(yaml.SafeLoader):
             raise yaml.YAMLError(f"{where}: aliases are not allowed here")
         if getattr(event, "tag", None) is not None:
             raise yaml.YAMLError(f"{where}: could not determine a constructor for {event.tag}: values have no tags here")
-        return super().compose_node(parent, index)
+        if self.depth == DEEPEST:
+            raise yaml.YAMLError(f"{where}: nested too deeply; expected 'key: value' lines")
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
 
 
 for _name, _pattern, _first in (
@@ -56,15 +67,30 @@ _READ: dict[str, Callable[[str], Any]] = {
 def read_lines(path: Path) -> dict[str, tuple[Any, int]]:
     """Key -> (value, number of its line) of a file. Raises ConfigError naming the file and the line."""
     try:
-        return _flat(yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader))
-    except FileNotFoundError as error:
-        raise ConfigError(f"there is no config {path}") from error
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
+        data = read_bytes(path, most=LARGEST)
+    except DataError as error:
+        raise ConfigError(error.message) from error
+    try:
+        return _flat(yaml.compose(_text(data), Loader=_Loader))
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{path}: nested too deeply; expected 'key: value' lines") from error
+
+
+def _text(data: bytes) -> str:
+    """The text of a file. Raises ValueError, with the line, for what is no text that YAML takes."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"line {_line(data[: error.start].decode('utf-8'))}: not UTF-8 text") from error
+    try:
+        yaml.reader.Reader(text)
+    except yaml.reader.ReaderError as error:
+        raise ValueError(f"line {_line(text[: error.position])}: the character {error.character:#x} is not allowed") from error
+    return text
+
+
+def _line(before: str) -> int:
+    return len(f"{before}.".splitlines())
 
 
 def read_value(text: str) -> Any:
@@ -74,15 +100,13 @@ def read_value(text: str) -> Any:
         return None if node is None else _value(node)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
 
 
 def _flat(node: yaml.Node | None) -> dict[str, tuple[Any, int]]:
     if node is None:
         return {}
     if not isinstance(node, yaml.MappingNode):
-        raise ValueError("expected 'key: value' lines")
+        raise ValueError(f"line {node.start_mark.line + 1}: expected 'key: value' lines")
     found: dict[str, tuple[Any, int]] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -82,7 +83,16 @@ def build(config: Config) -> Graph:
     nodes["report"] = report_node(config, own)
     used = _reachable(nodes, ["report", *own])
     config.check(used)
-    return Graph(config, {name: nodes[name] for name in used})
+    found = {name: nodes[name] for name in used}
+    check_possible(config.system, found)
+    return Graph(config, found)
+
+
+def check_possible(system: str, nodes: dict[str, Node]) -> None:
+    """Let ``systems/<name>/possible.py``, if there is one, raise ConfigError for parameters that no training can have together."""
+    module = f"systems.{system}.possible"
+    if importlib.util.find_spec(module) is not None:
+        importlib.import_module(module).check(nodes)
 
 
 def _reachable(nodes: dict[str, Node], targets: Iterable[str]) -> list[str]:

@@ -12,6 +12,14 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 CONFIGS = PROJECT / "configs"
 
+#: Environment variables that mean something to kdpipe.
+SETTINGS = (
+    "KDPIPE_STORE", "KDPIPE_UPSTREAM", "KDPIPE_DEVICE", "KDPIPE_DATASET", "KDPIPE_SYSTEM", "KDPIPE_VERIFY", "KDPIPE_TRUST",
+    "KDPIPE_CHECKOUT",
+)  # fmt: skip
+#: Those of the tests.
+INNER = ("KDPIPE_FAULT", "KDPIPE_FAULT_LOG", "KDPIPE_AUDIT", "KDPIPE_GOLDEN")
+
 
 def checkout_of(place: Path) -> Path | None:
     """The checkout of kdpipe that ``place`` lies in, or None."""

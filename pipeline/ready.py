@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import Any
 
 from cache.errors import ConfigError
@@ -10,21 +11,48 @@ from cache.stage import Node
 from pipeline.device import require_device
 from pipeline.judge import FRESH, Judge
 
+#: Parameter -> its values that need a package which kdpipe does not bring, and that package.
+EXTRAS = {
+    "runtime": {"openvino": "openvino"},
+    "decode": {"torchcodec": "torchcodec", "torchcodec-cuda": "torchcodec"},
+}
+
 
 def require_files(judge: Judge, names: Iterable[str]) -> None:
-    """Raise an error of ours for a device that is not here, or the first node that would run and names a file, or weights, that are not."""
+    """Raise an error of ours for a device that is not here, or for the first node that would run and lacks something (:func:`lacking`)."""
     require_device(judge.device)
     for name in names:
         node = judge.graph.nodes[name]
-        if node.stage.files and judge.state(name).status != FRESH:
+        if judge.state(name).status != FRESH:
             judge.files(node)
-            found = missing_weights(node)
+            found = lacking(node)
             if found is not None:
                 raise ConfigError(found[0], hint=found[1])
 
 
+def lacking(node: Node) -> tuple[str, str] | None:
+    """What to say and to type if a node names no file where it needs one, or means weights or a package that are not here."""
+    return _missing_package(node) or _missing_vectors(node) or missing_weights(node)
+
+
+def _missing_package(node: Node) -> tuple[str, str] | None:
+    for name, values in EXTRAS.items():
+        value = getattr(node.params, name, "")
+        package = values.get(value)
+        if package and find_spec(package) is None:
+            return f"{node.name}.{name}={value} needs {package}, which is not installed", f"pip install 'kdpipe[{package}]'"
+    return None
+
+
+def _missing_vectors(node: Node) -> tuple[str, str] | None:
+    params: Any = node.params
+    if getattr(params, "glove", "") != "file" or params.glove_file:
+        return None
+    return f"{node.name}.glove=file names no file of word vectors", f"--set {node.name}.glove_file=PATH/glove.840B.300d.txt"
+
+
 def missing_weights(node: Node) -> tuple[str, str] | None:
-    """What to say and to type if the weights of an extraction are neither shipped nor imported, and no file of them is named."""
+    """The same of the weights alone: neither shipped nor imported, and no file of them is named."""
     params: Any = node.params
     file = getattr(params, "weights_file", None)
     if file is None or params.weights == "random" or (file and params.weights != "world"):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import math
 import resource
+import shlex
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -243,11 +245,15 @@ def _check(judge: Judge, node: Node, key: Key, ledger: Ledger) -> None:
     lost = ledger.lost()
     if ledger.lost_fraction() > tolerated:
         shown = "".join(f"\n    {entry.id}: {entry.state}{' (' + entry.reason + ')' if entry.reason else ''}" for entry in lost[:5])
-        allowed = f"{judge.graph.config.section(node.name)}.{node.stage.tolerance}={math.ceil(ledger.lost_fraction() * 100) / 100}"
+        states = ", ".join(f"{number} {state}" for state, number in sorted(Counter(entry.state for entry in lost).items()))
+        enough = math.ceil(ledger.lost_fraction() * 100) / 100
+        allowed = f"--set {judge.graph.config.section(node.name)}.{node.stage.tolerance}={enough}"
+        if key.entry == imports.ENTRY:  # how it is read stands in the import
+            allowed = f"kdpipe import-features {shlex.quote(str(getattr(node.params, 'file', 'FILE')))} --tolerance {enough}"
         raise ToleranceError(
-            f"{node.name} lost {len(lost)} of {len(ledger.entries)} items, more than its tolerance of {tolerated:.1%}:{shown}",
+            f"{node.name} lost {len(lost)} of {len(ledger.entries)} items ({states}), more than its tolerance of {tolerated:.1%}:{shown}",
             hint=f"all of them: kdpipe show {node.name} --ledger --dataset {judge.dataset} --system {judge.system}"
-            + (f"   (to go on without them: --set {allowed})" if len(lost) < len(ledger.entries) else ""),
+            + (f"   (to go on without them: {allowed})" if len(lost) < len(ledger.entries) else ""),
         )
 
 

@@ -89,7 +89,7 @@ def _status(judge: Judge, state: State) -> tuple[str, str]:
         return RUNNING, str(holder) if holder.owner.pid else "another process"  # it has not said yet who it is
     failure = store.failure(judge.dataset, judge.system, name)
     if failure is not None and failure["key"] == state.key.digest:
-        return FAILED, str(failure["error"]).splitlines()[0]
+        return FAILED, str(failure["error"]).splitlines()[0].removesuffix(":")
     return state.status, state.reason
 
 

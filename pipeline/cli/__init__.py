@@ -77,9 +77,10 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Video knowledge distillation, from raw video to a small model that answers."""
-    from pipeline.cli.surroundings import own_checkout
+    from pipeline.cli.surroundings import known_settings, own_checkout
 
     own_checkout()
+    known_settings()
 
 
 def main() -> None:
@@ -111,16 +112,21 @@ def _run() -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; what was finished is kept, run the same command to go on", err=True)
         code = 130
-    except BrokenPipeError:
-        code = 0
     except OSError as os_error:
-        told = disk_error(os_error)
+        told = _output_error(os_error) or disk_error(os_error)
         _complain(f"error: {told}" if told is not None else _internal(os_error), verbose)
         code = 1 if told is not None else 70
     except Exception as error:  # noqa: BLE001 - the last resort of a command line
         _complain(_internal(error), verbose)
         code = 70
     return code if isinstance(code, int) else 0
+
+
+def _output_error(error: OSError) -> KdpipeError | None:
+    """What to say if standard output, and not the store, could not be written. (Where nobody reads any more, click ends the command.)"""
+    if traceback.extract_tb(error.__traceback__)[-1].name != click.echo.__name__:
+        return None
+    return KdpipeError(f"the answer cannot be written to standard output: {error.strerror}", hint="what was computed is kept")
 
 
 def _internal(error: Exception) -> str:

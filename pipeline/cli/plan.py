@@ -12,7 +12,6 @@ from cache.errors import KdpipeError
 from pipeline.cli.options import HOW, LOOK, WHAT
 from pipeline.cli.session import Session, select, session_options
 from pipeline.cli.typed import command
-from pipeline.device import require_device
 from pipeline.estimate import Estimate, Estimates, total
 from pipeline.judge import FRESH, WAITS, Judge, State
 from pipeline.ready import require_files
@@ -44,8 +43,8 @@ def _not_fresh(judge: Judge, names: list[str]) -> list[State]:
 def print_plan(session: Session, names: list[str]) -> None:
     """Print the nodes that are not fresh, in running order, with their reasons and estimates."""
     judge = session.judge()
-    require_device(judge.device)
     states = _not_fresh(judge, names)
+    require_files(judge, names)
     known = Estimates(judge) if states else None
     estimates = {state.node.name: known.of(state) for state in states} if known is not None else {}
     if session.json:

@@ -14,6 +14,7 @@ import click
 from cache.errors import ConfigError, KdpipeError
 from cache.store import Store
 from pipeline import imports, paths
+from pipeline.checked import shown
 from pipeline.cli.options import OPTIONS, takes
 from pipeline.cli.typed import completed
 from pipeline.config import Config, local_file, named, shown_on
@@ -109,11 +110,7 @@ def session_options(*names: str) -> Callable[[Callable[..., Any]], Callable[...,
 
 
 def _session(given: Mapping[str, Any]) -> Session:
-    chosen = list(given["settings"])
-    if given["seeds"] is not None:
-        chosen.append(f"seeds={given['seeds']}")
-    if given["seed"] is not None:
-        chosen += [f"first_seed={given['seed']}", "seeds=1"]
+    chosen = [*given["settings"], *_seeds(given)]
     store = Store(paths.store_root(), recall=not given["verify"])
     system = given["system"] or default("system")
     dataset = given["dataset"] or default("dataset", system)
@@ -137,6 +134,22 @@ def _session(given: Mapping[str, Any]) -> Session:
         json=given["as_json"],
         dry_run=given["dry_run"],
     )
+
+
+def _seeds(given: Mapping[str, Any]) -> list[str]:
+    """What ``--seed`` and ``--seeds`` set. Raises ConfigError where they contradict one another or a setting."""
+    if given["seed"] is None and given["seeds"] is None:
+        return []
+    if given["seed"] is not None and given["seeds"] is not None:
+        hint = f"--set first_seed={given['seed']} --seeds {given['seeds']} runs with {given['seeds']} of them, from {given['seed']} on"
+        raise ConfigError("--seed means one seed, and --seeds how many: only one of them can be typed", hint=hint)
+    found = [f"seeds={given['seeds']}"] if given["seed"] is None else [f"first_seed={given['seed']}", "seeds=1"]
+    for text in given["settings"]:
+        for own in found:
+            if text.partition("=")[0].strip() == own.partition("=")[0] and text.replace(" ", "") != own:
+                option = "--seeds" if given["seed"] is None else "--seed"
+                raise ConfigError(f"--set {shown(text)} and {option} {given[option[2:]]} contradict one another", hint="type one of them")
+    return found
 
 
 def select(session: Session, targets: tuple[str, ...]) -> list[str]:

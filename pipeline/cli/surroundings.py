@@ -17,7 +17,16 @@ PLAIN = {"…": "...", "→": "->", "–": "-", "−": "-", "─": "-", "·": ".
 
 
 def settle() -> None:
-    """Let output on any terminal be legible, and libraries that ask for a home directory when they are imported find one."""
+    """Let output on any terminal be legible, and libraries that ask for a home directory when they are imported find one.
+
+    A standard stream that is closed is opened on nothing: the next file that is opened would take its place, and all that is said.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            setattr(sys, name, io.TextIOWrapper(io.FileIO(number, "rb" if number == 0 else "wb"), encoding="utf-8", write_through=True))
     codecs.register_error("kdpipe-plain", _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -29,6 +38,14 @@ def settle() -> None:
 def _plain(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     return "".join(PLAIN.get(char, "?") for char in error.object[error.start : error.end]), error.end
+
+
+def known_settings() -> None:
+    """Raise ConfigError for an environment variable that looks like a setting of ours and is none: a misspelt one would do nothing."""
+    for name in sorted(os.environ):
+        if name.startswith("KDPIPE_") and name not in (*paths.SETTINGS, *paths.INNER):
+            known = ", ".join(["DATA_ROOT", *paths.SETTINGS])
+            raise ConfigError(f"{name} is set, and means nothing to kdpipe", hint=f"unset it, or mean one of {known}")
 
 
 def own_checkout() -> None:

@@ -23,7 +23,9 @@ WORD = re.compile(r"""\s+((?:"[^"]*"|'[^']*'|[^\s"';,()])+)""")
 #: What is a word of a command and not of the sentence round it: an option, a placeholder, anything that no English word looks like.
 WRITTEN = re.compile(r"""--?[a-z]|[A-Z|]+$|["'<]|.*(?:\d|[./=~:_].)""")
 #: Words for nodes that look like English.
-NODES = {*ALIASES, "index", "ingest", "sample", "questions", "extract", "teacher", "dump", "student", "evaluate", "report", "world"}
+NODES = {
+    *ALIASES, "world", "index", "ingest", "sample", "questions", "extract", "teacher", "dump", "student", "evaluate", "timing", "report",
+}  # fmt: skip
 #: They say how this answer is shown, and are no part of what is meant.
 OF_THE_MOMENT = {"as_json", "dry_run"}
 

@@ -75,9 +75,9 @@ def _read(ctx: Context, items: ItemSet, shards: list[dict[str, Any]], level: str
         for row, shard in todo.items():
             assert ctx.root is not None
             tally, digests = Tally(), []
-            for number, payload in enumerate(ahead(_payloads(ctx, ctx.root / shard["path"], shard["digest"], level, tally), AHEAD)):
-                items.append(_piece_key(row, number), payload)
+            for payload in ahead(_payloads(ctx, ctx.root / shard["path"], shard["digest"], level, tally), AHEAD):
                 digests.append(hashlib.sha256(payload).hexdigest())
+                items.append(_piece_key(row, digests[-1]), payload)
             items.append(row, "\n".join(digests).encode(), asdict(tally))
             bar.step()
 
@@ -93,17 +93,18 @@ def _row_key(digest: str, level: str) -> str:
 
 def _complete(items: ItemSet, row: str) -> bool:
     """Whether all rows of a shard are there; a repair of the store may have put some aside."""
-    return row in items and all(_piece_key(row, number) in items for number in range(_summary(items, row)["pieces"]))
+    return row in items and all(key in items for key in _summary(items, row)["keys"])
 
 
-def _piece_key(row: str, number: int) -> str:
-    return hashlib.sha256(f"{row} piece {number}".encode()).hexdigest()
+def _piece_key(row: str, piece: str) -> str:
+    """Key of a piece of a shard, from both digests: a shard that changed while it was read leaves no piece that is taken for another."""
+    return hashlib.sha256(f"{row} piece {piece}".encode()).hexdigest()
 
 
 def _summary(items: ItemSet, row: str) -> dict[str, Any]:
     item = items.get(row)
     assert item is not None
-    return {**item.meta, "pieces": len(bytes(item.payload).split()), "digest": item.digest}
+    return {**item.meta, "keys": [_piece_key(row, piece) for piece in bytes(item.payload).decode().split()], "digest": item.digest}
 
 
 def _check(ctx: Context, shards: list[dict[str, Any]], tallies: dict[str, dict[str, Any]], classes: int) -> None:
@@ -155,8 +156,7 @@ def _write(
         ctx.progress(f"write {split}", total=len(shards)) as bar,
     ):
         for shard in shards:
-            keys = [_piece_key(shard["row"], number) for number in range(tallies[shard["id"]]["pieces"])]
-            for item in items.read(keys):
+            for item in items.read(tallies[shard["id"]]["keys"]):
                 for name, labels, frames in unpacked(item.payload):
                     id = name if isinstance(name, str) else f"{Path(shard['path']).stem}#{name}"
                     if id in seen:

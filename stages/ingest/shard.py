@@ -92,8 +92,7 @@ def read_shard(path: Path, digest: str, level: str, params: IngestParams, tally:
 
     Raises DataError that names file and byte: damage (unless it is to be skipped), uneven features, a label below 0.
     """
-    if not path.is_file() or digest_file(path) != digest:
-        raise DataError(f"{path} changed since it was indexed", hint="kdpipe index, then kdpipe ingest")
+    _check_unchanged(path, digest, "since it was indexed")
     skip = tally.damaged if params.damaged == "skip" else None
     piece = Piece()
     for number, record in enumerate(read_records(path, skip)):
@@ -113,8 +112,14 @@ def read_shard(path: Path, digest: str, level: str, params: IngestParams, tally:
         if piece.size >= PIECE_BYTES:
             yield piece
             piece = Piece()
+    _check_unchanged(path, digest, "while it was being read")  # else its rows would stand under the digest of what it was
     if piece.ids:
         yield piece
+
+
+def _check_unchanged(path: Path, digest: str, when: str) -> None:
+    if not path.is_file() or digest_file(path) != digest:
+        raise DataError(f"{path} changed {when}", hint="kdpipe index, then kdpipe ingest")
 
 
 def _means(record: Record, params: IngestParams) -> Video:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -170,6 +172,15 @@ def test_an_import_that_fails_changes_nothing(store: Path, files: list[str]) -> 
     assert f"  {lost}  non_finite" in call(store, "show", "extract.motion", "--ledger").stdout
     told = call(store, "import-features", *files, "--tolerance", "0.1").stdout
     assert "imported motion: float32 [15, 3, 128], 15 ok, 1 non_finite" in told and f"  {lost}  non_finite" in told
+
+
+def test_an_import_that_lost_rows_since_is_brought_back_by_the_command_of_its_hint(store: Path, files: list[str]) -> None:
+    """The annotations have videos now that the file has no row of: no setting of an extraction tolerates that, an import does."""
+    call(store, "import-features", files[1])
+    failed = call(store, "run", "extract.motion", "--set", "world.seed=1", "--set", "world.size=small", code=1).stderr
+    assert "max_lost" not in failed
+    (again,) = re.findall(r"to go on without them: kdpipe (import-features .* --tolerance [0-9.]+)", failed)
+    assert files[1] in shlex.split(again)
 
 
 def test_rows_of_zeros_are_told_and_named_ever_after(store: Path, files: list[str]) -> None:

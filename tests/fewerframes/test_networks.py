@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from cache.errors import ConfigError
+from cache.stage import Node
+from stages.ingest import STAGE as INGEST
+from systems.fewerframes import NETWORKS, TEACHER, TeacherParams
 from systems.fewerframes.batch_norm import DECAY, BatchNorm
 from systems.fewerframes.hlstm import HLSTM
 from systems.fewerframes.mixture import MixNeXtVLAD, self_distillation
 from systems.fewerframes.netvlad import NetVLAD
+from systems.fewerframes.networks import arguments, build
 from systems.fewerframes.nextvlad import NeXtVLAD
 from systems.fewerframes.output import Output
+from systems.fewerframes.possible import check
 
 SMALL = {"feature_sizes": (16, 8), "groups": 4, "clusters": 4, "hidden": 12, "gating_reduction": 4}
 
@@ -151,3 +159,35 @@ def test_frames_that_do_not_fill_the_blocks_are_refused() -> None:
 def test_an_unknown_classifier_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="logistic"):
         nextvlad(classifier="logistik")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    chosen=st.fixed_dictionaries(
+        {
+            "network": st.sampled_from(NETWORKS),
+            "classifier": st.sampled_from(["logistic", "moe"]),
+            "modalities": st.sampled_from(["both", "rgb"]),
+            "groups": st.integers(2, 5),
+            "clusters": st.integers(2, 4),
+            "expansion": st.sampled_from([0.05, 0.25, 0.5, 1.0, 2.0]),
+            "blocks": st.integers(1, 4),
+            "max_frames": st.integers(1, 8),
+        }
+    ),
+    audio=st.sampled_from([0, 1, 8]),
+)
+def test_a_network_is_built_and_answers_where_its_parameters_can_go_together_and_nowhere_else(
+    chosen: dict[str, object], audio: int
+) -> None:
+    params = TeacherParams(hidden=8, gating_reduction=2, cells=3, branches=2, **chosen)
+    ingest = Node("ingest", INGEST, SimpleNamespace(rgb=16, audio=audio), {})
+    sizes = (16, audio) if params.modalities == "both" and audio else (16,)
+    x, present = torch.zeros(2, params.max_frames, sum(sizes)), torch.ones(2, params.max_frames, dtype=torch.bool)
+    try:
+        check({"ingest": ingest, "teacher.s0": Node("teacher.s0", TEACHER, params, {})})
+    except ConfigError:
+        with pytest.raises((ConfigError, TypeError, RuntimeError, ZeroDivisionError)):
+            build(arguments(params, 3, sizes)).eval()(x, present)
+    else:
+        build(arguments(params, 3, sizes)).eval()(x, present)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -229,6 +230,26 @@ def test_a_shard_that_changed_since_it_was_indexed_is_refused(tmp_path: Path) ->
     path = shard(tmp_path / "train0.tfrecord", video("a"))
     with pytest.raises(DataError, match="changed since it was indexed"):
         list(ingest_shard.read_shard(path, "0" * 64, "frame", IngestParams(), ingest_shard.Tally()))
+
+
+def test_a_shard_that_changes_while_it_is_read_is_refused_and_leaves_nothing_behind(
+    tmp_path: Path, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest_shard, "PIECE_BYTES", 1)
+    path = shard(tmp_path / "root" / "train0.tfrecord", video("a"), video("b"))
+    other = shard(tmp_path / "other.tfrecord", video("c"), video("d"), video("e")).read_bytes()
+    whole, read = path.read_bytes(), ingest_shard.read_records
+
+    def changed(path: Path, skip: Any) -> Any:
+        path.write_bytes(other)
+        return read(path, skip)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest_shard, "read_records", changed)
+        with pytest.raises(DataError, match="changed while it was being read"):
+            ingest(tmp_path / "root")
+    path.write_bytes(whole)
+    assert RaggedFrames(ingest(tmp_path / "root").out / "train.h5").ids == ["a", "b"]
 
 
 def test_memory_does_not_grow_with_the_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

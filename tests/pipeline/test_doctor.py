@@ -139,12 +139,6 @@ def test_weights_that_are_absent_or_not_the_published_ones_are_named(store: Path
     assert "is not there" in doctor(*published, "--set", f"extract.appearance.weights_file={wrong}x", code=1)
 
 
-def test_settings_that_mean_nothing_name_the_nearest(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KDPIPE_STROE", "/data")
-    said = doctor()
-    assert "note  KDPIPE_STROE" in said and "did you mean 'KDPIPE_STORE'?" in said
-
-
 def test_a_store_that_cannot_be_written_is_a_problem(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(descriptor: int, how: int) -> None:
         raise OSError(95, os.strerror(95))

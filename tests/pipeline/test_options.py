@@ -4,17 +4,22 @@ import itertools
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from cache.errors import ConfigError
 from cache.stage import Node, Stage
 from pipeline.cli import COMMANDS, cli
 from pipeline.cli import plan as planning
 from pipeline.cli.options import HOW, LOOK, OPTIONS, WHAT, taken
 from pipeline.cli.typed import completed
+from pipeline.config import Config
+from pipeline.graph import build
 from pipeline.judge import State
 
 #: Verbs with the options that they read, of those that verbs share.
@@ -79,6 +84,16 @@ def test_a_verb_has_the_options_that_it_reads_and_refuses_the_others(name: str) 
     for other in OPTIONS.keys() - READ[name]:
         with pytest.raises(click.UsageError, match=r"[Nn]o such option"):
             context(name, ["x", OPTIONS[other].flags[-1]])
+
+
+@pytest.mark.parametrize(("dataset", "system"), [("tiny", "videoqa"), ("world8m", "fewerframes")])
+def test_a_hint_that_names_any_node_ends_in_what_was_typed(dataset: str, system: str) -> None:
+    for name in build(Config(dataset, system)).nodes:
+        for target in (name, name.partition(".")[0]):
+            with context("report", ["--seed", "1"]):
+                assert (
+                    completed(f"make it with: kdpipe run {target}   (or not)") == f"make it with: kdpipe run {target} --seed 1   (or not)"
+                )
 
 
 def test_every_verb_takes_its_options_from_the_one_table() -> None:
@@ -162,3 +177,28 @@ def test_following_the_hints_to_the_letter_ends_in_the_report(house) -> None:
             break
         command = done.stderr.splitlines()[-1].split("kdpipe ")[1].split("   (")[0].split()
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--seed", "1", "--seeds", "3"],
+        ["--seeds", "2", "--set", "seeds=3"],
+        ["--seed", "1", "--set", "seeds=2"],
+        ["--set", "first_seed = 2", "--seed", "1"],
+    ],
+)
+def test_seeds_that_contradict_one_another_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    monkeypatch.setenv("KDPIPE_STORE", str(tmp_path))
+    done = CliRunner().invoke(cli, ["plan", "--dataset", "tiny", *words])
+    assert isinstance(done.exception, ConfigError) and "--seed" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "seeds"),
+    [(["--seed", "1", "--set", "seeds=1"], [1]), (["--seeds", "3", "--set", "first_seed=1"], [1, 2, 3]), (["--seeds", "1"], [0])],
+)
+def test_seeds_that_agree_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], seeds: list[int]) -> None:
+    monkeypatch.setenv("KDPIPE_STORE", str(tmp_path))
+    said = json.loads(CliRunner().invoke(cli, ["plan", "teacher", "--dataset", "tiny", "--json", *words]).stdout)
+    assert [row["node"] for row in said if row["node"].startswith("teacher")] == [f"teacher.s{seed}" for seed in seeds]

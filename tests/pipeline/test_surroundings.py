@@ -1,5 +1,6 @@
 """Terminals that show little, stores that are none, homes that are not there, and another checkout than the code's."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -92,3 +93,39 @@ def test_in_another_checkout_the_code_says_whose_it_is(house, tmp_path: Path) ->
     assert kdpipe(other, "status", KDPIPE_CHECKOUT=str(house.root)).returncode == 0
     assert kdpipe(tmp_path, "status").returncode == 0
     assert kdpipe(tmp_path, "status", KDPIPE_CHECKOUT=str(other)).returncode == 1
+
+
+def test_a_misspelt_setting_in_the_environment_is_refused(house) -> None:
+    for name in ("KDPIPE_DATSET", "KDPIPE_SEED", "KDPIPE_DATA_ROOT"):
+        house.environment[name] = "x"
+        said = house.run("status", code=1).stderr
+        assert f"{name} is set, and means nothing to kdpipe" in said and "DATA_ROOT" in said
+        del house.environment[name]
+    house.run("status")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_no_file_of_the_store_takes_the_place_of_a_stream_that_is_closed(house, closed: str) -> None:
+    found = "; ".join(
+        f"assert os.readlink('/proc/self/fd/{n}') == os.devnull" for n, sign in enumerate(["<&-", " >&-", "2>&-"]) if sign in f" {closed}"
+    )
+    code = f"import os, sys; from pipeline.cli import main, cli; cli.callback = lambda: exec({found!r}); main()"
+    command = f"{shlex.join([sys.executable, '-c', code, 'run', 'report'])} {closed}"
+    done = subprocess.run(["sh", "-c", command], cwd=house.root, env=house.environment, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    house.run("fsck", "--all")
+
+
+def test_an_answer_that_cannot_be_written_is_no_fault_of_the_store(house) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "pipeline", "status"]
+        done = subprocess.run(command, cwd=house.root, env=house.environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1 and "the answer cannot be written to standard output: No space left on device" in done.stderr
+    assert "gc" not in done.stderr
+
+
+def test_who_reads_only_the_beginning_of_an_answer_gets_no_traceback(house) -> None:
+    house.computed()
+    command = f"{shlex.join([sys.executable, '-m', 'pipeline', 'ls', '--all', '--json'])} | head -c 1"
+    done = subprocess.run(["sh", "-c", command], cwd=house.root, env=house.environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")

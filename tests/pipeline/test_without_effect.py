@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from cache.errors import ConfigError, DataError
 from cache.store import Store
-from pipeline import paths
+from pipeline import paths, ready
 from pipeline.cli import cli
 from pipeline.config import Config
 from pipeline.graph import Graph, build
@@ -138,6 +138,66 @@ def test_a_number_may_not_be_more_than_another_that_bounds_it(local: Path) -> No
         with pytest.raises(ConfigError, match="is more than"):
             graph(setting, dataset="world8m", system="fewerframes")
     graph("evaluate.ks=[112]", "student.finetune_epochs=12", "teacher.gating_reduction=256", dataset="world8m", system="fewerframes")
+
+
+#: system, settings that cannot go together -> what is said
+IMPOSSIBLE: list[tuple[str, Sequence[str], str]] = [
+    ("videoqa", ["student.kd.kd_projection=none"], "module_dim = 48, and teacher.module_dim = 128"),
+    ("fewerframes", ["teacher.processes=7"], "teacher: batch_size = 40 does not divide among processes = 7"),
+    ("fewerframes", ["student.processes=2", "student.drop_last=false"], "student.alone: with drop_last = false the last batch"),
+    ("fewerframes", ["teacher.network=hlstm"], "teacher: 112 frames do not split into blocks = 20"),
+    ("fewerframes", ["student.alone.network=hlstm", "evaluate.ks=[7]"], "student.alone: 7 frames do not split into blocks = 3"),
+    ("fewerframes", ["student.rep.network=hlstm", "student.rep.regime=parallel"], "112 frames do not split into teacher_blocks = 20"),
+    ("fewerframes", ["student.network=nextvlad-mix", "student.classifier=moe"], "student.alone: network = nextvlad-mix mixes the logits"),
+    ("fewerframes", ["teacher.groups=5"], "teacher: 1024 features expanded by 0.25 are 256, which do not split into 5 groups"),
+    ("fewerframes", ["ingest.audio=4", "teacher.groups=4"], "4 features expanded by 0.25 are 1, which do not split into 2 groups"),
+    ("fewerframes", ["teacher.hidden=512"], "student.rep: a representation of hidden = 256 numbers is compared"),
+    ("fewerframes", ["student.network=hlstm", "student.cells=32"], "student.rep: a representation of 4 cells = 128 numbers"),
+]
+POSSIBLE: list[tuple[str, Sequence[str]]] = [
+    ("videoqa", ["student.module_dim=128"]),
+    ("fewerframes", ["teacher.processes=8"]),
+    ("fewerframes", ["teacher.network=hlstm", "teacher.blocks=16", "teacher.cells=64"]),
+    ("fewerframes", ["student.network=hlstm", "student.cells=64"]),
+    ("fewerframes", ["student.alone.network=hlstm", "student.frames=steps", "evaluate.ks=[4]", "student.alone.blocks=2"]),
+    ("fewerframes", ["student.network=nextvlad-mix"]),
+    ("fewerframes", ["teacher.classifier=moe"]),
+    ("fewerframes", ["teacher.modalities=rgb", "student.modalities=rgb", "ingest.audio=3"]),
+    ("fewerframes", ["student.pred.hidden=512"]),
+    ("fewerframes", ["student.hidden=512", "student.regime=parallel"]),
+]
+
+
+@pytest.mark.parametrize(("system", "settings", "says"), IMPOSSIBLE, ids=[case[1][-1] for case in IMPOSSIBLE])
+def test_what_cannot_go_together_is_said_when_the_configuration_is_read(
+    local: Path, system: str, settings: Sequence[str], says: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        graph(*settings, dataset="world8m" if system == "fewerframes" else "world", system=system)
+    assert says in str(refused.value) and refused.value.hint
+
+
+@pytest.mark.parametrize(("system", "settings"), POSSIBLE, ids=[case[1][-1] for case in POSSIBLE])
+def test_what_can_go_together_is_taken(local: Path, system: str, settings: Sequence[str]) -> None:
+    assert graph(*settings, dataset="world8m" if system == "fewerframes" else "world", system=system).nodes
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("questions.glove=file", "questions.glove_file=PATH"),
+        (f"{MOTION}.weights=file", f"{MOTION}.weights_file=PATH"),
+        ("sample.decode=torchcodec", "kdpipe[torchcodec]"),
+        (f"{MOTION}.runtime=openvino", "kdpipe[openvino]"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["plan", "plan --make", "run report", "run report --dry-run"])
+def test_a_file_that_is_not_named_and_a_package_that_is_not_here_are_said_before_anything_runs(
+    local: Path, monkeypatch: pytest.MonkeyPatch, setting: str, says: str, verb: str
+) -> None:
+    monkeypatch.setattr(ready, "find_spec", lambda name: None)
+    done = CliRunner().invoke(cli, [*verb.split(), "--dataset", "tiny", "--set", setting])
+    assert isinstance(done.exception, ConfigError) and says in done.exception.hint
 
 
 def test_a_node_knows_the_section_of_its_parameters(local: Path) -> None:

@@ -1,0 +1,23 @@
+"""Parameters of this system that cannot go together, said when the configuration is read and not after the teacher's training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cache.errors import ConfigError
+from cache.stage import Node
+
+
+def check(nodes: Mapping[str, Node]) -> None:
+    """Raise ConfigError if a student is compared channel by channel with a teacher of another width."""
+    for node in nodes.values():
+        params = node.params
+        if node.stage.name != "student" or params.kd == "none" or params.kd_projection != "none":
+            continue
+        width = nodes[f"teacher.{node.name.rpartition('.')[2]}"].params.module_dim
+        if width != params.module_dim:
+            raise ConfigError(
+                f"student.kd: module_dim = {params.module_dim}, and teacher.module_dim = {width}: "
+                "their features are compared channel by channel",
+                hint=f"--set student.module_dim={width}, or --set student.kd.kd_projection=linear",
+            )
