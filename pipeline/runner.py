@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import resource
 import sys
 import time
@@ -24,6 +23,7 @@ from cache.timings import Timing
 from pipeline import imports
 from pipeline.judge import FRESH, Judge
 from pipeline.progress import Bars
+from pipeline.text import tolerance_text
 from pipeline.watch import Watch
 
 #: Versions that are recorded with every result (not keyed: they name the environment for people).
@@ -240,11 +240,11 @@ def _check(judge: Judge, node: Node, key: Key, ledger: Ledger) -> None:
     lost = ledger.lost()
     if ledger.lost_fraction() > tolerated:
         shown = "".join(f"\n    {entry.id}: {entry.state}{' (' + entry.reason + ')' if entry.reason else ''}" for entry in lost[:5])
-        allowed = f"{judge.graph.config.section(node.name)}.{node.stage.tolerance}={math.ceil(ledger.lost_fraction() * 100) / 100}"
+        allowed = tolerance_text(f"{judge.graph.config.section(node.name)}.{node.stage.tolerance}", len(lost), len(ledger.entries))
         raise ToleranceError(
             f"{node.name} lost {len(lost)} of {len(ledger.entries)} items, more than its tolerance of {tolerated:.1%}:{shown}",
             hint=f"all of them: kdpipe show {node.name} --ledger --dataset {judge.dataset} --system {judge.system}"
-            + (f"   (to go on without them: --set {allowed})" if len(lost) < len(ledger.entries) else ""),
+            + (f"   (to go on without them: --set {allowed})" if allowed else ""),
         )
 
 
