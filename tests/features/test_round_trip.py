@@ -9,9 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from cache.errors import DataError
 from cache.names import LONGEST, escape, unescape
 from pipeline.comparing import compare
 from pipeline.exporting import Stored, export
+from pipeline.importing import matched, offers
 from stages.imported.ids import match
 from stages.imported.source import Tree
 from tests.features.conftest import bars
@@ -66,3 +68,20 @@ def test_an_export_is_compared_with_what_it_was_made_from(tmp_path: Path, ids: l
             found = compare(first, second, bars)  # type: ignore[arg-type]
             assert (len(found.rows), found.only_first, found.only_second, found.largest) == (len(ids), (), (), 0.0)
             assert {row.id for row in found.rows} == set(ids)
+
+
+def test_who_names_the_directory_above_the_trees_is_told_the_trees(tmp_path: Path) -> None:
+    for kind in ("appearance", "motion"):
+        (tmp_path / "an export" / f"{kind}_feat").mkdir(parents=True)
+        for id in ("1", "2"):
+            np.save(tmp_path / "an export" / f"{kind}_feat" / f"{id}.npy", np.zeros((2, 3), np.float32))
+    (tmp_path / "media.jsonl").write_text('{"id": "1"}\n{"id": "2"}\n')
+    [offer] = offers([tmp_path / "an export"], "motion", "", "")
+    with pytest.raises(DataError) as refused:
+        matched(offer, tmp_path, "auto")
+    for kind in ("appearance", "motion"):
+        assert f"'{tmp_path}/an export/{kind}_feat'" in refused.value.hint
+    (tmp_path / "media.jsonl").write_text('{"id": "3"}\n')
+    with pytest.raises(DataError) as refused:
+        matched(offer, tmp_path, "auto")
+    assert "another dataset" in refused.value.hint
