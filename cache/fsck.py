@@ -234,7 +234,7 @@ class Fsck:
     @staticmethod
     def _command(record: Record) -> str:
         where = f" --dataset {record.dataset} --system {record.system}" if record.dataset else ""
-        return f"kdpipe run {record.node}{where}   (or kdpipe pull it from a store that has it)"
+        return f"kdpipe run {record.node}{where}   (or kdpipe pull PLACE, a store that has it)"
 
     # -- what names what ----------------------------------------------------------------------------------------------
 
@@ -291,7 +291,7 @@ class Fsck:
         try:
             open_sealed(_bytes(path))
         except ValueError as error:
-            yield Finding("items", path, f"it is damaged: {error}", repair="kdpipe accept the stage again", aside=path)
+            yield Finding("items", path, f"it is damaged: {error}", repair="kdpipe accept STAGE --because REASON, once more", aside=path)
 
     def _shard(self, path: Path) -> Iterator[Finding]:
         if problem := _irregular(path):

@@ -135,7 +135,8 @@ class Remote(ABC):
             if create and not strangers:
                 return
             what = f"holds other things ({sorted(strangers)[0]!r})" if strangers else "is empty or not there"
-            raise RemoteError(f"{self.name} is no store: it has no format.json, and {what}", hint="kdpipe push makes one in an empty place")
+            hint = "kdpipe push PLACE makes a store in an empty place"
+            raise RemoteError(f"{self.name} is no store: it has no format.json, and {what}", hint=hint)
         try:
             number = int(json.loads(data)["format"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:

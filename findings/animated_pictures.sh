@@ -6,12 +6,13 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" -q install av==18.1.0 numpy pillow==12.0.0
+"$folder/venv/bin/pip" -q install av==18.1.0 numpy==2.4.6 pillow==12.0.0
 cd "$folder"
 "$folder/venv/bin/python" - <<'PYTHON'
 import sys
 
 import av
+import av.stream
 import PIL
 from PIL import Image
 
@@ -30,7 +31,10 @@ for name in ("a.webp", "a.gif", "a.png", "a.avif"):
                 counts.append("invalid data")
     seen[name] = (kind, *counts)
     print(f"{name:7} container {kind}; pictures of the first stream: {counts[0]}; of the best: {counts[1]}")
-as_described = seen == {
+with av.open("a.avif") as container:
+    default = [bool(stream.disposition & av.stream.Disposition.default) for stream in container.streams.video]
+print("a.avif  marked as the default, stream by stream:", default)
+as_described = default == [True, True] and seen == {
     "a.webp": ("webp_pipe", "invalid data", "invalid data"),
     "a.gif": ("gif", 10, 10),
     "a.png": ("apng", 10, 10),

@@ -6,7 +6,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" -q install av==18.1.0 numpy imageio-ffmpeg==0.8.1
+"$folder/venv/bin/pip" -q install av==18.1.0 numpy==2.4.6 imageio-ffmpeg==0.8.1
 cd "$folder"
 "$folder/venv/bin/python" - <<'PYTHON'
 import subprocess

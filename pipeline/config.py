@@ -213,7 +213,11 @@ class Config:
             if key in GENERAL:
                 self.general(key)
             elif key not in self.keys:
-                raise ConfigError(f"{value.origin}: unknown key {shown(key)}", hint=nearest(key, self._open, most=3))
+                hint = nearest(key, self._open, most=3)
+                if value.origin != TYPED:
+                    others = " or ".join(f"{name}.KEY" for name in names("systems") if name != self.system)
+                    hint += f"\n  a key of another system begins with that system's name in a file: {others}"
+                raise ConfigError(f"{value.origin}: unknown key {shown(key)}", hint=hint)
             elif key not in self._uses:
                 raise ConfigError(f"{value.origin}: {key} is decided by the graph", hint="keys of their own: " + ", ".join(GENERAL))
             elif value.origin == TYPED:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from cache.errors import DataError
 from pipeline.imports import KINDS, Import
@@ -83,7 +84,16 @@ def matched(offer: Offer, index: Path, rule: str) -> Match:
     try:
         return match(offer.ids, wanted, rule)
     except DataError as error:
-        raise DataError(f"{offer.path}: {error.message}", hint=error.hint) from error
+        trees = _trees_below(offer, wanted)
+        meant = f"its folders hold them, one kind each: kdpipe import-features {' '.join(map(quote, trees))}" if trees else error.hint
+        raise DataError(f"{offer.path}: {error.message}", hint=meant) from error
+
+
+def _trees_below(offer: Offer, wanted: Sequence[str]) -> list[str]:
+    """The folders of a tree of npy files that hold files of the dataset: ``export-features`` makes one for each kind."""
+    known = set(wanted)
+    parts = [id.partition("/") for id in offer.ids] if offer.path.is_dir() else []
+    return sorted({str(offer.path / folder) for folder, _, id in parts if id in known})
 
 
 def _agree(one: tuple[str, tuple[int, ...]], other: tuple[str, tuple[int, ...]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import resource
 import shlex
 import sys
@@ -26,6 +25,7 @@ from cache.timings import Timing
 from pipeline import imports
 from pipeline.judge import FRESH, Judge
 from pipeline.progress import Bars
+from pipeline.text import tolerance_text
 from pipeline.watch import Watch
 
 #: Versions that are recorded with every result (not keyed: they name the environment for people).
@@ -246,14 +246,16 @@ def _check(judge: Judge, node: Node, key: Key, ledger: Ledger) -> None:
     if ledger.lost_fraction() > tolerated:
         shown = "".join(f"\n    {entry.id}: {entry.state}{' (' + entry.reason + ')' if entry.reason else ''}" for entry in lost[:5])
         states = ", ".join(f"{number} {state}" for state, number in sorted(Counter(entry.state for entry in lost).items()))
-        enough = math.ceil(ledger.lost_fraction() * 100) / 100
-        allowed = f"--set {judge.graph.config.section(node.name)}.{node.stage.tolerance}={enough}"
-        if key.entry == imports.ENTRY:  # how it is read stands in the import
-            allowed = f"kdpipe import-features {shlex.quote(str(getattr(node.params, 'file', 'FILE')))} --tolerance {enough}"
+        enough = tolerance_text(f"{judge.graph.config.section(node.name)}.{node.stage.tolerance}", len(lost), len(ledger.entries))
+        allowed = f"--set {enough}"
+        if enough and key.entry == imports.ENTRY:  # how it is read stands in the import
+            allowed = (
+                f"kdpipe import-features {shlex.quote(str(getattr(node.params, 'file', 'FILE')))} --tolerance {enough.partition('=')[2]}"
+            )
         raise ToleranceError(
             f"{node.name} lost {len(lost)} of {len(ledger.entries)} items ({states}), more than its tolerance of {tolerated:.1%}:{shown}",
             hint=f"all of them: kdpipe show {node.name} --ledger --dataset {judge.dataset} --system {judge.system}"
-            + (f"   (to go on without them: {allowed})" if len(lost) < len(ledger.entries) else ""),
+            + (f"   (to go on without them: {allowed})" if enough else ""),
         )
 
 

@@ -1,6 +1,8 @@
-"""Numbers as people read them."""
+"""Numbers as people read them, and write them."""
 
 from __future__ import annotations
+
+import math
 
 
 def size_text(size: float) -> str:
@@ -31,6 +33,11 @@ def age_text(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {name}"
     return f"{max(0.0, seconds):.0f} s"
+
+
+def tolerance_text(key: str, lost: int, total: int) -> str:
+    """The setting with which ``lost`` of ``total`` items are few enough: ``"sample.max_lost=0.34"``. Empty where nothing would be left."""
+    return f"{key}={math.ceil(lost / total * 100) / 100}" if lost < total else ""
 
 
 def line_text(text: str) -> str:

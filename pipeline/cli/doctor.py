@@ -23,7 +23,7 @@ from pipeline.environment import Check, environment
 from pipeline.mediascan import Tally, scan
 from pipeline.progress import Bars
 from pipeline.ready import missing_weights
-from pipeline.text import line_text, size_text
+from pipeline.text import line_text, size_text, tolerance_text
 
 #: Kinds of codec, size ... that a line shows.
 MOST = 4
@@ -43,14 +43,16 @@ def doctor(session: Session, decode: bool, timeout: float | None, ask_torch: boo
     given = click.get_current_context().params
     root = session.graph.config.root or paths.data_root()
     checks = [*environment(session.store.root, root, torch=ask_torch), *_weights(session)]
-    tally, problems = None, [f"{check.what}: {check.text}" for check in checks if check.state == "bad"]
+    tally, problems, allowing = None, [f"{check.what}: {check.text}" for check in checks if check.state == "bad"], list[str]()
     if not session.json:
         _say_checks(checks)
     if bench and not session.json:
         say_speeds(speeds_of(session))
     if given["dataset"] or root is not None:
         tally = _scan(session, decode, timeout)
-        problems += _losses(session, tally)
+        for problem, setting in _losses(session, tally):
+            problems.append(problem)
+            allowing += [setting] if setting else []
     if session.json:
         speeds: dict[str, Any] = {"bench": list(speeds_of(session))} if bench else {}
         click.echo(
@@ -59,7 +61,7 @@ def doctor(session: Session, decode: bool, timeout: float | None, ask_torch: boo
     else:
         if tally is not None:
             _say_media(session, tally, decode)
-        click.echo(_next(session, tally, problems))
+        click.echo(_next(session, tally, problems, allowing))
     sys.exit(1 if problems else 0)
 
 
@@ -118,17 +120,16 @@ def _scan(session: Session, decode: bool, timeout: float | None) -> Tally:
     )
 
 
-def _losses(session: Session, tally: Tally) -> list[str]:
-    """What is lost beyond the tolerances of the stages that will meet it."""
-    problems = []
+def _losses(session: Session, tally: Tally) -> Iterator[tuple[str, str]]:
+    """What is lost beyond the tolerance of a stage that will meet it, and the setting that tolerates it (empty: nothing would be left)."""
     for stage, lost in (("index", tally.counts["missing"]), ("sample", tally.lost)):
         if stage not in session.graph.nodes:
             continue  # features are imported: no video is opened
         allowed = session.graph.nodes[stage].params.max_lost
         if tally.total and lost / tally.total > allowed:
             share = f"{lost} of {tally.total} videos ({lost / tally.total:.1%})"
-            problems.append(f"{share} {'are missing' if stage == 'index' else 'would be lost'}; {stage}.max_lost allows {allowed:.1%}")
-    return problems
+            told = f"{share} {'are missing' if stage == 'index' else 'would be lost'}; {stage}.max_lost allows {allowed:.1%}"
+            yield told, tolerance_text(f"{stage}.max_lost", lost, tally.total)
 
 
 def _plain(tally: Tally | None) -> dict[str, Any]:
@@ -174,10 +175,12 @@ def _say_media(session: Session, tally: Tally, decode: bool) -> None:
         click.echo(f"  not used          {len(tally.unused)} files that are no video of the dataset, such as {line_text(tally.unused[0])}")
 
 
-def _next(session: Session, tally: Tally | None, problems: list[str]) -> str:
+def _next(session: Session, tally: Tally | None, problems: list[str], allowing: list[str]) -> str:
     if problems:
-        again = f"mend that, or raise the tolerance (--set sample.max_lost=0.1), then: {command('doctor')}"
-        return "".join(f"\nproblem: {line_text(problem)}" for problem in problems) + f"\n{again}"
+        told = "".join(f"\nproblem: {line_text(problem)}" for problem in problems)
+        if allowing:
+            told += f"\nto go on without the lost videos: {' '.join(f'--set {setting}' for setting in allowing)}"
+        return f"{told}\nonce that is mended: {command('doctor')}"
     if tally is None:
         return f"nothing stands in the way; next: {command('doctor')} looks at the videos"
     lack = "".join(filter(None, map(session.graph.lacks, session.graph.select("features"))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -103,7 +104,19 @@ def test_losses_past_the_tolerance_end_with_one_and_name_the_first(store: Path, 
     assert "2 of 11 videos" in found["problems"][0] and "sample.max_lost" in found["problems"][0]
     said = doctor(*scanned(folder), *RANDOM, code=1)
     assert "v1: the file has no bytes" in said and "v2.mp4: no video stream" in said and "kdpipe doctor --dataset folder" in said
-    assert answer(*scanned(folder), "--set", "sample.max_lost=0.2")["problems"] == []
+
+
+def test_the_tolerance_that_is_named_is_enough_and_nothing_else_is_said_to_be(store: Path, folder: Path) -> None:
+    for number in range(4):
+        (folder / f"v{number}.avi").write_bytes(b"")
+    said = doctor(*scanned(folder), *RANDOM, code=1)
+    [named] = re.findall(r"to go on without the lost videos: --set (\S+)", said)
+    assert answer(*scanned(folder), "--set", named)["problems"] == []
+    absent = ("--set", "extract.motion.weights_file=/nowhere.pth", "--set", named)
+    assert "to go on without" not in doctor(*scanned(folder), *absent, code=1)
+    for path in folder.iterdir():
+        path.write_bytes(b"")
+    assert "to go on without" not in doctor(*scanned(folder), *RANDOM, code=1)
 
 
 def test_annotated_videos_without_a_file_are_missing(store: Path, tmp_path: Path) -> None:

@@ -159,7 +159,8 @@ def test_rows_of_upstream_are_used_and_only_new_ones_computed(house, videos: Pat
 
 def test_an_upstream_that_cannot_be_reached_stops_a_run_and_no_question(house) -> None:
     house.environment["KDPIPE_UPSTREAM"] = "../nowhere"
-    assert "nowhere is no store" in house.run("run", "world", code=1).stderr
+    told = house.run("run", "world", code=1).stderr
+    assert "nowhere is no store" in told and "kdpipe push PLACE " in told
     house.run("plan")
     assert set(house.status().values()) == {"missing", "waits"}
 

@@ -131,6 +131,10 @@ def test_what_is_typed_for_another_system_is_refused_and_passed_over_in_a_file(l
         graph("fewerframes.student.hidden=8")
     local.write_text("fewerframes.student.hidden: 8\nworld.seed: 5\n")
     assert keyed(graph(dataset="msvd")) and graph().nodes["world"].params.seed == 5
+    local.write_text("student.hidden: 8\n")
+    with pytest.raises(ConfigError, match="unknown key") as refused:
+        graph()
+    assert "fewerframes.KEY" in refused.value.hint
 
 
 def test_a_number_may_not_be_more_than_another_that_bounds_it(local: Path) -> None:
