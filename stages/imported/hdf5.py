@@ -25,9 +25,10 @@ from stages.imported.rows import ARRAYS, Source
 from stages.imported.table import Table
 from stages.media.workers import run_killable
 
-#: What looking through a file may take: memory beyond the interpreter's, and time of the processor, more for a larger file.
+#: What looking through a file may take: memory beyond the interpreter's, and time of the processor.
 MEMORY = 1 << 30
-SECONDS, BYTES_PER_SECOND = 20, 10_000_000
+#: A larger file has more time: an array of a kilobyte takes most of a millisecond to look at, and there may be a hundred thousand.
+SECONDS, BYTES_PER_SECOND, MOST_SECONDS = 20, 1_000_000, 900
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _visit(rows: Any, where: str) -> None:
 
 def _limit(size: int) -> None:
     """Limit this process, and keep what a dying library says off the terminal."""
-    seconds = int(time.process_time()) + SECONDS + size // BYTES_PER_SECOND
+    seconds = int(time.process_time()) + min(SECONDS + size // BYTES_PER_SECOND, MOST_SECONDS)
     memory = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + MEMORY
     for what, limit in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
         resource.setrlimit(what, (limit, limit))
