@@ -101,9 +101,14 @@ def _visit(rows: Any, where: str) -> None:
         raise DataError(f"{where}: the chunk at byte {wide[0]} is larger than its numbers are", hint=AGAIN)
 
 
+def seconds_for(size: int) -> int:
+    """Time of the processor that looking through a file of ``size`` bytes may take."""
+    return min(SECONDS + size // BYTES_PER_SECOND, MOST_SECONDS)
+
+
 def _limit(size: int) -> None:
     """Limit this process, and keep what a dying library says off the terminal."""
-    seconds = int(time.process_time()) + min(SECONDS + size // BYTES_PER_SECOND, MOST_SECONDS)
+    seconds = int(time.process_time()) + seconds_for(size)
     memory = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + MEMORY
     for what, limit in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
         resource.setrlimit(what, (limit, limit))
