@@ -56,7 +56,12 @@ def test_every_word_of_a_good_file_has_its_vector(data: bytes, tmp_path: Path) -
         pytest.param(b"the\t1\t2\n", "line 1: no word with its numbers", id="tabs"),
         pytest.param(b"the,1,2\n", "line 1: no word with its numbers", id="commas"),
         pytest.param(b"word v1 v2\nthe 1 2\n", "line 1: no word with its numbers", id="a table with a head"),
-        pytest.param(PLAIN + b"zebra 1 2", "line 4: the file ends within this line", id="cut, perhaps within the last number"),
+        pytest.param(
+            PLAIN + b"zebra 1 2",
+            "line 4: the file ends within this line, perhaps within its last number",
+            id="no line end after the last number",
+        ),
+        pytest.param(PLAIN + b"zebra 1", "line 4: the file ends within this line: it was cut", id="cut before the last number"),
         pytest.param(PLAIN + b"zebra 1\n", "line 4: 1 numbers, where the first line has 2", id="too few, for a word nobody asked for"),
         pytest.param(PLAIN + b"zebra 1 2 3\n", "line 4: 3 numbers, where the first line has 2", id="too many"),
         pytest.param(PLAIN + b"zebra 1 0.the 3 4\n", "line 4: 4 numbers, where the first line has 2", id="two lines glued together"),
