@@ -83,6 +83,8 @@ def test_every_word_of_a_good_file_has_its_vector(data: bytes, tmp_path: Path) -
         pytest.param(b"\x80\x04\x95", "a Python pickle", id="a pickle, as HCRN makes one of GloVe"),
         pytest.param(b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS", id="a pointer"),
         pytest.param(b"<!DOCTYPE html>\n", "a web page", id="a page that says that the file has moved"),
+        pytest.param(b"\0", "line 1: a zero byte", id="one zero byte and no more"),
+        pytest.param(bytes(100), "line 1: a zero byte", id="zeros alone"),
         pytest.param(PLAIN + b"\0", "line 4: a zero byte", id="zeros, as after a full disk"),
         pytest.param(b"a" * (1 << 20), "line 1: a line of more than", id="no line end"),
     ],
