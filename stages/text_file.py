@@ -61,14 +61,21 @@ def text_lines(path: Path) -> Iterator[bytes]:
         raise DataError(f"{path}: {os.strerror(error.errno or 0)}") from error
 
 
+def kind_of(path: Path, head: bytes) -> tuple[str, str]:
+    """What a file is that begins with ``head``, and what to do about it; "" for what is not in :data:`KINDS`."""
+    found = (each for each in KINDS if head.startswith(each[0]))
+    _, what, remedy = next(found, ((), "", ""))
+    return what, remedy.replace("FILE", path.name)
+
+
 def _refuse(path: Path, head: bytes) -> None:
     """Raise DataError if ``head``, the first bytes, says that it is no text."""
-    for beginnings, what, remedy in KINDS:
-        if head.startswith(beginnings):
-            raise DataError(f"{path}, line 1: {what}", hint=remedy.replace("FILE", path.name))
+    what, remedy = kind_of(path, head)
+    if what:
+        raise DataError(f"{path}, line 1: {what}", hint=remedy)
     if b"\0" not in head:
         return
-    if head[1:2] == b"\0" or head[:1] == b"\0" != head[1:2]:
+    if len(head) > 1 and (head[0] == 0) != (head[1] == 0):
         raise DataError(f"{path}, line 1: UTF-16 text", hint=RECODE.format("UTF-16LE" if head[1] == 0 else "UTF-16BE"))
     if re.match(rb"\d+ \d+\n", head):
         raise DataError(

@@ -16,7 +16,7 @@ HINT = f"a line is {FORM}, in UTF-8: whole numbers from 0, a comma before them, 
 #: The largest label that a record can hold.
 LARGEST = (1 << 63) - 1
 #: What lists of other tools have in the place of our comma, or before a line: looked for in names of files that are not there.
-FOREIGN = re.compile(r"^#|[\t;|\\]|\.\w+[ :]|\s\d+$")
+FOREIGN = re.compile(r"^#|[\t;|\\]|\.\w+(?:[ :=]|->)|\s\d+$")
 
 
 def read_list(path: Path) -> list[Own]:

@@ -29,6 +29,8 @@ def array_of(file: Any, name: Any, where: str, inner: str = "") -> Any:
         found = member(found, inner, f"{where}/{inner}")
     if not isinstance(found, h5py.Dataset):
         raise DataError(f"{where} is a group, no array")
+    if found.shape is None:
+        raise DataError(f"{where} is empty: it has no shape")
     if found.external or found.is_virtual:
         raise DataError(f"{where} lies in another file", hint="copy it into one file: h5repack")
     if found.size and not found.id.get_storage_size():

@@ -24,10 +24,12 @@ from stages.imported.members import Members
 from stages.imported.rows import ARRAYS, Source
 from stages.imported.table import Table
 from stages.media.workers import run_killable
+from stages.text_file import HEAD, kind_of
 
-#: What looking through a file may take: memory beyond the interpreter's, and time of the processor, more for a larger file.
+#: What looking through a file may take: memory beyond the interpreter's, and time of the processor.
 MEMORY = 1 << 30
-SECONDS, BYTES_PER_SECOND = 20, 10_000_000
+#: A larger file has more time: an array of a kilobyte takes most of a millisecond to look at, and there may be a hundred thousand.
+SECONDS, BYTES_PER_SECOND, MOST_SECONDS = 20, 1_000_000, 900
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def opened(asked: Asked) -> Table | Members:
     try:
         file = h5py.File(path, "r")
     except UNREADABLE as error:
-        raise hdf5_error(f"{path} is no HDF5 file, or is cut short", error, "copy it again") from error
+        raise _no_hdf5(path, error) from error
     try:
         names = {name if isinstance(name, str) else name.decode("utf-8", "backslashreplace"): name for name in file}
         if len(names) < 2 or {array, ids_array, *ARRAYS.values()} & set(names):
@@ -84,6 +86,18 @@ def opened(asked: Asked) -> Table | Members:
     except BaseException:
         file.close()
         raise
+
+
+def _no_hdf5(path: Path, error: Exception) -> DataError:
+    with path.open("rb") as file:
+        what, remedy = kind_of(path, file.read(HEAD))
+    if not what or "HDF5" in what:
+        return hdf5_error(f"{path} is no HDF5 file, or is cut short", error, "copy it again")
+    if "npy" in what:
+        remedy = "name its folder: the files in it are <id>.npy, one a video"
+    elif not remedy or "text" in remedy:
+        remedy = "write the features as HDF5 or as npy files: docs/FEATURES.md"
+    return DataError(f"{path} is no HDF5 file, but {what}", hint=remedy)
 
 
 def _visit(rows: Any, where: str) -> None:
@@ -100,9 +114,14 @@ def _visit(rows: Any, where: str) -> None:
         raise DataError(f"{where}: the chunk at byte {wide[0]} is larger than its numbers are", hint=AGAIN)
 
 
+def seconds_for(size: int) -> int:
+    """Time of the processor that looking through a file of ``size`` bytes may take."""
+    return min(SECONDS + size // BYTES_PER_SECOND, MOST_SECONDS)
+
+
 def _limit(size: int) -> None:
     """Limit this process, and keep what a dying library says off the terminal."""
-    seconds = int(time.process_time()) + SECONDS + size // BYTES_PER_SECOND
+    seconds = int(time.process_time()) + seconds_for(size)
     memory = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + MEMORY
     for what, limit in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
         resource.setrlimit(what, (limit, limit))

@@ -81,7 +81,7 @@ class Table(Source):
             return known[0]
         if len(names) == 1:
             return str(names[0])
-        what = f"several arrays ({some(names)})" if names else f"only {some(self._names) or 'nothing'}"
+        what = f"several arrays ({some(names)})" if names else f"only {some(self._names)}" if self._names else "nothing"
         raise DataError(f"{self.path} holds {what}", hint="name the one that holds the features: --array NAME (and --ids-array NAME)")
 
     def _dataset(self, name: str) -> Any:

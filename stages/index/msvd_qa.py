@@ -16,7 +16,7 @@ FOLDER = "YouTubeClips"
 MAPPING = "youtube_mapping.txt"
 MOST_BYTES = 16 << 20
 #: The name may begin with "-" and hold "_"; it names a file, so it may not leave its folder.
-LINE = re.compile(r"(?P<name>[^\s/\\]+) vid(?P<number>[0-9]{1,18})")
+LINE = re.compile(r"(?P<name>[^\s/\\\0]+) vid(?P<number>[0-9]{1,18})")
 
 
 def sources(root: Path) -> Iterator[str]:

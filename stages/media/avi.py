@@ -23,7 +23,10 @@ HEAD, LIST_HEAD = 8, 12
 
 
 class Clock:
-    """Gives the pictures, which come in the order in which they are shown, the stamps of the chunks in their own order."""
+    """Gives the pictures, which come in the order in which they are shown, the stamps of the chunks in their own order.
+
+    ASF has such stamps too: one a packet, in coding order.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[int] = deque()  # chunks whose time no picture has been given yet

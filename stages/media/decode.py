@@ -17,13 +17,13 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.error import FFmpegError
-from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from stages.media import avi, flv, matroska, orientation, program, transport
 from stages.media.film import film, refuse_still
 from stages.media.orientation import Orientation
 from stages.media.outcome import MediaError, Summary
+from stages.media.side_data import display_matrix
 
 #: With these flags swscale gives the same bytes with and without SIMD, and chroma at full resolution.
 SWSCALE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
@@ -41,6 +41,11 @@ STRUCTURE: dict[str, Callable[[Path], str]] = {
     "flv": flv.damage,
     "mpeg": program.damage,
 }
+
+#: Containers that store one time a packet, in coding order: a decoding stamp. FFmpeg guesses the presentation stamps.
+CODING_ORDER = frozenset({"avi", "asf"})
+#: MPEG-1 and MPEG-2 alone: there are no times, and those that FFmpeg makes up are late and have gaps.
+UNTIMED = frozenset({"mpegvideo"})
 
 #: An MPEG-4 picture of at most so many bytes that gives none is one that says "as before" (a ``vop`` that is not coded).
 UNCODED = 19
@@ -94,7 +99,7 @@ class Video:
             # Slices, not frames: with frame threads, errors surface packets later, at a place that depends on the count.
             self._stream.codec_context.thread_type = "SLICE"
             self.index = int(self._stream.index)
-            self._clock = avi.Clock() if self.container == "avi" else None
+            self._clock = avi.Clock() if self.container in CODING_ORDER else None
             self._hidden = self._hidden_frames()
         except BaseException:
             self._container.close()
@@ -250,6 +255,8 @@ class Video:
             stamp = self._clock.shown(picture, self._stream.codec_context.has_b_frames)
         else:
             stamp = picture.pts if picture.pts is not None else picture.dts
+        if self.container in UNTIMED:
+            stamp = None
         rate = self._stream.average_rate or self._stream.guessed_rate
         if stamp is None:
             return max(self._time, float(number / rate)) if rate else self._time
@@ -258,9 +265,9 @@ class Video:
         return seconds if number == 0 else max(seconds, self._time)
 
     def _orientation(self, picture: Any) -> Orientation:
-        matrix = picture.side_data.get(SideDataType.DISPLAYMATRIX)
+        matrix = display_matrix(picture)
         if matrix is not None:
-            return orientation.from_matrix(bytes(matrix))
+            return orientation.from_matrix(matrix)
         return orientation.from_degrees(self._stream.metadata.get("rotate", "0"))
 
     def _image(self, picture: Any) -> npt.NDArray[np.uint8]:

@@ -13,6 +13,8 @@ from stages.media.outcome import MediaError
 BESIDE = Disposition.attached_pic | Disposition.timed_thumbnails
 #: Brands of a file of pictures (ISO/IEC 23008-12); one of the brand ``avis`` or ``hevc`` holds a sequence besides.
 STILL_BRANDS = frozenset({"avif", "mif1", "heic", "heix"})
+#: Formats of FFmpeg beside its ``*_pipe`` that hold pictures which do not move.
+STILL_FORMATS = frozenset({"ico", "fits"})
 #: Of an extended WebP: where its flags are, and which of them says that it moves.
 WEBP_FLAGS, WEBP_MOVES = 20, 0x02
 
@@ -44,7 +46,7 @@ def refuse_still(container: Any, path: Path) -> None:
     kind = container.format.name
     if kind == "webp_pipe" and _moves(path):
         raise MediaError("undecodable", "an animated WebP, which this FFmpeg cannot decode: convert it to a GIF, an APNG or a video")
-    if kind.endswith("_pipe"):
+    if kind.endswith("_pipe") or kind in STILL_FORMATS:
         raise MediaError("not_media", f"a still picture ({kind.removesuffix('_pipe')}), not a video")
     brand = container.metadata.get("major_brand", "").strip()
     if brand in STILL_BRANDS and all(s.frames <= 1 for s in container.streams):

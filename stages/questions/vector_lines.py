@@ -37,7 +37,9 @@ class Lines:
         text = line.rstrip(b" \r\n")
         if not line.endswith(b"\n"):
             hint = f"fetch it again; if it is whole, end its last line: echo >> {self.path.name}"
-            raise self.wrong(number, "the file ends within this line: it was cut", hint)
+            whole = self.width > 0 and len(text.split(b" ")) > self.width
+            told = ", perhaps within its last number: it has no line end" if whole else ": it was cut"
+            raise self.wrong(number, f"the file ends within this line{told}", hint)
         if not text or (self.width < 0 and self._begin(text, number)):
             self._without += 1
             return None

@@ -22,8 +22,8 @@ from stages.records.wire import BYTES, FIXED32, VARINT, WireError, encode_varint
 
 Bytes = npt.NDArray[np.uint8]
 KINDS = {1: "bytes", 2: "float", 3: "int64"}
-#: More lists than this are no example; looking at millions would take minutes.
-MOST_NAMES = 10_000
+#: More names than this, or steps of a sequence, or strings of a list, are no example; looking at millions would take minutes.
+MOST_NAMES, MOST_PARTS = 10_000, 100_000
 NUMBERS = {kind: number for number, kind in KINDS.items()}
 
 
@@ -91,8 +91,14 @@ Span = tuple[bytes, int, int]
 
 
 def _parts(data: bytes, start: int, end: int, wanted: int) -> list[tuple[int, int]]:
-    """Begin and end of every part with the number ``wanted``."""
-    return [(begin, stop) for number, kind, begin, stop in fields(data, start, end) if number == wanted and kind == BYTES]
+    """Begin and end of every part with the number ``wanted``. Raises WireError for more than :data:`MOST_PARTS`."""
+    found = []
+    for number, kind, begin, stop in fields(data, start, end):
+        if number == wanted and kind == BYTES:
+            found.append((begin, stop))
+            if len(found) > MOST_PARTS:
+                raise WireError(f"byte {start}: more than {MOST_PARTS:,} names, steps or strings in a row are no example")
+    return found
 
 
 def _join(data: bytes, parts: list[tuple[int, int]]) -> Span:

@@ -70,6 +70,8 @@ def test_files_may_lie_anywhere_and_have_any_name(tmp_path: Path) -> None:
         pytest.param(b"a.mp4;1;2,3\n", "line 1: there is no file", id="semicolons and a comma"),
         pytest.param(b"a.mp4|1\n", "line 1: there is no file", id="a bar"),
         pytest.param(b"a.mp4: 1\n", "line 1: there is no file", id="a colon"),
+        pytest.param(b"a.mp4=1\n", "line 1: there is no file 'a.mp4=1'", id="an equals sign"),
+        pytest.param(b"a.mp4->1\n", "line 1: there is no file", id="an arrow"),
         pytest.param(b"sub\\a.mp4,1\n", "line 1: there is no file", id="Windows"),
         pytest.param(b"# my videos\na.mp4,1\n", "line 1: there is no file '# my videos'", id="a comment"),
         pytest.param(b'a.mp4,1\n"b.mp4,2\nc.mp4,3\n', "line 2: unexpected end of data", id="an open quote"),

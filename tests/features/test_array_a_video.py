@@ -121,3 +121,9 @@ def test_a_file_on_which_the_library_crashes_or_never_ends_is_refused(
     monkeypatch.setattr(hdf5, "look_through", job)
     with pytest.raises(DataError, match=rf"f\.h5 is damaged: the HDF5 library fails on it \(.*{how}"):
         open_source(path, "motion")
+
+
+def test_a_hundred_thousand_small_arrays_have_the_time_to_be_looked_at() -> None:
+    """Each takes up to 0.7 ms on a slow machine; a terabyte is given up within a quarter of an hour."""
+    assert hdf5.seconds_for(100_000 * 2048) > 100_000 * 0.7e-3 * 2
+    assert hdf5.seconds_for(1 << 40) <= 900

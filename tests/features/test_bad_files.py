@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,24 @@ def text(path: Path) -> None:
 
 def empty(path: Path) -> None:
     path.write_bytes(b"")
+
+
+def one_npy(path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, features())
+
+
+def pickled(path: Path) -> None:
+    path.write_bytes(pickle.dumps({"video7": features()}))
+
+
+def packed(path: Path) -> None:
+    path.write_bytes(gzip.compress(b"any"))
+
+
+def no_numbers(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["ids"], file["resnet_features"] = NUMBERS, h5py.Empty("f4")
 
 
 def cut_short(path: Path) -> None:
@@ -135,8 +154,12 @@ def more_ids_than_memory(path: Path) -> None:
 UNREADABLE = [
     (text, "no HDF5 file"),
     (empty, "no HDF5 file"),
+    (one_npy, r"f\.h5 is no HDF5 file, but an npy array\n.*name its folder"),
+    (pickled, r"f\.h5 is no HDF5 file, but a Python pickle\n.*as HDF5 or as npy files"),
+    (packed, r"f\.h5 is no HDF5 file, but a gzip archive\n.*gunzip"),
+    (no_numbers, "resnet_features is empty: it has no shape"),
     (cut_short, "truncated file"),
-    (nothing_inside, "holds only nothing"),
+    (nothing_inside, "holds nothing"),
     (without_ids, "no array 'ids'"),
     (two_unknown_arrays, r"several arrays \(a, b\)"),
     (linked_from_another_file, "resnet_features is a link"),

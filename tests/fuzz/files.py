@@ -29,6 +29,14 @@ def truncations(data: bytes) -> Iterator[bytes]:
     return (data[:end] for end in range(len(data)))
 
 
+def shrinking(path: Path, data: bytes) -> Iterator[int]:
+    """Write ``data`` to ``path`` and cut it there byte by byte; yield each size, down to 0. Writing each of them anew takes longer."""
+    path.write_bytes(data)
+    for size in reversed(range(len(data))):
+        os.truncate(path, size)
+        yield size
+
+
 @st.composite
 def spoilt(draw: st.DrawFn, data: bytes) -> bytes:
     """Random bytes, or ``data`` with up to four places overwritten, put in or taken out."""

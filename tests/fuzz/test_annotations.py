@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stages.index.annotations import FILES, read_questions
 from stages.index.dataset import id_order
-from stages.index.msvd_qa import MAPPING, read_mapping
+from stages.index.msvd_qa import MAPPING, read_mapping, sources
 from stages.index.yt8m import EIGENVALUES, VOCABULARY, read_eigenvalues, read_vocabulary
 from tests.fuzz.files import WRONG, refusal, spoilt, truncations
 
@@ -39,10 +39,16 @@ def questions(root: Path) -> Any:
     return found
 
 
+def mapping(root: Path) -> Any:
+    for file in FILES.values():
+        (root / file).touch()
+    return read_mapping(root), list(sources(root))
+
+
 #: file -> (a sound sample, its reader)
 READERS: dict[str, tuple[bytes, Callable[[Path], Any]]] = {
     "train_qa.json": (QUESTIONS, questions),
-    MAPPING: ("AbCd_1_2 vid1\n-x_ü_3_4 vid12\n".encode(), read_mapping),
+    MAPPING: ("AbCd_1_2 vid1\n-x_ü_3_4 vid12\n".encode(), mapping),
     VOCABULARY: ('Index,Name,More\n0,Game,x\n3,"Vidéo, game",\n'.encode(), lambda root: read_vocabulary(root, VOCABULARY)),
     EIGENVALUES: (_npy(np.array([4, 2, 1], np.float32)), lambda root: read_eigenvalues(root, EIGENVALUES)),
 }
@@ -105,6 +111,7 @@ def test_hostile_annotations_are_refused_by_place(text: bytes, message: str, tmp
     ("name", "data", "message"),
     [
         (MAPPING, b"name vid" + b"1" * 5000, "line 1: expected"),
+        (MAPPING, b"a\0b vid1\n", "line 1: expected '<name> vid<n>'"),
         (MAPPING, b"\n" * (17 << 20), "too large: 17,825,792 bytes"),
         (VOCABULARY, b'Index,Name\n0,"Game\n1,Vehicle\n', "line 3: unexpected end of data"),
         (VOCABULARY, b"Index,Name\n0," + b"x" * 200_000, "line 2: field larger than"),

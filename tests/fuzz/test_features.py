@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cache.hdf5 import FeatureReader
 from stages.imported.hdf5 import Asked, opened
 from stages.imported.source import open_source
-from tests.fuzz.files import WRONG, refusal, spoilt, truncations
+from tests.fuzz.files import WRONG, refusal, shrinking, spoilt
 
 ROWS = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
 
@@ -68,8 +68,7 @@ def test_hdf5_cut_at_any_byte_is_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "f.h5"
     data = sample(name, path)
     assert len(read(path)) == 2
-    for size, cut in enumerate(truncations(data)):
-        path.write_bytes(cut)
+    for size in shrinking(path, data):
         assert refusal(path, lambda: opened(Asked(path, "motion", "", "ids"))) is not None, size
         if size % 997 == 0:
             assert refusal(path, lambda: read(path)) is not None, size
@@ -96,8 +95,7 @@ def test_a_header_of_hdf5_spoilt_at_any_place_is_read_or_refused(where: int, tmp
 
 
 def test_npy_cut_at_any_byte_is_refused(tmp_path: Path) -> None:
-    for cut in truncations(npy()):
-        (tmp_path / "7.npy").write_bytes(cut)
+    for _ in shrinking(tmp_path / "7.npy", npy()):
         assert refusal(tmp_path / "7.npy", lambda: read(tmp_path)) is not None
 
 

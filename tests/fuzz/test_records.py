@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.records import tfrecord
+from stages.records import example, tfrecord
 from stages.records.examine import examine
 from stages.records.example import Feature, encode_example, encode_sequence_example
 from stages.records.tfrecord import Damage, RecordWriter, masked_crc, read_records
@@ -128,6 +128,13 @@ def test_the_largest_record_of_the_smallest_parts_fits_the_memory_and_ends(bomb:
             raise WireError(f"{path}: {error.message}") from error
 
     refusal(path, read)
+
+
+@pytest.mark.parametrize("bomb", [_strings, _steps, _entries])
+def test_more_parts_than_an_example_has_are_refused_once_there_are_too_many(bomb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(example, "MOST_PARTS", 100)
+    with pytest.raises(WireError, match="more than 100 names, steps or strings"):
+        parse_frames(bomb(1000), 4, 2)
 
 
 @pytest.mark.parametrize("data", [b"\xff" * 1000, b"\x0a" + encode_varint(1 << 62), b"\x0a" + b"\xff" * 9 + b"\x7f", b"\x0b" * 9])

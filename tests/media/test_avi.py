@@ -226,3 +226,19 @@ def test_any_bytes_are_walked_to_an_end(tmp_path_factory: pytest.TempPathFactory
     path = tmp_path_factory.getbasetemp() / "any.avi"
     path.write_bytes(head + data)
     assert 0 <= avi.empty_chunks(path, 0) <= (len(head) + len(data)) // 8
+
+
+@pytest.mark.parametrize("bf", ["0", "2"])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_asf_has_the_times_of_its_packets(tmp_path: Path, codec: str, bf: str) -> None:
+    frames = list(read_frames(write(tmp_path / "a.asf", codec=codec, options={"bf": bf})))
+    assert [number_of(frame.image) for frame in frames] == list(range(COUNT))
+    assert [frame.time for frame in frames] == [number / RATE for number in range(COUNT)]
+
+
+@pytest.mark.parametrize("bf", ["0", "2"])
+@pytest.mark.parametrize(("suffix", "codec"), [(".m1v", "mpeg1video"), (".m2v", "mpeg2video")])
+def test_mpeg_alone_is_timed_by_its_rate(tmp_path: Path, suffix: str, codec: str, bf: str) -> None:
+    frames = list(read_frames(write(tmp_path / f"a{suffix}", codec=codec, rate=25, options={"bf": bf})))
+    assert [number_of(frame.image) for frame in frames] == list(range(COUNT))
+    assert [frame.time for frame in frames] == [number / 25 for number in range(COUNT)]

@@ -120,7 +120,7 @@ def test_a_webp_that_moves_is_named_as_what_it_is(tmp_path: Path, name: str) -> 
     assert error.value.state == "undecodable"
 
 
-@pytest.mark.parametrize(("suffix", "kind"), [(".webp", "webp"), (".png", "png"), (".jpg", "jpeg"), (".avif", "avif")])
+@pytest.mark.parametrize(("suffix", "kind"), [(".webp", "webp"), (".png", "png"), (".jpg", "jpeg"), (".avif", "avif"), (".ico", "ico")])
 def test_a_picture_that_stands_still_is_no_video(tmp_path: Path, suffix: str, kind: str) -> None:
     Image.fromarray(picture(3)).convert("RGBA" if suffix == ".webp" else "RGB").save(tmp_path / f"a{suffix}")
     with pytest.raises(MediaError, match=f"a still picture \\({kind}\\)") as error:
