@@ -61,6 +61,8 @@ _DISK = {
     errno.EROFS: "the store is read-only here; set KDPIPE_STORE to a place that can be written",
     errno.EACCES: "check the rights of that file; a store that a group shares needs umask 002 (docs/SHARING.md)",
     errno.EPERM: "check the rights of that file",
+    errno.ENAMETOOLONG: "no file system takes such a path: choose a shorter one",
+    errno.ELOOP: "links lead in a circle there: name the place itself",
     errno.EMFILE: "raise the limit of open files: ulimit -n",
 }
 
@@ -72,7 +74,8 @@ def disk_error(error: OSError) -> DiskError | None:
         number = int(told[1])
     if number not in _DISK:
         return None
-    where = f": {error.filename}" if error.filename else ""
+    name = str(error.filename or "")
+    where = f": {name[: 2 * LONGEST]}{'…' if len(name) > 2 * LONGEST else ''}" if name else ""
     return DiskError(f"{os.strerror(number)}{where}; nothing half-written is kept", hint=_DISK[number])
 
 

@@ -47,6 +47,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+#: How much is repeated of words that click does not know.
+LONGEST = 500
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is called."""
 
@@ -107,6 +111,8 @@ def _run() -> int:
         _complain(f"error: {error}", verbose)
         code = 1
     except click.ClickException as error:
+        if len(error.message) > LONGEST:
+            error.message = f"{error.message[:LONGEST]}…"
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""The whole configuration surface: every key of every dataset and system, with hostile values, before every verb that looks.
+"""The whole configuration surface: every key of every dataset and system and every option, with hostile values, for every verb that looks.
 
 Whatever is typed or stands in a file, a verb answers or says what is wrong: no traceback, no internal error, nothing heavy imported.
 """
@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from pipeline import config, flat_yaml, paths
 from pipeline.cli import _run
+from pipeline.cli.options import OPTIONS
 from pipeline.config import GENERAL, Config, names
 from pipeline.graph import build
 from tests.pipeline.records import parameters
@@ -100,7 +101,9 @@ def cases(draw: st.DrawFn) -> tuple[list[str], str]:
     words = draw(st.sampled_from(VERBS)).replace("NODE", draw(st.sampled_from(NODES))).split()
     where = draw(st.sampled_from([["--dataset", dataset, "--system", system]] * 9 + [[]]))
     settings = [word for key, text in typed for word in ("--set", f"{key}={text}")]
-    return [*words, *where, *settings], "".join(f"{key}: {text}\n" for key, text in lines)
+    option = OPTIONS[draw(st.sampled_from(sorted(OPTIONS.keys() - {"verbose", "settings"})))]
+    more = [option.flags[-1]] + ([] if option.told.get("is_flag") else [draw(st.sampled_from(HOSTILE)).replace("\0", "")])
+    return [*words, *where, *settings, *draw(st.sampled_from([[], [], more]))], "".join(f"{key}: {text}\n" for key, text in lines)
 
 
 def kdpipe(*words: str) -> tuple[int, str]:
@@ -126,9 +129,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             patch.delenv(name)
         for name, text in (("KDPIPE_STORE", "store"), ("DATA_ROOT", "data")):
             patch.setenv(name, str(room / text))
-        patch.setattr(paths, "LOCAL", room / "kdpipe.local.yaml")
+        patch.setattr(paths, "local_config", lambda: room / "kdpipe.local.yaml")
         read = functools.cache(config.read_lines)  # what is shipped is the same every time
-        patch.setattr(config, "read_lines", lambda path: (flat_yaml.read_lines if path == paths.LOCAL else read)(path))
+        patch.setattr(config, "read_lines", lambda path: (flat_yaml.read_lines if path == paths.local_config() else read)(path))
         for graph in GRAPHS:  # before the first local file
             keys(*graph)
         yield room

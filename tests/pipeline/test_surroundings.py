@@ -129,3 +129,13 @@ def test_who_reads_only_the_beginning_of_an_answer_gets_no_traceback(house) -> N
     command = f"{shlex.join([sys.executable, '-m', 'pipeline', 'ls', '--all', '--json'])} | head -c 1"
     done = subprocess.run(["sh", "-c", command], cwd=house.root, env=house.environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("verb", [("status",), ("run", "world"), ("plan", "index", "--dataset", "files")])
+@pytest.mark.parametrize("place", ["a" * 300, "a/" * 4000, "circle/x"], ids=["a name", "a path", "a circle"])
+def test_a_place_that_no_file_system_takes_is_a_clear_line(house, tmp_path: Path, place: str, verb: tuple[str, ...]) -> None:
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    setting = "DATA_ROOT" if "files" in verb else "KDPIPE_STORE"
+    house.environment[setting] = str(tmp_path / place)
+    said = house.run(*verb, code=1).stderr
+    assert said.startswith("error: ") and len(said) < 700
