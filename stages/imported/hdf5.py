@@ -124,5 +124,7 @@ def _limit(size: int) -> None:
     seconds = int(time.process_time()) + seconds_for(size)
     memory = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + MEMORY
     for what, limit in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
-        resource.setrlimit(what, (limit, limit))
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        most = resource.getrlimit(what)[1]  # stays: the next file that this process looks at may take longer
+        resource.setrlimit(what, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
+    with Path(os.devnull).open("wb") as nothing:
+        os.dup2(nothing.fileno(), 2)

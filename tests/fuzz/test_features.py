@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cache.hdf5 import FeatureReader
-from stages.imported.hdf5 import Asked, opened
+from stages.imported.hdf5 import Asked, look_through, opened
+from stages.imported.rows import Source
 from stages.imported.source import open_source
-from tests.fuzz.files import WRONG, refusal, shrinking, spoilt
+from stages.media.workers import run_killable
+from tests.fuzz.files import SECONDS, WRONG, refusal, shrinking, spoilt
 
 ROWS = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
 
@@ -43,9 +47,13 @@ def sample(name: str, path: Path) -> bytes:
     return path.read_bytes()
 
 
-def read(path: Path) -> list[Any]:
-    with open_source(path, "motion") as source:
+def rows_of(source: Source) -> list[Any]:
+    with source:
         return [source.row(number) for number in range(len(source.ids))]
+
+
+def read(path: Path) -> list[Any]:
+    return rows_of(open_source(path, "motion"))
 
 
 def npy() -> bytes:
@@ -76,22 +84,36 @@ def test_hdf5_cut_at_any_byte_is_refused(name: str, tmp_path: Path) -> None:
             assert refusal(path, lambda: FeatureReader(path)) is not None, size
 
 
+def read_or_refused(folder: Path, files: Iterable[bytes]) -> None:
+    """Each of the files is read or refused; one process looks through all of them, and another where one kills it."""
+    jobs = []
+    for number, data in enumerate(files):
+        path = folder / f"{number}.h5"
+        path.write_bytes(data)
+        jobs.append((str(path), Asked(path, "motion", "", "ids")))
+    asked = dict(jobs)
+    for done in run_killable(look_through, jobs, workers=1, timeout=2 * SECONDS):
+        assert done.state in ("done", "died"), done
+        if done.state == "done" and done.value is None:
+            one = asked[str(done.key)]
+            refusal(one.path, partial(lambda sound: rows_of(opened(sound)), one))
+        elif done.state == "done":
+            assert str(done.key) in done.value[0]
+
+
 @pytest.mark.parametrize("name", MAKERS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.data_too_large])
 @given(data=st.data())
 def test_spoilt_hdf5_is_read_or_refused(name: str, tmp_path: Path, data: st.DataObject) -> None:
-    path = tmp_path / "f.h5"
-    path.write_bytes(data.draw(spoilt(sample(name, path))))
-    refusal(path, lambda: read(path))
+    whole = sample(name, tmp_path / "f.h5")
+    read_or_refused(tmp_path, [data.draw(spoilt(whole)) for _ in range(15)])
 
 
 @pytest.mark.parametrize("where", range(4))
 def test_a_header_of_hdf5_spoilt_at_any_place_is_read_or_refused(where: int, tmp_path: Path) -> None:
-    path = tmp_path / "f.h5"
-    whole = sample("contiguous", path)
-    for place in range(where * 16, 2048, 64):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
-        refusal(path, lambda: read(path))
+    whole = sample("contiguous", tmp_path / "f.h5")
+    places = range(where * 16, 2048, 64)
+    read_or_refused(tmp_path, (whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :] for place in places))
 
 
 def test_npy_cut_at_any_byte_is_refused(tmp_path: Path) -> None:
