@@ -20,10 +20,10 @@ from pipeline.cli.typed import command
 @click.command()
 @click.argument("targets", nargs=-1, required=True)
 @click.option("--because", default="", help="Why the old result is good enough; shown wherever it is used.")
-@click.option("--undo", is_flag=True, help="Take it back.")
+@click.option("--undo", is_flag=True, help="Take the acceptance back.")
 @session_options(*WHAT, *LOOK)
 def accept(session: Session, targets: tuple[str, ...], because: str, undo: bool) -> None:
-    """Bind the last result of TARGETS to what is wanted now, after an edit that changes nothing."""
+    """Use the last results of TARGETS for the present code and settings, after an edit that changes no result."""
     judge = session.judge(read_files=True)
     names = select(session, targets)
     records = acceptance.undo(judge, names) if undo else acceptance.accept(judge, names, because)
@@ -43,7 +43,7 @@ def accept(session: Session, targets: tuple[str, ...], because: str, undo: bool)
 @click.command()
 @click.argument("node")
 @click.option("--as", "name", default="", help="Name of the pin (default: the node's).")
-@click.option("--because", default="", help="What it is kept for.")
+@click.option("--because", default="", help="Why it is kept.")
 @click.option("--alone", is_flag=True, help="Keep only this result, not what it was made from.")
 @session_options(*WHAT, *LOOK)
 def pin(session: Session, node: str, name: str, because: str, alone: bool) -> None:

@@ -23,7 +23,7 @@ from pipeline.text import line_text
 @click.argument("first")
 @click.argument("second")
 @click.option("--tolerance", type=click.FloatRange(0), default=1e-3, show_default=True, help="Largest max|a-b| / max|b| of a video.")
-@click.option("--common", is_flag=True, help="Videos that only one of them has are no difference.")
+@click.option("--common", is_flag=True, help="Ignore videos that only one of the two has.")
 @click.option("--per-id", is_flag=True, help="Show every video.")
 @click.option("--top", type=click.IntRange(0), default=5, show_default=True, help="How many of the worst videos are shown.")
 @session_options(*WHAT, "log_json", *LOOK)

@@ -24,7 +24,7 @@ from pipeline.text import size_text
     type=click.Choice(["hcrn", "dualvgr", "mkd", "npy"]),
     default="hcrn",
     show_default=True,
-    help="Names that this code base reads (mkd: ..._feat_24.h5), or a directory of <id>.npy.",
+    help="HDF5 under the names that this code base reads (mkd: ..._feat_24.h5), or a directory of <id>.npy.",
 )
 @click.option("--force", is_flag=True, help="Replace what is there.")
 @session_options(*WHAT, "log_json", "dry_run", *LOOK)

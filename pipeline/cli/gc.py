@@ -34,8 +34,8 @@ class _Duration(click.ParamType):  # type: ignore[type-arg]
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Really remove; without it, only show what would go.")
-@click.option("--keep", type=click.IntRange(0), default=3, show_default=True, help="Last results of every stage that are kept anyway.")
-@click.option("--grace", type=_Duration(), default="7d", show_default=True, help="Nothing younger goes: 7d, 12h, 30m, 0.")
+@click.option("--keep", type=click.IntRange(0), default=3, show_default=True, help="Keep this many of the last results of every node.")
+@click.option("--grace", type=_Duration(), default="7d", show_default=True, help="Keep what is younger than this: 7d, 12h, 30m, 0.")
 @takes(*LOOK)
 def gc(yes: bool, keep: int, grace: float, as_json: bool, verbose: bool) -> None:
     """Show (--yes: remove) what no ref, pin, recent result or running stage needs."""

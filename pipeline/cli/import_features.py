@@ -26,7 +26,7 @@ from pipeline.text import line_text
 
 @click.command("import-features")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--kind", type=click.Choice(KINDS), default=None, help="What the files hold, where their names don't tell.")
+@click.option("--kind", type=click.Choice(KINDS), default=None, help="What the files hold, if their names don't say it.")
 @click.option("--array", default="", metavar="NAME", help="Name of the features in the HDF5 file.")
 @click.option("--ids-array", default="ids", show_default=True, metavar="NAME", help="Name of the ids in the HDF5 file.")
 @click.option(
@@ -34,13 +34,17 @@ from pipeline.text import line_text
     type=click.Choice(["auto", "exact", "prefix", "escaped"]),
     default="auto",
     show_default=True,
-    help="As they stand; video12 for 12; escaped file names.",
+    help="How ids are compared with the dataset's: as they are, with video12 meaning 12, or as escaped file names.",
 )
 @click.option(
     "--tolerance", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Fraction of videos that may have no usable row."
 )
 @click.option(
-    "--zero-rows", type=click.Choice(["keep", "leave_out"]), default="keep", show_default=True, help="Rows that are zeros throughout."
+    "--zero-rows",
+    type=click.Choice(["keep", "leave_out"]),
+    default="keep",
+    show_default=True,
+    help="Use rows that are all zeros, or leave them out.",
 )
 @click.option("--undo", is_flag=True, help="Compute the features again (of --kind, or both). What was imported stays until gc.")
 @session_options(*WHAT, *HOW, "dry_run", *LOOK)

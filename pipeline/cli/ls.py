@@ -25,7 +25,7 @@ from pipeline.text import age_text, line_text, size_text
 @click.option("--pins", "only_pins", is_flag=True, help="Only what is pinned.")
 @click.option("--parents", default="", metavar="RESULT", help="What RESULT was made from.")
 @click.option("--children", default="", metavar="RESULT", help="What was made from RESULT.")
-@click.option("--tree", is_flag=True, help="Under every final result, what it was made from.")
+@click.option("--tree", is_flag=True, help="Show under every result what it was made from.")
 @click.option("--sort", type=click.Choice(["size", "age"]), help="Largest, or youngest, first.")
 @click.option(
     "--graph", type=click.Choice(["dot", "svg"]), help="A picture: of the whole graph as it stands, or of what RESULTS were made from."

@@ -17,8 +17,12 @@ from pipeline.progress import Bars, mode
 @click.option("--backbone", default="small2d", show_default=True, help="Image network; kdpipe weights lists them.")
 @click.option("--weights-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Its weights (small2d brings its own).")
 @click.option("--whitening", default="fit", show_default=True, help="'fit' on these videos, 'none', or a folder such as yt8m_pca.")
-@click.option("--width", type=click.IntRange(0), default=0, help="Numbers a frame; default: the network's, at most 1024.")
-@click.option("--max-frames", type=click.IntRange(1), default=300, show_default=True, help="Seconds of a video that are described.")
+@click.option(
+    "--width", type=click.IntRange(0), default=0, help="How many numbers describe a frame (default: the network's, at most 1024)."
+)
+@click.option(
+    "--max-frames", type=click.IntRange(1), default=300, show_default=True, help="How many seconds of a video are described at most."
+)
 @click.option("--timeout", type=float, default=300.0, show_default=True, help="Seconds that reading one video may take.")
 @click.option("--workers", type=click.IntRange(1), help="Reading processes (default: all cores).")
 @click.option("-v", "--verbose", is_flag=True, help="Show tracebacks.")

@@ -46,9 +46,9 @@ def _directory(ctx: click.Context, param: click.Parameter, value: Path | None) -
 OPTIONS: dict[str, Option] = {
     "dataset": Option(
         ("--dataset",),
-        {"default": "", "help": "A config of configs/datasets (default: KDPIPE_DATASET, or the world that fits the system)."},
+        {"default": "", "help": "Name of a file of configs/datasets (default: KDPIPE_DATASET, or the world that fits the system)."},
     ),
-    "system": Option(("--system",), {"default": "", "help": "A config of configs/systems (default: videoqa, or KDPIPE_SYSTEM)."}),
+    "system": Option(("--system",), {"default": "", "help": "Name of a file of configs/systems (default: videoqa, or KDPIPE_SYSTEM)."}),
     "settings": Option(
         ("--set",), {"multiple": True, "metavar": "KEY=VALUE", "help": "Change one parameter, for example student.kd_alpha=2."}
     ),
@@ -72,11 +72,12 @@ OPTIONS: dict[str, Option] = {
         ("--threads",), {"type": click.IntRange(1), "default": 1, "show_default": True, "help": "Threads of one computing process."}
     ),
     "verify": Option(
-        ("--verify",), {"is_flag": True, "envvar": "KDPIPE_VERIFY", "help": "Read every byte of what a stage reads, remembered or not."}
+        ("--verify",),
+        {"is_flag": True, "envvar": "KDPIPE_VERIFY", "help": "Read every byte of what a stage reads, also if its digest is remembered."},
     ),
     "upstream": Option(
         ("--upstream",),
-        {"default": "", "metavar": "DIR|URL", "help": "Take results from this store where it has them (KDPIPE_UPSTREAM)."},
+        {"default": "", "metavar": "DIR|URL", "help": "Take from this store the results that it has (default: KDPIPE_UPSTREAM)."},
     ),
     "log_json": Option(("--log-json",), {"is_flag": True, "help": "Progress as JSON lines on standard error."}),
     "dry_run": Option(("--dry-run",), {"is_flag": True, "help": "Only show what would be done."}),

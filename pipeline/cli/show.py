@@ -31,7 +31,7 @@ MEMORY = "peak_rss_mb"
 @click.command()
 @click.argument("result")
 @click.option("--ledger", "with_ledger", is_flag=True, help="List every item that is not ok (also of a run that failed).")
-@click.option("--code", "with_code", is_flag=True, help="List the modules that its key sees, with their digests.")
+@click.option("--code", "with_code", is_flag=True, help="List the modules that its key covers, with their digests.")
 @session_options(*WHAT, *LOOK)
 def show(session: Session, result: str, with_ledger: bool, with_code: bool) -> None:
     """Show RESULT: a node (under the settings given, or its last result), the name of a pin, or the beginning of a key."""

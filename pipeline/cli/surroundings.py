@@ -60,7 +60,8 @@ def own_checkout() -> None:
         return
     program = meant / ".venv" / "bin" / "kdpipe"
     own = shlex.join([str(program), *sys.argv[1:]]) if program.exists() else f"make -C {shlex.quote(str(meant))} setup"
+    other = f"KDPIPE_CHECKOUT names {meant}" if said else f"the current directory belongs to {meant}"
     raise ConfigError(
-        f"this kdpipe runs the code of {paths.PROJECT}, and {'KDPIPE_CHECKOUT' if said else 'the current directory'} is of {meant}",
+        f"this kdpipe runs the code of {paths.PROJECT}, and {other}",
         hint=f"{own}\n  (or, if you mean the code of {paths.PROJECT}: KDPIPE_CHECKOUT={shlex.quote(str(paths.PROJECT))})",
     )

@@ -145,7 +145,7 @@ class Row:
 @click.argument("remote")
 @click.argument("targets", nargs=-1)
 @click.option("--no-items", is_flag=True, help="Leave out the rows that results were assembled from.")
-@click.option("--ref", "by_ref", is_flag=True, help="Take what others made last, under whatever settings, to look at it.")
+@click.option("--ref", "by_ref", is_flag=True, help="Fetch the results that others made last, under whatever settings, to look at them.")
 @session_options(*WHAT, "verify", "log_json", "dry_run", *LOOK)
 def pull(session: Session, remote: str, targets: tuple[str, ...], no_items: bool, by_ref: bool) -> None:
     """Fetch the results that TARGETS (default: everything) need now from REMOTE, a directory or URL, as far as it has them.
