@@ -112,7 +112,7 @@ def _run() -> int:
         code = 1
     except click.ClickException as error:
         if len(error.message) > LONGEST:
-            error.message = f"{error.message[:LONGEST]}…"
+            vars(error)["message"] = f"{error.message[:LONGEST]}…"
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):

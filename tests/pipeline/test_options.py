@@ -202,3 +202,10 @@ def test_seeds_that_agree_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("KDPIPE_STORE", str(tmp_path))
     said = json.loads(CliRunner().invoke(cli, ["plan", "teacher", "--dataset", "tiny", "--json", *words]).stdout)
     assert [row["node"] for row in said if row["node"].startswith("teacher")] == [f"teacher.s{seed}" for seed in seeds]
+
+
+def test_a_rule_of_no_node_or_of_several_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDPIPE_STORE", str(tmp_path))
+    for word, says in (("nothing", "is not a target"), ("student", "is 6 nodes")):
+        done = CliRunner().invoke(cli, ["one", word, "--dataset", "tiny"])
+        assert isinstance(done.exception, ConfigError) and says in str(done.exception)
