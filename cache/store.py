@@ -38,6 +38,10 @@ GIVEN_UP = 7 * 86400.0
 TRIES = 8
 
 
+class GoneError(StoreError):
+    """Something was collected while it was being named."""
+
+
 class Store:
     """A store in a directory. Opening one creates nothing; the first write does.
 
@@ -246,6 +250,27 @@ class Store:
         fs.make_directory(path / "files")
         return path
 
+    def publish(self, temporary: Path, describe: Callable[[Manifest], Record], members: Members | None = None) -> Record:
+        """Make ``temporary/files`` an object and write its record, as ``describe`` makes it. Returns what was written.
+
+        If the object was there already and went while its record was being written (locks keep gc away, but not all file systems have
+        them), ``temporary`` takes its place.
+        """
+        manifest = Manifest.of_tree(temporary / "files")
+        record = describe(manifest)
+        while True:
+            new = self.name_object(temporary, manifest)
+            try:
+                record = self.publish_record(record, members)
+            except GoneError:
+                if new:
+                    raise
+                fs.remove_file(temporary / "manifest.json")
+                continue
+            if not new:
+                fs.remove_tree(temporary)
+            return record
+
     def publish_object(self, temporary: Path) -> Manifest:
         """Make ``temporary/files`` an object: digest, fsync, rename. Equal content is stored once; a damaged twin is put aside."""
         manifest = Manifest.of_tree(temporary / "files")
@@ -269,6 +294,7 @@ class Store:
         fs.fsync_directory(temporary)
         final = self.object_path(manifest.digest)
         while not fs.publish_directory(temporary, final):
+            fs.touch(final)
             try:
                 self.check_object(manifest.digest, contents=True)
             except StoreError:
@@ -280,9 +306,18 @@ class Store:
     def publish_record(self, record: Record, members: Members | None = None) -> Record:
         """Write the action record (the object must be there already), and before it the list of its members. Returns what was written.
 
+        Looks again when it is written: raises GoneError, and leaves no record, if the object is not there any more.
+
         Record and list are two files. Where several processes publish the same result with lists that differ, the last one to look
         makes the two belong together again.
         """
+        record = self._write_record(record, members)
+        if not (self.object_path(record.object) / "manifest.json").exists():
+            fs.remove_file(self.action_path(record.digest))
+            raise GoneError(f"object {record.object[:12]} was removed while its record was being written", hint="run it again")
+        return record
+
+    def _write_record(self, record: Record, members: Members | None) -> Record:
         if not members:
             self.write(self.action_path(record.digest), record.dump(), read_only=True)
             return record

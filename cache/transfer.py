@@ -65,6 +65,7 @@ class Transfer:
         self._travelled = travelled
         self._results: dict[str, Record | None] = {}
         self._objects: set[str] = set()
+        self._brought: set[str] = set()
         self._sets: set[str] = set()
 
     # -- results --------------------------------------------------------------------------------------------------
@@ -99,6 +100,9 @@ class Transfer:
         if not self.dry_run:
             self.target.write(layout.record(key), data)
             self.target.record(key)
+            if record.object not in self._brought and not self._has(record.object):  # collected while the record was on its way
+                self._objects.discard(record.object)
+                self.object(record.object)
         return record
 
     def own(self, key: str) -> Record | None:
@@ -156,6 +160,7 @@ class Transfer:
             self.moved.size += manifest.size
             if not self.dry_run:
                 self.target.receive_object(manifest, self.source, self._travelled)
+                self._brought.add(oid)
         self._objects.add(oid)
 
     def repair(self, record: Record) -> bool:
