@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cache import fs, locks
+from cache import fs, leftovers, locks
 from cache.digest import Manifest, canonical, digest_value
-from cache.errors import StoreError
+from cache.errors import GoneError, StoreError
 from cache.items import ItemSet
 from cache.listing import ListingMemo
 from cache.locks import Holder, Owner
@@ -32,14 +32,8 @@ __all__ = ["FORMAT", "FORMATS", "Key", "Record", "Store"]
 #: Version of the layout on disk. A newer store is refused; an older one is read, and marked as new by the first write.
 FORMAT = 2
 FORMATS = (1, 2)
-#: Seconds after which what lies in ``tmp/`` unchanged is removed, if nobody can tell whether its owner lives.
-GIVEN_UP = 7 * 86400.0
 #: How often a record and its list of members are written again because another process wrote between the two.
 TRIES = 8
-
-
-class GoneError(StoreError):
-    """Something was collected while it was being named."""
 
 
 class Store:
@@ -213,19 +207,7 @@ class Store:
 
     def sweep(self) -> None:
         """Remove the temporary files of processes that are certainly dead, or given up by others."""
-        for path in listed(self.root / "tmp"):
-            owner = Owner.parse(path.name)
-            if owner is not None and (owner.dead or (not owner.here and self._given_up(path, owner))):
-                fs.remove_tree(path) if path.is_dir() else fs.remove_file(path)
-
-    def _given_up(self, path: Path, owner: Owner) -> bool:
-        """Whether nothing in ``path`` was changed for :data:`GIVEN_UP`, while its owner, of whom nobody here can tell, computes nothing."""
-        before = time.time() - GIVEN_UP
-        try:
-            old = path.stat().st_mtime < before and all(child.stat().st_mtime < before for child in path.rglob("*"))
-        except FileNotFoundError:  # somebody is at work in it
-            return False
-        return old and all(holder.owner != owner for holder in self.holders())
+        leftovers.remove(listed(self.root / "tmp"), self.holders)
 
     def temporary(self) -> Path:
         """A free name in ``tmp/`` that says whose it is."""
@@ -249,27 +231,6 @@ class Store:
         path = self.temporary()
         fs.make_directory(path / "files")
         return path
-
-    def publish(self, temporary: Path, describe: Callable[[Manifest], Record], members: Members | None = None) -> Record:
-        """Make ``temporary/files`` an object and write its record, as ``describe`` makes it. Returns what was written.
-
-        If the object was there already and went while its record was being written (locks keep gc away, but not all file systems have
-        them), ``temporary`` takes its place.
-        """
-        manifest = Manifest.of_tree(temporary / "files")
-        record = describe(manifest)
-        while True:
-            new = self.name_object(temporary, manifest)
-            try:
-                record = self.publish_record(record, members)
-            except GoneError:
-                if new:
-                    raise
-                fs.remove_file(temporary / "manifest.json")
-                continue
-            if not new:
-                fs.remove_tree(temporary)
-            return record
 
     def publish_object(self, temporary: Path) -> Manifest:
         """Make ``temporary/files`` an object: digest, fsync, rename. Equal content is stored once; a damaged twin is put aside."""

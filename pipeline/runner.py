@@ -17,6 +17,7 @@ from cache.digest import Manifest
 from cache.errors import DataError, KdpipeError, StoreError, ToleranceError, disk_error
 from cache.ledger import Ledger
 from cache.locks import Holder
+from cache.publication import publish
 from cache.record import Key, Record
 from cache.stage import Context, Node, Progress
 from cache.store import Store
@@ -163,7 +164,7 @@ def _publish(
             for relative, digest in context.sources.items():
                 context.members.add(relative, "", digest)
         with store.publishing():
-            record = store.publish(temporary, lambda made: _record(judge, node, key, inputs, context, made, started), context.members)
+            record = publish(store, temporary, lambda made: _record(judge, node, key, inputs, context, made, started), context.members)
             store.set_ref(judge.dataset, judge.system, node.name, record.digest)
     except BaseException as error:
         fs.remove_tree(temporary)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from cache import fs, gc, pins
-from cache.errors import StoreError
+from cache import fs, gc, pins, publication
+from cache.errors import GoneError, StoreError
 from cache.fsck import Fsck
 from cache.gc import DAY
 from cache.record import Record
-from cache.store import GoneError, Store
+from cache.store import Store
 from tests.cache.conftest import build_small, make_key, publish
 
 PROJECT = Path(__file__).parents[2]
@@ -240,7 +240,7 @@ def test_an_object_that_goes_while_its_record_is_written_is_published_again(
         return real(self, *arguments)
 
     monkeypatch.setattr(Store, at, interrupted)
-    store.publish(temporary, lambda made: record)
+    publication.publish(store, temporary, lambda made: record)
     assert "object" in collected
     store.check_object(record.object, contents=True)
     assert store.record(record.digest) == record and not list((tmp_path / "tmp").iterdir())
@@ -254,7 +254,7 @@ def test_what_is_named_while_it_is_collected_is_put_back(tmp_path: Path, no_lock
 
     def interrupted(*arguments: object, **how: object) -> list[gc.Rubbish]:
         found = real(*arguments, **how)
-        store.publish(temporary, lambda made: record)
+        publication.publish(store, temporary, lambda made: record)
         store.set_ref("d", "s", "index", old[0].digest)
         return found
 

@@ -14,12 +14,12 @@ import pytest
 from cache import faults, layout
 from cache.digest import FileEntry, Manifest
 from cache.directory import Directory
-from cache.errors import StoreError
+from cache.errors import DamageError, RemoteError, StoreError
 from cache.members import Members
 from cache.record import Key, Record
-from cache.remote import DamageError, Remote, RemoteError, open_remote
+from cache.remote import Remote
 from cache.store import Store, open_sealed, seal
-from cache.transfer import Moved, Transfer
+from cache.transfer import Moved, Transfer, open_remote
 from cache.upstream import Upstream
 
 WORLD = {"a.txt": "hello", "deep/b.txt": "there", "empty": ""}
