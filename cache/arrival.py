@@ -17,10 +17,11 @@ from pathlib import Path
 from cache import fs, layout
 from cache.digest import CHUNK, FileEntry, Manifest
 from cache.errors import StoreError
+from cache.leftovers import GIVEN_UP
 from cache.locks import Owner
 from cache.remote import Check, Remote, Step
-from cache.shard import Hole, read_row, scan
-from cache.store import GIVEN_UP, Store, listed
+from cache.shard import sound_rows
+from cache.store import Store, listed
 
 PREFIX = "transfer-"
 #: What is written and made durable at a time, in bytes: a kill loses no more.
@@ -89,20 +90,6 @@ def receive_shard(store: Store, path: str, source: Remote, step: Step) -> int:
             fs.fsync_file(shard)
             fs.move(shard, final)
     return max(end - before, 0)
-
-
-def sound_rows(shard: Path) -> int | None:
-    """Where the last whole row of a shard ends; None if a row is damaged. Every row is read; one cut short at the end is no damage."""
-    end = 0
-    for place in scan(shard):
-        if isinstance(place, Hole):
-            return end if place.torn else None
-        try:
-            read_row(place)
-        except ValueError:
-            return None
-        end = place.end
-    return end
 
 
 @contextlib.contextmanager

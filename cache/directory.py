@@ -11,7 +11,8 @@ from pathlib import Path
 from cache import layout
 from cache.arrival import receive_file, receive_object, receive_shard
 from cache.digest import Manifest
-from cache.remote import CHUNK, Check, DamageError, Remote, RemoteError, Step
+from cache.errors import DamageError, RemoteError
+from cache.remote import CHUNK, Check, Remote, Step
 from cache.store import Store
 
 

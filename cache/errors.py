@@ -48,6 +48,18 @@ class ToleranceError(KdpipeError):
     """A stage lost more of its items than its stated tolerance."""
 
 
+class GoneError(StoreError):
+    """Something was collected while it was being named."""
+
+
+class RemoteError(StoreError):
+    """A remote cannot be reached, or is no store."""
+
+
+class DamageError(RemoteError):
+    """What a store holds is not what its digest says: it is not taken over."""
+
+
 class DiskError(StoreError):
     """The disk is full, broken, or may not be written: nothing that trying again at once would mend."""
 

@@ -183,6 +183,13 @@ def publish_directory(temporary: Path, final: Path) -> bool:
     return True
 
 
+def touch(path: Path) -> None:
+    """Say that ``path`` is of use now, where we may: whoever collects what is old leaves it alone."""
+    faults.step("utime", path)
+    with contextlib.suppress(PermissionError, FileNotFoundError):
+        os.utime(path)
+
+
 def make_read_only(path: Path) -> None:
     """Take the right to write from everybody."""
     faults.step("chmod", path)

@@ -59,16 +59,42 @@ def collect(store: Store, *, keep: int = 3, grace: float = 7 * DAY) -> list[Rubb
     """Remove what :func:`find` names; returns what was removed."""
     bin = store.temporary()
     with store.publishing(collecting=True):
+        before = set(store.keys())
         found = find(store, keep=keep, grace=grace)
         if found:
             fs.make_directory(bin)
         order = {"record": 0, "object": 1}  # a record never outlives its object
-        for n, rubbish in enumerate(sorted(found, key=lambda r: order.get(r.kind, 2))):
-            fs.rename(rubbish.path, bin / str(n))
+        places = {bin / str(n): rubbish for n, rubbish in enumerate(sorted(found, key=lambda r: order.get(r.kind, 2)))}
+        for place, rubbish in places.items():
+            fs.rename(rubbish.path, place)
             if rubbish.kind == "record" and (members := rubbish.path.with_suffix(".members")).exists():
-                fs.rename(members, bin / f"{n}.members")
+                fs.rename(members, place.with_suffix(".members"))
+        needed = _put_back(store, places, before - {r.path.stem for r in found if r.kind == "record"})
     fs.remove_tree(bin)
-    return found
+    return [rubbish for rubbish in found if rubbish not in needed]
+
+
+def _put_back(store: Store, places: dict[Path, Rubbish], known: set[str]) -> list[Rubbish]:
+    """Put back what was named while it was being moved: not every file system has the locks that keep publications away.
+
+    A publication names a thing and then looks whether it is there; here it is moved and then looked for names: one of the two sees it.
+    """
+    needed: list[Rubbish] = []
+    records = [store.read_record(key) for key in store.keys() if key not in known]  # noqa: SIM118 - not a mapping
+    objects = {record.object for record in records if record is not None}
+    keys = {key for _, key in store.refs()}
+    for place, rubbish in places.items():
+        if rubbish.kind == "record" and rubbish.path.stem in keys and not rubbish.path.exists():
+            objects.add(Record.load(place.read_bytes(), rubbish.path.stem).object)
+            fs.move(place, rubbish.path)
+            if (members := place.with_suffix(".members")).exists():
+                fs.move(members, rubbish.path.with_suffix(".members"))
+            needed.append(rubbish)
+    for place, rubbish in places.items():
+        if rubbish.kind == "object" and rubbish.path.name in objects:
+            fs.publish_directory(place, rubbish.path)  # or the publication has put its own there
+            needed.append(rubbish)
+    return needed
 
 
 def mark(store: Store, records: dict[str, Record], keep: int) -> Marked:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -17,7 +16,7 @@ from typing import Any
 
 from cache import layout
 from cache.digest import FileEntry, Manifest, canonical
-from cache.errors import StoreError
+from cache.errors import DamageError, RemoteError
 from cache.record import Record
 from cache.store import FORMAT, FORMATS
 
@@ -40,14 +39,6 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("size", "format"), int),
     **dict.fromkeys(("seconds", "created"), (int, float)),
 }
-
-
-class RemoteError(StoreError):
-    """A remote cannot be reached, or is no store."""
-
-
-class DamageError(RemoteError):
-    """What a store holds is not what its digest says: it is not taken over."""
 
 
 class Remote(ABC):
@@ -174,23 +165,6 @@ class Remote(ABC):
 def format_bytes() -> bytes:
     """What is written as ``format.json``."""
     return canonical({"format": FORMAT}) + b"\n"
-
-
-def open_remote(text: str, *, create: bool = False) -> Remote:
-    """Open a remote: a directory, or a URL that fsspec knows. Raises RemoteError if it is no store; ``create``: an empty place will do."""
-    from cache.directory import Directory
-
-    if "://" in text:
-        from cache.url import Url
-
-        remote: Remote = Url(text)
-    else:
-        root = Path(os.path.expanduser(text)).resolve()  # noqa: PTH111 - the method raises for an unknown ~user
-        if not root.exists() and ":" in text.partition("/")[0]:
-            raise RemoteError(f"{text}: there is no such directory", hint="mount it, or push into a directory and rsync that")
-        remote = Directory(root)
-    remote.check_format(create=create)
-    return remote
 
 
 def _check_record(record: Record) -> None:

@@ -153,6 +153,20 @@ def scan(shard: Path, start: int = 0) -> Iterator[Place | Hole]:
         os.close(descriptor)
 
 
+def sound_rows(shard: Path) -> int | None:
+    """Where the last whole row of a shard ends; None if a row is damaged. Every row is read; one cut short at the end is no damage."""
+    end = 0
+    for place in scan(shard):
+        if isinstance(place, Hole):
+            return end if place.torn else None
+        try:
+            read_row(place)
+        except ValueError:
+            return None
+        end = place.end
+    return end
+
+
 def _head(descriptor: int, shard: Path, offset: int) -> Place | None:
     """The row whose sound head stands at ``offset``, or None."""
     data = os.pread(descriptor, HEAD2.size, offset)

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cache import fs, locks
+from cache import fs, leftovers, locks
 from cache.digest import Manifest, canonical, digest_value
-from cache.errors import StoreError
+from cache.errors import GoneError, StoreError
 from cache.items import ItemSet
 from cache.listing import ListingMemo
 from cache.locks import Holder, Owner
@@ -32,8 +32,6 @@ __all__ = ["FORMAT", "FORMATS", "Key", "Record", "Store"]
 #: Version of the layout on disk. A newer store is refused; an older one is read, and marked as new by the first write.
 FORMAT = 2
 FORMATS = (1, 2)
-#: Seconds after which what lies in ``tmp/`` unchanged is removed, if nobody can tell whether its owner lives.
-GIVEN_UP = 7 * 86400.0
 #: How often a record and its list of members are written again because another process wrote between the two.
 TRIES = 8
 
@@ -209,19 +207,7 @@ class Store:
 
     def sweep(self) -> None:
         """Remove the temporary files of processes that are certainly dead, or given up by others."""
-        for path in listed(self.root / "tmp"):
-            owner = Owner.parse(path.name)
-            if owner is not None and (owner.dead or (not owner.here and self._given_up(path, owner))):
-                fs.remove_tree(path) if path.is_dir() else fs.remove_file(path)
-
-    def _given_up(self, path: Path, owner: Owner) -> bool:
-        """Whether nothing in ``path`` was changed for :data:`GIVEN_UP`, while its owner, of whom nobody here can tell, computes nothing."""
-        before = time.time() - GIVEN_UP
-        try:
-            old = path.stat().st_mtime < before and all(child.stat().st_mtime < before for child in path.rglob("*"))
-        except FileNotFoundError:  # somebody is at work in it
-            return False
-        return old and all(holder.owner != owner for holder in self.holders())
+        leftovers.remove(listed(self.root / "tmp"), self.holders)
 
     def temporary(self) -> Path:
         """A free name in ``tmp/`` that says whose it is."""
@@ -269,6 +255,7 @@ class Store:
         fs.fsync_directory(temporary)
         final = self.object_path(manifest.digest)
         while not fs.publish_directory(temporary, final):
+            fs.touch(final)
             try:
                 self.check_object(manifest.digest, contents=True)
             except StoreError:
@@ -280,9 +267,18 @@ class Store:
     def publish_record(self, record: Record, members: Members | None = None) -> Record:
         """Write the action record (the object must be there already), and before it the list of its members. Returns what was written.
 
+        Looks again when it is written: raises GoneError, and leaves no record, if the object is not there any more.
+
         Record and list are two files. Where several processes publish the same result with lists that differ, the last one to look
         makes the two belong together again.
         """
+        record = self._write_record(record, members)
+        if not (self.object_path(record.object) / "manifest.json").exists():
+            fs.remove_file(self.action_path(record.digest))
+            raise GoneError(f"object {record.object[:12]} was removed while its record was being written", hint="run it again")
+        return record
+
+    def _write_record(self, record: Record, members: Members | None) -> Record:
         if not members:
             self.write(self.action_path(record.digest), record.dump(), read_only=True)
             return record

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from cache import layout
+from cache.directory import Directory
+from cache.errors import DamageError, RemoteError
 from cache.record import Record
-from cache.remote import LIST, Check, DamageError, Remote, RemoteError
+from cache.remote import LIST, Check, Remote
 from cache.store import open_sealed
+from cache.url import Url
 
 
 @dataclass
@@ -65,6 +70,7 @@ class Transfer:
         self._travelled = travelled
         self._results: dict[str, Record | None] = {}
         self._objects: set[str] = set()
+        self._brought: set[str] = set()
         self._sets: set[str] = set()
 
     # -- results --------------------------------------------------------------------------------------------------
@@ -99,6 +105,9 @@ class Transfer:
         if not self.dry_run:
             self.target.write(layout.record(key), data)
             self.target.record(key)
+            if record.object not in self._brought and not self._has(record.object):  # collected while the record was on its way
+                self._objects.discard(record.object)
+                self.object(record.object)
         return record
 
     def own(self, key: str) -> Record | None:
@@ -156,6 +165,7 @@ class Transfer:
             self.moved.size += manifest.size
             if not self.dry_run:
                 self.target.receive_object(manifest, self.source, self._travelled)
+                self._brought.add(oid)
         self._objects.add(oid)
 
     def repair(self, record: Record) -> bool:
@@ -286,3 +296,16 @@ def predecessors(remote: Remote, stage: str, name: str) -> list[tuple[str, bytes
         except (ValueError, KeyError) as error:
             raise remote.damage(f"{directory}/accepted.json is damaged ({error})") from error
     return list(found.items())[::-1]
+
+
+def open_remote(text: str, *, create: bool = False) -> Remote:
+    """Open a remote: a directory, or a URL that fsspec knows. Raises RemoteError if it is no store; ``create``: an empty place will do."""
+    if "://" in text:
+        remote: Remote = Url(text)
+    else:
+        root = Path(os.path.expanduser(text)).resolve()  # noqa: PTH111 - the method raises for an unknown ~user
+        if not root.exists() and ":" in text.partition("/")[0]:
+            raise RemoteError(f"{text}: there is no such directory", hint="mount it, or push into a directory and rsync that")
+        remote = Directory(root)
+    remote.check_format(create=create)
+    return remote

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from cache import layout
 from cache.directory import Directory
+from cache.errors import DamageError
 from cache.record import Record
-from cache.remote import DamageError, Remote, open_remote
+from cache.remote import Remote
 from cache.store import Store
-from cache.transfer import Transfer, predecessors
+from cache.transfer import Transfer, open_remote, predecessors
 
 
 class Upstream:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from cache import layout
-from cache.arrival import sound_rows
 from cache.digest import FileEntry, Manifest
-from cache.errors import KdpipeError
-from cache.remote import CHUNK, Check, Remote, RemoteError, Step, format_bytes
+from cache.errors import KdpipeError, RemoteError
+from cache.remote import CHUNK, Check, Remote, Step, format_bytes
+from cache.shard import sound_rows
 
 #: Protocols of places that have names but no directories.
 FLAT = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "r2"})

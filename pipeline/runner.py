@@ -18,6 +18,7 @@ from cache.digest import Manifest
 from cache.errors import DataError, KdpipeError, StoreError, ToleranceError, disk_error
 from cache.ledger import Ledger
 from cache.locks import Holder
+from cache.publication import publish
 from cache.record import Key, Record
 from cache.stage import Context, Node, Progress
 from cache.store import Store
@@ -113,10 +114,15 @@ def _point(judge: Judge, name: str, record: Record) -> None:
     """Let the node's ref name a result that is there already."""
     if judge.store.ref(judge.dataset, judge.system, name) == record.digest:
         return
-    with judge.store.publishing():
-        if judge.store.record(record.digest) is None:
-            raise StoreError(f"the result of {name} was removed while it was being looked at", hint="run it again")
-        judge.store.set_ref(judge.dataset, judge.system, name, record.digest)
+    store, before = judge.store, judge.store.ref(judge.dataset, judge.system, name)
+    with store.publishing():
+        if store.record(record.digest) is not None:
+            store.set_ref(judge.dataset, judge.system, name, record.digest)
+        if store.record(record.digest) is not None:
+            return
+        if store.ref(judge.dataset, judge.system, name) != before:
+            fs.remove_file(store.ref_path(judge.dataset, judge.system, name))
+        raise StoreError(f"the result of {name} was removed while it was being looked at", hint="run it again")
 
 
 def _uses(judge: Judge, node: Node, key: Key, inputs: Mapping[str, Record]) -> dict[str, list[str]]:
@@ -160,8 +166,7 @@ def _publish(
             for relative, digest in context.sources.items():
                 context.members.add(relative, "", digest)
         with store.publishing():
-            manifest = store.publish_object(temporary)
-            record = store.publish_record(_record(judge, node, key, inputs, context, manifest, started), context.members)
+            record = publish(store, temporary, lambda made: _record(judge, node, key, inputs, context, made, started), context.members)
             store.set_ref(judge.dataset, judge.system, node.name, record.digest)
     except BaseException as error:
         fs.remove_tree(temporary)

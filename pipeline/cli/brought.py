@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cache import layout
-from cache.errors import DataError, StoreError
-from cache.remote import DamageError
+from cache.errors import DamageError, DataError, StoreError
 from cache.stage import Node
 from cache.store import listed, open_sealed
 from cache.transfer import Transfer

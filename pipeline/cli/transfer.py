@@ -12,11 +12,11 @@ import click
 
 from cache import layout
 from cache.directory import Directory
-from cache.errors import StoreError
-from cache.remote import DamageError, Remote, open_remote
+from cache.errors import DamageError, StoreError
+from cache.remote import Remote
 from cache.stage import Node
 from cache.store import Record, Store, listed
-from cache.transfer import Moved, Transfer
+from cache.transfer import Moved, Transfer, open_remote
 from pipeline.cli.brought import pull_brought, push_brought
 from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, select, session_options

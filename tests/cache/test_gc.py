@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from cache import gc, pins
-from cache.errors import StoreError
+from cache import fs, gc, pins, publication
+from cache.errors import GoneError, StoreError
 from cache.fsck import Fsck
 from cache.gc import DAY
+from cache.record import Record
 from cache.store import Store
 from tests.cache.conftest import build_small, make_key, publish
 
@@ -193,3 +194,81 @@ def test_a_publication_and_a_collection_keep_out_of_each_others_way(tmp_path: Pa
         time.sleep(0.3)
     assert collecting.wait(30) == 0
     assert left(store, *old) == [True, False, False]
+
+
+@pytest.fixture
+def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system whose locks fail, so that nothing keeps gc and publications apart."""
+
+    def refuse(*args: object) -> None:
+        raise OSError(37, "no locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+
+
+def forgotten(store: Store) -> tuple[Path, Record]:
+    """An object that no record names any more, of an old time; and the record that a publication of equal bytes makes."""
+    record = publish(store, make_key(), {"a": "same"})
+    fs.remove_file(store.action_path(record.digest))
+    fs.remove_file(store.ref_path("d", "s", "demo"))
+    for path in (store.object_path(record.object), *store.object_path(record.object).iterdir()):
+        os.utime(path, (1.0, 1.0))
+    temporary = store.new_directory()
+    (temporary / "files" / "a").write_text("same")
+    return temporary, record
+
+
+def test_an_object_that_is_used_again_is_young_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    temporary, record = forgotten(store)
+    assert [r.kind for r in gc.find(store, grace=DAY)] == ["object"]
+    assert store.publish_object(temporary).digest == record.object
+    assert gc.find(store, grace=DAY) == []
+
+
+@pytest.mark.parametrize("at", ["_write_record", "object_path"])
+def test_an_object_that_goes_while_its_record_is_written_is_published_again(
+    tmp_path: Path, no_locks: None, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    store = Store(tmp_path)
+    temporary, record = forgotten(store)
+    real, collected = getattr(Store, at), []
+
+    def interrupted(self: Store, *arguments: object) -> object:
+        if self is store and not collected and (at == "_write_record" or self.action_path(record.digest).exists()):
+            collected.extend(collect(Store(tmp_path)) or ["nothing"])
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Store, at, interrupted)
+    publication.publish(store, temporary, lambda made: record)
+    assert "object" in collected
+    store.check_object(record.object, contents=True)
+    assert store.record(record.digest) == record and not list((tmp_path / "tmp").iterdir())
+
+
+def test_what_is_named_while_it_is_collected_is_put_back(tmp_path: Path, no_locks: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+    old, _ = chain(store, 1), chain(store, 2)
+    temporary, record = forgotten(store)
+    real = gc.find
+
+    def interrupted(*arguments: object, **how: object) -> list[gc.Rubbish]:
+        found = real(*arguments, **how)
+        publication.publish(store, temporary, lambda made: record)
+        store.set_ref("d", "s", "index", old[0].digest)
+        return found
+
+    monkeypatch.setattr(gc, "find", interrupted)
+    assert collect(store) == ["object"] * 2 + ["record"] * 2  # of the old extract and student alone
+    assert left(store, record, *old) == [True, True, False, False]
+    store.check_object(record.object, contents=True)
+    assert [f for f in Fsck(store, 1.0) if not f.note] == []
+
+
+def test_a_record_whose_object_went_for_good_is_not_left(tmp_path: Path, no_locks: None) -> None:
+    store = Store(tmp_path)
+    _, record = forgotten(store)
+    collect(store)
+    with pytest.raises(GoneError, match="run it again"):
+        store.publish_record(record)
+    assert store.read_record(record.digest) is None

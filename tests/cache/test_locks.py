@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from cache import locks
+from cache.leftovers import GIVEN_UP
 from cache.locks import Holder, Owner
-from cache.store import GIVEN_UP, Store
+from cache.store import Store
 
 PROJECT = Path(__file__).parents[2]
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from cache import faults
+from cache import faults, layout
 from cache.digest import FileEntry, Manifest
 from cache.directory import Directory
-from cache.errors import StoreError
+from cache.errors import DamageError, RemoteError, StoreError
 from cache.members import Members
 from cache.record import Key, Record
-from cache.remote import DamageError, Remote, RemoteError, open_remote
+from cache.remote import Remote
 from cache.store import Store, open_sealed, seal
-from cache.transfer import Moved, Transfer
+from cache.transfer import Moved, Transfer, open_remote
 from cache.upstream import Upstream
 
 WORLD = {"a.txt": "hello", "deep/b.txt": "there", "empty": ""}
@@ -790,3 +790,23 @@ def test_upstream_is_not_opened_before_it_is_asked(tmp_path: Path) -> None:
     upstream = Upstream(str(tmp_path / "nowhere"))
     with pytest.raises(RemoteError, match="is no store"):
         upstream.fetch(Store(tmp_path / "mine"), "0" * 64)
+
+
+def test_an_object_that_the_target_had_and_that_goes_meanwhile_is_brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks keep gc away from a transfer, but not on every file system."""
+    store, world, _ = fill(tmp_path / "mine")
+    target = Directory(tmp_path / "team")
+    push(store, target, world.digest)
+    twin = publish(store, make_key(params={"a": 2}), WORLD, node="world")
+    assert twin.object == world.object
+    real, gone = Directory.write, tmp_path / "gone"
+
+    def interrupted(self: Directory, path: str, data: bytes, *, read_only: bool = True) -> None:
+        if path == layout.record(twin.digest):
+            target.store.object_path(world.object).rename(gone)
+        real(self, path, data, read_only=read_only)
+
+    monkeypatch.setattr(Directory, "write", interrupted)
+    push(store, target, twin.digest)
+    assert gone.is_dir()
+    target.store.check_object(twin.object, contents=True)

@@ -11,9 +11,10 @@ import pytest
 
 from cache import arrival, faults
 from cache.directory import Directory
-from cache.remote import DamageError, Remote, open_remote
+from cache.errors import DamageError
+from cache.remote import Remote
 from cache.store import Store, open_sealed, seal
-from cache.transfer import Transfer
+from cache.transfer import Transfer, open_remote
 from tests.cache.test_transfer import flip
 
 PATH = "weights/net.safetensors"

@@ -7,8 +7,16 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+
+from cache import fs
+from cache.errors import StoreError
+from cache.store import Store
+from pipeline.runner import _point
+from tests.cache.conftest import make_key, publish
 
 ALL = [
     "evaluate.s0", "evaluate.s1", "extract.appearance", "extract.motion", "index", "questions", "report", "sample",
@@ -261,3 +269,19 @@ def test_a_hint_of_a_stage_names_the_key_that_exists(house) -> None:
     raising = "from cache.errors import DataError\n\ndef run(ctx):\n    raise DataError('it diverged', hint='--set {section}.lr=...')\n"
     (house.root / "systems/videoqa/train.py").write_text(raising)
     assert "--set teacher.lr=..." in house.run("run", "teacher.s0", code=1).stderr
+
+
+def test_a_ref_never_names_a_result_that_was_collected_in_that_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+    record = publish(store, make_key(), {"a": "x"})
+    real = store.set_ref
+
+    def interrupted(*names: str) -> None:
+        fs.remove_file(store.action_path(record.digest))
+        real(*names)
+
+    monkeypatch.setattr(store, "set_ref", interrupted)
+    judge: Any = SimpleNamespace(store=store, dataset="other", system="s")
+    with pytest.raises(StoreError, match="removed while"):
+        _point(judge, "demo", record)
+    assert store.ref("other", "s", "demo") is None
