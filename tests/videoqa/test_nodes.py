@@ -9,22 +9,7 @@ from typing import Any
 
 from cache.stage import Node, keyed_params
 from systems.videoqa import nodes
-
-
-class Settings:
-    """The configuration that the pipeline provides, reduced to its contract."""
-
-    def __init__(self, **values: Any) -> None:
-        self.values = {key.replace("__", "."): value for key, value in values.items()}
-        self.seeds = [0, 1]
-
-    def params(self, section: str, cls: type, **fixed: Any) -> Any:
-        found: dict[str, Any] = {}
-        parts = section.split(".")
-        for n in range(1, len(parts) + 1):
-            prefix = ".".join(parts[:n]) + "."
-            found |= {key.removeprefix(prefix): value for key, value in self.values.items() if key.startswith(prefix)}
-        return cls(**{**{key: value for key, value in found.items() if "." not in key}, **fixed})
+from tests.settings import Settings
 
 
 def graph(**values: Any) -> dict[str, Node]:
