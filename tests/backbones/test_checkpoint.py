@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import json
 import pickle
 import warnings
 from pathlib import Path
@@ -174,8 +175,10 @@ def test_code_in_a_pickle_is_not_run(tmp_path: Path) -> None:
 
 def test_code_in_a_training_checkpoint_is_not_run(tmp_path: Path) -> None:
     buffer = io.BytesIO()
-    torch.save({"state": Touch(tmp_path / "made")}, buffer)
-    (tmp_path / checkpoint.NAME).write_bytes(hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
+    torch.save({"state": Touch(tmp_path / "made"), "kept": ""}, buffer)
+    digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+    (tmp_path / f"{digest}{checkpoint.SUFFIX}").write_bytes(buffer.getvalue())
+    (tmp_path / checkpoint.NAME).write_text(json.dumps({"state": digest}))
     with pytest.raises(StoreError, match="no checkpoint of ours"):
-        checkpoint.load(tmp_path)
+        checkpoint.Checkpoint(tmp_path).load()
     assert not (tmp_path / "made").exists()

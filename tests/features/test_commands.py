@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 import pytest
 
-from stages.report.summary import flags
+from models.evaluation.features import flags
 from tests.features.conftest import published
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -295,6 +295,5 @@ def test_status_of_imported_features_is_light(store: Path, files: list[str]) -> 
 
 def test_the_report_flags_imported_features() -> None:
     about = {"kind": "motion", "backbone": "imported", "random": False, "imported": {"sha256": "ab" * 32}}
-    metrics = {"features": [about], "coverage": {"lost": 0, "questions": 9}, "split": "test", "models": [{}]}
-    assert "the motion features were imported (sha256 abababababab), not computed here" in flags(metrics, None, 3)
-    assert flags({**metrics, "features": [{**about, "imported": None}]}, None, 3) == []
+    assert flags([about]) == ["the motion features were imported (sha256 abababababab), not computed here"]
+    assert flags([{**about, "imported": None}]) == []

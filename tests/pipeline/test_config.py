@@ -73,7 +73,7 @@ def test_what_comes_later_wins_even_if_it_speaks_of_more(house) -> None:
         ("a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]\n", "aliases"),
         ("a: " + "[" * 20000, "nested too deeply"),
         ("seeds: " + "9" * 5000 + "\n", "digits"),
-        ("\0: 1\n", "special characters"),
+        ("\0: 1\n", "line 1: the character 0x0 is not allowed"),
         ("seeds: !!python/object/apply:os.system ['true']\n", "could not determine a constructor"),
     ],
 )

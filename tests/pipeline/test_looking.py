@@ -368,7 +368,7 @@ def test_the_picture_of_the_graph_shows_every_node_with_its_status(house) -> Non
     house.edit("systems/videoqa/evaluate.py", '"|"', '"||"')
     boxes, edges = drawn(house.run("ls", "--graph", "svg").stdout)
     assert boxes == house.status()
-    assert {("sample", "extract.motion"), ("world", "sample"), ("evaluate.s1", "report")} <= edges and len(edges) == 35
+    assert {("sample", "extract.motion"), ("world", "sample"), ("evaluate.s1", "report")} <= edges and len(edges) == 34
 
 
 def test_the_picture_of_a_result_shows_what_it_was_made_from(house) -> None:

@@ -70,10 +70,10 @@ def test_every_network_is_warmed_up_and_run_without_gradients_as_often_as_it_say
 
     params = SimpleNamespace(repeats=3, batch_size=5, threads=torch.get_num_threads())
     ctx = Context(params, tmp_path, tmp_path, Ledger(), Quiet, device="cpu:0")
-    timing.time_networks(ctx, ["a", "b"], lambda name: (Watched(), lambda count: (torch.zeros(count, 2),)), tokens=7)
+    timing.time_networks(ctx, ["a", "b"], lambda name: (Watched(), lambda count: (torch.zeros(count, 2),)))
     found = json.loads((tmp_path / "timing.json").read_text())
     assert runs == [True] * 2 * 2 * (timing.WARM_UPS + 3)
-    assert set(found["models"]) == {"a", "b"} and (found["device"], found["tokens"], found["batch_size"]) == ("cpu", 7, 5)
+    assert set(found["models"]) == {"a", "b"} and (found["device"], found["repeats"], found["batch_size"]) == ("cpu", 3, 5)
     assert all(value >= 0 for times in found["models"].values() for value in times.values())
 
 
