@@ -9,6 +9,7 @@ from typing import Any
 from cache.errors import ConfigError
 from cache.stage import Node
 from pipeline.device import require_device
+from pipeline.graph import check_possible
 from pipeline.judge import FRESH, Judge
 
 #: Parameter -> its values that need a package which kdpipe does not bring, and that package.
@@ -19,8 +20,11 @@ EXTRAS = {
 
 
 def require_files(judge: Judge, names: Iterable[str]) -> None:
-    """Raise an error of ours for a device that is not here, or for the first node that would run and lacks something (:func:`lacking`)."""
+    """Raise an error of ours for a device that is not here, for settings of the nodes and of all that they read which cannot go together,
+    or for the first node that would run and lacks something (:func:`lacking`)."""
     require_device(judge.device)
+    names = list(names)
+    check_possible(judge.system, {node.name: node for node in judge.graph.closure(names)})
     for name in names:
         node = judge.graph.nodes[name]
         if judge.state(name).status != FRESH:

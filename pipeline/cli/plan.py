@@ -11,7 +11,8 @@ import click
 from cache.errors import KdpipeError
 from pipeline.cli.options import HOW, LOOK, WHAT
 from pipeline.cli.session import Session, select, session_options
-from pipeline.cli.typed import command
+from pipeline.cli.typed import command, completed
+from pipeline.device import require_device
 from pipeline.estimate import Estimate, Estimates, total
 from pipeline.judge import FRESH, WAITS, Judge, State
 from pipeline.ready import require_files
@@ -43,8 +44,9 @@ def _not_fresh(judge: Judge, names: list[str]) -> list[State]:
 def print_plan(session: Session, names: list[str]) -> None:
     """Print the nodes that are not fresh, in running order, with their reasons and estimates."""
     judge = session.judge()
+    require_device(judge.device)
     states = _not_fresh(judge, names)
-    require_files(judge, names)
+    _say_lacking(judge, names)
     known = Estimates(judge) if states else None
     estimates = {state.node.name: known.of(state) for state in states} if known is not None else {}
     if session.json:
@@ -62,6 +64,15 @@ def print_plan(session: Session, names: list[str]) -> None:
     click.echo(total_text(states, estimates))
     if any(estimate.far for estimate in estimates.values()):
         click.echo("* as it took for another dataset or system, or other nodes of the stage took")
+
+
+def _say_lacking(judge: Judge, names: list[str]) -> None:
+    """Tell what would stop the run, on standard error: who asks what would run is still shown it."""
+    try:
+        require_files(judge, names)
+    except KdpipeError as lack:
+        lack.hint = completed(lack.hint)
+        click.echo(f"note: {lack}", err=True)
 
 
 def total_text(states: list[State], estimates: dict[str, Estimate]) -> str:

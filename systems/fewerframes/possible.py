@@ -1,4 +1,4 @@
-"""Parameters of this system that cannot go together, said when the configuration is read and not after hours of reading records."""
+"""Parameters of this system that cannot go together, said before anything runs and not after hours of reading records."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from cache.stage import Node
 
 def check(nodes: Mapping[str, Node]) -> None:
     """Raise ConfigError for a network or a training that its parameters do not allow, with the key to change."""
+    if "ingest" not in nodes:
+        return
     widths = nodes["ingest"].params
     for node in nodes.values():
         if node.stage.name in ("teacher", "student"):
             section = node.name.partition(".k" if node.stage.name == "student" else ".s")[0]
             _check_processes(section, node.params)
             _check_network(section, node.params, widths)
-            if node.stage.name == "student":
-                _check_width(section, node.params, nodes[f"teacher.{node.name.rpartition('.')[2]}"].params)
+            teacher = nodes.get(f"teacher.{node.name.rpartition('.')[2]}")  # a student alone reads none
+            if node.stage.name == "student" and teacher is not None:
+                _check_width(section, node.params, teacher.params)
 
 
 def _check_processes(section: str, params: Any) -> None:

@@ -1,4 +1,4 @@
-"""Parameters of this system that cannot go together, said when the configuration is read and not after the teacher's training."""
+"""Parameters of this system that cannot go together, said before anything runs and not after the teacher's training."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from cache.stage import Node
 
 
 def check(nodes: Mapping[str, Node]) -> None:
-    """Raise ConfigError if a student is compared channel by channel with a teacher of another width."""
+    """Raise ConfigError if one of the students is compared channel by channel with a teacher of another width."""
     for node in nodes.values():
         params = node.params
         if node.stage.name != "student" or params.kd == "none" or params.kd_projection != "none":
             continue
-        width = nodes[f"teacher.{node.name.rpartition('.')[2]}"].params.module_dim
+        width = nodes[f"teacher.{node.name.rpartition('.')[2]}"].params.module_dim  # a distilled student reads its dump, or itself
         if width != params.module_dim:
             raise ConfigError(
                 f"student.kd: module_dim = {params.module_dim}, and teacher.module_dim = {width}: "

@@ -14,7 +14,7 @@ from cache.store import Store
 from pipeline import paths, ready
 from pipeline.cli import cli
 from pipeline.config import Config
-from pipeline.graph import Graph, build
+from pipeline.graph import Graph, build, check_possible
 from pipeline.judge import Judge, plain_params
 
 APPEARANCE, MOTION = "extract.appearance", "extract.motion"
@@ -173,17 +173,23 @@ POSSIBLE: list[tuple[str, Sequence[str]]] = [
 
 
 @pytest.mark.parametrize(("system", "settings", "says"), IMPOSSIBLE, ids=[case[1][-1] for case in IMPOSSIBLE])
-def test_what_cannot_go_together_is_said_when_the_configuration_is_read(
-    local: Path, system: str, settings: Sequence[str], says: str
-) -> None:
+def test_what_cannot_go_together_is_said_before_anything_runs(local: Path, system: str, settings: Sequence[str], says: str) -> None:
+    found = graph(*settings, dataset="world8m" if system == "fewerframes" else "world", system=system)
     with pytest.raises(ConfigError) as refused:
-        graph(*settings, dataset="world8m" if system == "fewerframes" else "world", system=system)
+        check_possible(system, found.nodes)
     assert says in str(refused.value) and refused.value.hint
 
 
 @pytest.mark.parametrize(("system", "settings"), POSSIBLE, ids=[case[1][-1] for case in POSSIBLE])
 def test_what_can_go_together_is_taken(local: Path, system: str, settings: Sequence[str]) -> None:
-    assert graph(*settings, dataset="world8m" if system == "fewerframes" else "world", system=system).nodes
+    check_possible(system, graph(*settings, dataset="world8m" if system == "fewerframes" else "world", system=system).nodes)
+
+
+def test_a_teacher_is_trained_alone_whatever_its_students_are_like(local: Path) -> None:
+    found = graph("teacher.module_dim=48", "student.kd.kd_projection=none", "student.module_dim=32")
+    check_possible("videoqa", {node.name: node for node in found.closure(["teacher.s0"])})
+    with pytest.raises(ConfigError, match=r"teacher\.module_dim = 48"):
+        check_possible("videoqa", {node.name: node for node in found.closure(["student.kd.s0"])})
 
 
 @pytest.mark.parametrize(
@@ -195,13 +201,20 @@ def test_what_can_go_together_is_taken(local: Path, system: str, settings: Seque
         (f"{MOTION}.runtime=openvino", "kdpipe[openvino]"),
     ],
 )
-@pytest.mark.parametrize("verb", ["plan", "plan --make", "run report", "run report --dry-run"])
+@pytest.mark.parametrize("verb", ["plan --make", "run report"])
 def test_a_file_that_is_not_named_and_a_package_that_is_not_here_are_said_before_anything_runs(
     local: Path, monkeypatch: pytest.MonkeyPatch, setting: str, says: str, verb: str
 ) -> None:
     monkeypatch.setattr(ready, "find_spec", lambda name: None)
     done = CliRunner().invoke(cli, [*verb.split(), "--dataset", "tiny", "--set", setting])
     assert isinstance(done.exception, ConfigError) and says in done.exception.hint
+
+
+@pytest.mark.parametrize("verb", ["plan", "run report --dry-run"])
+def test_who_asks_what_would_run_is_shown_it_and_told_what_is_lacking(local: Path, verb: str) -> None:
+    done = CliRunner().invoke(cli, [*verb.split(), "--dataset", "tiny", "--set", "questions.glove=file"])
+    assert done.exit_code == 0 and "student.kd.s0" in done.stdout
+    assert done.stderr.startswith("note: ") and "questions.glove_file=PATH" in done.stderr
 
 
 def test_a_node_knows_the_section_of_its_parameters(local: Path) -> None:
