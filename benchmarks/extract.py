@@ -147,7 +147,7 @@ def make_weights(work: Path, networks: dict[str, str]) -> dict[str, str]:
 
 def make_videos(directory: Path, count: int, seconds: int, films: Path | None) -> list[str]:
     """H.264 in MP4 at 25 frames a second and 320x240 (the size of MSR-VTT), cut from films."""
-    from stages.media.encode import write_video
+    from media.encode import write_video
 
     directory.mkdir()
     pictures = list(film_frames(films))
@@ -164,7 +164,7 @@ def film_frames(films: Path | None) -> Iterator[Images]:
     """The frames of all films, one after the other, in the benchmark's size."""
     from PIL import Image
 
-    from stages.media.decode import read_frames
+    from media.decode import read_frames
 
     if films is not None:
         paths = sorted(path for path in films.iterdir() if path.is_file())
@@ -183,9 +183,9 @@ def published(job: dict[str, Any]) -> dict[str, Any]:
     from av.video.reformatter import VideoReformatter
     from PIL import Image
 
+    from media.decode import SWSCALE
     from models.backbones.registry import find
     from stages.extract.network import load_network
-    from stages.media.decode import SWSCALE
     from stages.sample.clips import clip_indices
 
     torch.set_num_threads(job["threads"])

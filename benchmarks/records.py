@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.records.tfrecord import RecordWriter, read_records
-from stages.records.youtube8m import AUDIO, RGB, Video, encode_frames, parse_frames
+from formats.tfrecord import RecordWriter, read_records
+from formats.youtube8m import AUDIO, RGB, Video, encode_frames, parse_frames
 
 Arrays = tuple[Any, Any, Any, Any]
 

@@ -26,7 +26,7 @@ from statistics import median
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
-PACKAGES = ("cache", "pipeline", "stages", "systems", "models", "configs", "benchmarks")
+PACKAGES = ("cache", "pipeline", "stages", "systems", "models", "media", "formats", "world", "configs", "benchmarks")
 PARTS = ("verbs", "care", "rows", "assemble", "publish")
 
 

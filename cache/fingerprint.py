@@ -40,7 +40,7 @@ from cache.normal_form import dump, normal_form, without_type_checking
 from cache.values import VALUE, values
 
 #: Packages of the project; imports of anything else are the environment's business.
-PACKAGES = ("cache", "pipeline", "stages", "systems", "models")
+PACKAGES = ("cache", "pipeline", "stages", "systems", "models", "media", "formats", "world")
 
 #: Modules that cannot change the bytes of a result. ``cache.pack``, ``cache.hdf5``, ``cache.fletcher32``, ``cache.ragged``,
 #: ``cache.digest`` and ``cache.ledger`` can: stages write what they compute.

@@ -30,7 +30,7 @@ class Tally:
     _same: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, row: dict[str, Any]) -> None:
-        """Count one file: ``{"id", "path", "state", "reason", ...}`` as of :func:`stages.media.examine.examine`."""
+        """Count one file: ``{"id", "path", "state", "reason", ...}`` as of :func:`media.examine.examine`."""
         state = row["state"]
         self.counts[state] += 1
         if state != "ok" and len(self.first[state]) < SHOWN:
@@ -94,9 +94,9 @@ def scan(
 def _examined(
     layout: str, videos: Iterable[tuple[str, str]], root: Path, memo: str, decode: bool, workers: int, timeout: float
 ) -> Iterator[dict[str, Any]]:
+    from media.examine import Look
+    from media.workers import run_killable
     from stages.index.adapters import adapter
-    from stages.media.examine import Look
-    from stages.media.workers import run_killable
 
     module, _, function = adapter(layout).examine.partition(":")
     examine = getattr(importlib.import_module(module), function)

@@ -43,9 +43,9 @@ def make_records(
 
     Audio features are zeros, as the published extractor writes them without its sound network.
     """
-    from stages.describe.listing import read_list
-    from stages.describe.network import Describer
-    from stages.describe.write import Own, Plan, write_records
+    from pipeline.describe.listing import read_list
+    from pipeline.describe.network import Describer
+    from pipeline.describe.write import Own, Plan, write_records
     from stages.index import folder
 
     if videos.is_dir():

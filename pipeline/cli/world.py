@@ -23,7 +23,7 @@ from pipeline.progress import Bars, mode
 @click.option("-v", "--verbose", is_flag=True, help="Show tracebacks.")
 def world(layout: str, size: str, seed: int, out: Path, workers: int | None, verbose: bool) -> None:
     """Draw a world: videos with sound, questions and ground truth, as DATA_ROOT for any other command."""
-    from stages.world.generate import generate
+    from world.generate import generate
 
     if out.exists() and any(out.iterdir()):
         raise click.UsageError(f"{out} is not empty")

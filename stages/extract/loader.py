@@ -11,8 +11,8 @@ import numpy.typing as npt
 from cache.errors import StoreError
 from cache.items import ItemSet
 from cache.pack import unpack
+from media.frames import decode_payload
 from stages.extract.preprocess import Images, resize
-from stages.media.frames import decode_payload
 
 
 @dataclass(frozen=True)

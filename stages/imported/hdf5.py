@@ -19,12 +19,12 @@ from typing import Any
 
 from cache.errors import DataError
 from cache.hdf5 import UNREADABLE, hdf5_error
+from formats.text_file import HEAD, kind_of
+from media.workers import run_killable
 from stages.imported.arrays import AGAIN
 from stages.imported.members import Members
 from stages.imported.rows import ARRAYS, Source
 from stages.imported.table import Table
-from stages.media.workers import run_killable
-from stages.text_file import HEAD, kind_of
 
 #: What looking through a file may take: memory beyond the interpreter's, and time of the processor.
 MEMORY = 1 << 30

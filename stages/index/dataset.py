@@ -66,14 +66,14 @@ class Layout:
              at names, not into annotations.
     read:    root -> the dataset. Raises DataError that names file, entry and key of what is wrong.
     lying:   root -> all that lies there, as ``sources`` says it; None: ``sources`` names it already.
-    examine: "module:function" that tells what one of its files is (see :func:`stages.media.examine.examine`).
+    examine: "module:function" that tells what one of its files is (see :func:`media.examine.examine`).
     """
 
     sources: Callable[[Path], Iterator[str | Absent]]
     read: Callable[[Path], Dataset]
     lying: Callable[[Path], Iterator[str | Absent]] | None = None
     holds: tuple[str, ...] = ("videos",)
-    examine: str = "stages.media.examine:examine"
+    examine: str = "media.examine:examine"
 
 
 def path_of(found: str | Absent) -> str:

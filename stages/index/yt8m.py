@@ -129,5 +129,5 @@ def _labels(reader: csv.DictReader[str], file: str) -> dict[int, str]:
     return names
 
 
-EXAMINE = "stages.records.examine:examine"
+EXAMINE = "formats.examine:examine"
 LAYOUT = Layout(sources=sources, read=read, holds=("records",), examine=EXAMINE)

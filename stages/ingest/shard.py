@@ -14,10 +14,10 @@ import numpy.typing as npt
 from cache.digest import digest_file
 from cache.errors import DataError
 from cache.pack import pack, unpack
+from formats.tfrecord import Damage, Record, RecordError, read_records
+from formats.wire import WireError
+from formats.youtube8m import Video, parse_frames, parse_means
 from stages.ingest import IngestParams
-from stages.records.tfrecord import Damage, Record, RecordError, read_records
-from stages.records.wire import WireError
-from stages.records.youtube8m import Video, parse_frames, parse_means
 
 #: A piece ends with the video that reaches this size.
 PIECE_BYTES = 4 << 20

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from cache.errors import DataError
+from formats.text_file import text_lines
 from stages.questions import embedded
 from stages.questions.vector_lines import Lines, Vector
-from stages.text_file import text_lines
 
 LF = 0x0A
 #: Bytes from one step of the progress bar to the next.

@@ -6,9 +6,9 @@ import importlib
 from typing import Any
 
 READERS = {
-    "pyav": "stages.media.decode:read_chosen",
-    "torchcodec": "stages.media.seeking:read_chosen",
-    "torchcodec-cuda": "stages.media.seeking:read_chosen_cuda",
+    "pyav": "media.decode:read_chosen",
+    "torchcodec": "media.seeking:read_chosen",
+    "torchcodec-cuda": "media.seeking:read_chosen_cuda",
 }
 
 

@@ -12,7 +12,7 @@ from cache.errors import DataError
 from cache.items import ItemSet
 from cache.ledger import STATES
 from cache.stage import Context
-from stages.media.workers import Done, run_killable
+from media.workers import Done, run_killable
 from stages.sample import clips, readers
 from stages.sample.worker import Job, Sampled, sample_video
 

@@ -9,9 +9,9 @@ from typing import Any
 from cache.digest import digest_file
 from cache.memo import stamp
 from cache.mounts import bond
-from stages.media import frames
-from stages.media.decode import Frame
-from stages.media.outcome import MediaError
+from media import frames
+from media.decode import Frame
+from media.outcome import MediaError
 from stages.sample.clips import clip_indices, is_padded
 from stages.sample.readers import reader
 

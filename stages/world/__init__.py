@@ -26,7 +26,7 @@ class WorldParams:
     @property
     def modules(self) -> tuple[str, ...]:
         """What the layout needs beside the rest: an edit of it is no business of the others."""
-        return ("stages.world.youtube8m",) if self.layout == "yt8m" else ()
+        return ("world.youtube8m",) if self.layout == "yt8m" else ()
 
     @property
     def data(self) -> tuple[Path, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cache.stage import Context
-from stages.world.generate import generate
-from stages.world.truth import videos
+from world.generate import generate
+from world.truth import videos
 
 
 def run(ctx: Context) -> None:

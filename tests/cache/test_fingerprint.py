@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from models.net import Net, SCALE
 from stages.demo import STAGE
-from stages.media import tool
+from media import tool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,8 +91,8 @@ FILES = {
     "stages/__init__.py": "",
     "stages/demo/__init__.py": DECLARATION,
     "stages/demo/run.py": RUN,
-    "stages/media/__init__.py": "",
-    "stages/media/tool.py": "LIMIT = 7\n",
+    "media/__init__.py": "",
+    "media/tool.py": "LIMIT = 7\n",
 }
 
 
@@ -118,7 +118,7 @@ def edit(tree: Path, name: str, old: str, new: str) -> None:
 
 def test_the_closure_follows_imports_inside_functions_and_parents(tree: Path) -> None:
     assert set(digests(tree)) == {
-        "models", "models.late", "models.net", "stages", "stages.demo", "stages.demo.run", "stages.media", "stages.media.tool",
+        "models", "models.late", "models.net", "stages", "stages.demo", "stages.demo.run", "media", "media.tool",
     }  # fmt: skip
 
 
@@ -132,8 +132,8 @@ def test_the_closure_follows_imports_inside_functions_and_parents(tree: Path) ->
         ("models/net.py", "@staticmethod", "@classmethod"),
         ("models/net.py", "class Net:", "class Net(dict):"),
         ("models/late.py", "return 5", "return 6"),
-        ("stages/media/tool.py", "7", "8"),
-        ("stages/media/__init__.py", "", "import os\n"),
+        ("media/tool.py", "7", "8"),
+        ("media/__init__.py", "", "import os\n"),
         ("stages/demo/run.py", "factor: float = 2.0", "factor: float = 3.0"),
         ("stages/demo/run.py", "value: int = 3", "value: int = 4"),
         ("stages/demo/run.py", "from models.net import Net, SCALE", "from models.net import Net as Net, SCALE as SIZE"),

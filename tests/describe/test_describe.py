@@ -10,15 +10,15 @@ import pytest
 from click.testing import CliRunner
 
 from cache.errors import ConfigError, DataError
+from formats.tfrecord import read_records
+from formats.youtube8m import Video, parse_frames, quantise
+from media.encode import write_video
 from pipeline.cli.make_records import make_records
-from stages.describe import write
-from stages.describe.network import Describer
-from stages.describe.seconds import Job, numbers, read_seconds
-from stages.describe.write import Own, Plan, Result, write_records
+from pipeline.describe import write
+from pipeline.describe.network import Describer
+from pipeline.describe.seconds import Job, numbers, read_seconds
+from pipeline.describe.write import Own, Plan, Result, write_records
 from stages.index.yt8m import read
-from stages.media.encode import write_video
-from stages.records.tfrecord import read_records
-from stages.records.youtube8m import Video, parse_frames, quantise
 
 RATE = 4
 

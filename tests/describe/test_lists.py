@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cache.errors import DataError
 from pipeline.cli.make_records import make_records
-from stages.describe.listing import LARGEST, read_list
+from pipeline.describe.listing import LARGEST, read_list
 
 FIELD = Path(__file__).parents[1] / "data" / "field" / "lists"
 EXPECTED = [("a", (52, 3, 10)), ("sub/ü", ()), ("c", ())]

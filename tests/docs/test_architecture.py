@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
-LAYERS = ("cache", "models", "pipeline", "stages", "systems")
+LAYERS = ("cache", "formats", "media", "models", "pipeline", "stages", "systems", "world")
 PAGE = (PROJECT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
 MAP = PAGE[: PAGE.index("## How a stage runs")]
 #: Names in backquotes: of modules, of folders, and of modules with their ending.

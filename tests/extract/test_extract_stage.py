@@ -13,13 +13,13 @@ from safetensors.torch import save_file
 
 from cache.errors import ConfigError, DataError, StoreError
 from cache.hdf5 import FeatureReader
+from media.frames import decode_payload
 from models.backbones.registry import build
 from stages.extract import ExtractParams
 from stages.extract import run as work
 from stages.extract.network import load_network
 from stages.extract.preprocess import appearance_input, resize
 from stages.extract.run import run
-from stages.media.frames import decode_payload
 
 
 def files(directory: Path) -> dict[str, bytes]:

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cache.hdf5 import FeatureReader
+from media.workers import run_killable
 from stages.imported.hdf5 import Asked, look_through, opened
 from stages.imported.rows import Source
 from stages.imported.source import open_source
-from stages.media.workers import run_killable
 from tests.fuzz.files import SECONDS, WRONG, refusal, shrinking, spoilt
 
 ROWS = np.arange(12, dtype=np.float32).reshape(2, 2, 3)

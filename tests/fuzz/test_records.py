@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.records import example, tfrecord
-from stages.records.examine import examine
-from stages.records.example import Feature, encode_example, encode_sequence_example
-from stages.records.tfrecord import Damage, RecordWriter, masked_crc, read_records
-from stages.records.whitening import FILES, Whitening
-from stages.records.wire import WireError, encode_varint, part
-from stages.records.youtube8m import parse_frames, parse_means
+from formats import example, tfrecord
+from formats.examine import examine
+from formats.example import Feature, encode_example, encode_sequence_example
+from formats.tfrecord import Damage, RecordWriter, masked_crc, read_records
+from formats.whitening import FILES, Whitening
+from formats.wire import WireError, encode_varint, part
+from formats.youtube8m import parse_frames, parse_means
 from tests.fuzz.files import WRONG, refusal, spoilt, truncations
 
 CONTEXT = {"id": Feature("bytes", [b"ab"]), "labels": Feature("int64", np.array([3, 1]))}

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cache.errors import DataError
+from pipeline.describe.listing import read_list
 from pipeline.flat_yaml import read_lines
-from stages.describe.listing import read_list
 from stages.questions.glove import read_text_vectors
 from stages.questions.vocabulary import Vocabulary
 from tests.fuzz.files import WRONG, refusal, spoilt, truncations

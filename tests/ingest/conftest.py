@@ -14,10 +14,10 @@ from cache.digest import digest_file
 from cache.items import ItemSet
 from cache.ledger import Ledger
 from cache.stage import Context, Quiet
+from formats.tfrecord import RecordWriter
+from formats.youtube8m import Video, encode_frames
 from stages.ingest import IngestParams
 from stages.ingest.run import run
-from stages.records.tfrecord import RecordWriter
-from stages.records.youtube8m import Video, encode_frames
 
 RGB, AUDIO = 8, 4
 

@@ -14,11 +14,11 @@ from cache.errors import DataError
 from cache.items import ItemSet
 from cache.ragged import RaggedFrames
 from cache.stage import Context
+from formats.example import Feature, encode_example
+from formats.youtube8m import Video, encode_frames, encode_means
 from stages.ingest import IngestParams
 from stages.ingest import run as ingest_run
 from stages.ingest import shard as ingest_shard
-from stages.records.example import Feature, encode_example
-from stages.records.youtube8m import Video, encode_frames, encode_means
 from tests.ingest.conftest import AUDIO, RGB, shard, video
 
 Ingest = Callable[..., Context]

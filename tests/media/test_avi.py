@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.describe.seconds import numbers
-from stages.media import avi, seeking
-from stages.media.decode import Video, count_frames, read_frames
+from media import avi, seeking
+from media.decode import Video, count_frames, read_frames
+from pipeline.describe.seconds import numbers
 from tests.media.zoo import COUNT, RATE, number_of, patch, picture, rechunked, write
 
 CODECS: dict[str, dict[str, Any]] = {

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.media import decode
-from stages.media.decode import MediaError, count_frames, probe, read_chosen, read_frames
+from media import decode
+from media.decode import MediaError, count_frames, probe, read_chosen, read_frames
 from tests.media.conftest import number_of, write_video
 
 Write = Callable[..., Path]

@@ -9,7 +9,7 @@ import pytest
 
 from cache.digest import digest_file
 from cache.memo import DigestMemo
-from stages.media.examine import Look, examine
+from media.examine import Look, examine
 from tests.media.zoo import cut, headless, silence, write
 
 

@@ -13,9 +13,9 @@ from av.stream import Disposition
 from PIL import Image
 
 from cache.digest import digest_file
-from stages.media.decode import MediaError, Video, count_frames, read_frames
-from stages.media.examine import Look, examine
-from stages.media.film import film
+from media.decode import MediaError, Video, count_frames, read_frames
+from media.examine import Look, examine
+from media.film import film
 from stages.sample.worker import Job, sample_video
 from tests.media.zoo import COUNT, RATE, number_of, picture, write
 

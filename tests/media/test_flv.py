@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from stages.media.decode import count_frames
-from stages.media.flv import SIZE, damage
+from media.decode import count_frames
+from media.flv import SIZE, damage
 from tests.media.conftest import write_video
 from tests.media.zoo import write
 

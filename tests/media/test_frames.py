@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cache.errors import DataError
-from stages.media.frames import Encoder, decode_image, decode_payload, encode_image, encode_payload
-from stages.media.lossless import LosslessDecoder, LosslessEncoder
+from media.frames import Encoder, decode_image, decode_payload, encode_image, encode_payload
+from media.lossless import LosslessDecoder, LosslessEncoder
 
 RNG = np.random.default_rng(0)
 PICTURES = {n: RNG.integers(0, 256, (9, 13, 3), dtype=np.uint8) for n in (2, 5, 40)}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stages.media.matroska import damage, missing_bytes
+from media.matroska import damage, missing_bytes
 from tests.media.zoo import patch, write
 
 WHOLE: dict[str, dict[str, Any]] = {

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.media.decode import count_frames, read_frames
-from stages.media.orientation import UPRIGHT, from_degrees, from_matrix
+from media.decode import count_frames, read_frames
+from media.orientation import UPRIGHT, from_degrees, from_matrix
 from tests.media.zoo import COUNT, number_of, picture, write
 
 PICTURE = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)

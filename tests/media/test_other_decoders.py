@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.media.decode import read_frames
+from media.decode import read_frames
 from tests.media.films import FILMS, film
 from tests.media.zoo import number_of, turned, write
 

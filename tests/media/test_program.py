@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from stages.media import program
-from stages.media.decode import count_frames
-from stages.media.program import damage
+from media import program
+from media.decode import count_frames
+from media.program import damage
 from tests.media.zoo import write
 
 MPEG2: dict[str, Any] = {"codec": "mpeg2video", "rate": 25}

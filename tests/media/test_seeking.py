@@ -13,9 +13,9 @@ import torch
 
 from cache.digest import digest_file
 from cache.errors import ConfigError
-from stages.media import decode, seeking
-from stages.media.decode import Frame
-from stages.media.outcome import MediaError
+from media import decode, seeking
+from media.decode import Frame
+from media.outcome import MediaError
 from stages.sample import SampleParams
 from stages.sample.clips import clip_indices
 from stages.sample.worker import Job, sample_video
@@ -221,8 +221,8 @@ def test_a_gpu_that_is_not_there_is_an_error_before_any_video(stand_in: type[Sta
 
 
 def test_only_the_module_that_reads_joins_the_key() -> None:
-    assert SampleParams().modules == ("stages.media.decode",)
-    assert SampleParams(decode="torchcodec").modules == SampleParams(decode="torchcodec-cuda").modules == ("stages.media.seeking",)
+    assert SampleParams().modules == ("media.decode",)
+    assert SampleParams(decode="torchcodec").modules == SampleParams(decode="torchcodec-cuda").modules == ("media.seeking",)
 
 
 @pytest.mark.parametrize(

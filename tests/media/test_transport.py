@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from stages.media import transport
-from stages.media.decode import count_frames
-from stages.media.transport import damage
+from media import transport
+from media.decode import count_frames
+from media.transport import damage
 from tests.media.zoo import write
 
 

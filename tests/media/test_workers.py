@@ -13,8 +13,8 @@ import pytest
 
 from cache import loaded
 from cache.errors import KdpipeError
-from stages.media import workers
-from stages.media.workers import run_killable
+from media import workers
+from media.workers import run_killable
 
 PROJECT = Path(__file__).parents[2]
 HANG = "__import__('time').sleep(600)"
@@ -100,7 +100,7 @@ def test_workers_find_modules_where_their_parent_does_whatever_lies_in_the_direc
         "import sys\n"
         f"sys.path.insert(0, {str(PROJECT)!r})\n"
         "from cache.digest import digest_value\n"
-        "from stages.media.workers import run_killable\n"
+        "from media.workers import run_killable\n"
         "if __name__ == '__main__':\n"
         "    done = list(run_killable(digest_value, [(1, 'a')], workers=1, timeout=60))\n"
         "    assert [d.value for d in done] == [digest_value('a')], done\n"
@@ -114,5 +114,5 @@ def test_a_worker_says_which_code_it_runs_before_it_is_given_work_and_what_it_lo
     with loaded.examining(lambda report, inherited: heard.append((inherited, report))):
         list(run_killable(eval, [(1, "1"), (2, "bool(__import__('cache.names'))")], workers=1, timeout=60))
     (before, first), *later = heard
-    assert before and first["stages.media.workers"][0] == workers.__file__
+    assert before and first["media.workers"][0] == workers.__file__
     assert [(inherited, list(report)) for inherited, report in later] == [(False, ["cache.names"])]

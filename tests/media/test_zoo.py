@@ -14,9 +14,9 @@ import pytest
 
 from cache.digest import digest_file
 from cache.ledger import STATES
-from stages.media.decode import MediaError, count_frames, read_frames
-from stages.media.frames import decode_payload
-from stages.media.workers import Done, run_killable
+from media.decode import MediaError, count_frames, read_frames
+from media.frames import decode_payload
+from media.workers import Done, run_killable
 from stages.sample.clips import is_padded
 from stages.sample.worker import Job, sample_video
 from tests.media.zoo import (

@@ -103,7 +103,7 @@ def packaged(node: Node) -> set[Path]:
 
 
 def test_workers_are_watched_too(traces: dict[str, Trace]) -> None:
-    assert "stages.media.decode" in traces["sample"].modules
+    assert "media.decode" in traces["sample"].modules
     assert packaged(NODES["extract.motion"]) and packaged(NODES["questions"])
 
 

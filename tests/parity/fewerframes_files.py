@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from formats.tfrecord import RecordError, read_records
+from formats.youtube8m import Video, parse_frames, parse_means
 from models.tensorflow_checkpoint import read_checkpoint
-from stages.records.tfrecord import RecordError, read_records
-from stages.records.youtube8m import Video, parse_frames, parse_means
 from systems.fewerframes import frames
 from systems.fewerframes.arithmetic import Normalisation
 from systems.fewerframes.losses import Target, Term, cross_entropy

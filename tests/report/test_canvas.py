@@ -115,7 +115,11 @@ def test_settings_made_in_the_same_process_do_not_show_and_are_kept(tmp_path: Pa
 
 
 def test_nothing_else_draws_with_matplotlib() -> None:
-    files = [path for top in ("cache", "pipeline", "stages", "systems", "models", "benchmarks") for path in (ROOT / top).rglob("*.py")]
+    files = [
+        path
+        for top in ("cache", "pipeline", "stages", "systems", "models", "media", "formats", "world", "benchmarks")
+        for path in (ROOT / top).rglob("*.py")
+    ]
     users = [
         path for path in files if "pyplot" in (text := path.read_text(encoding="utf-8")) or "savefig" in text or "import matplotlib" in text
     ]

@@ -14,8 +14,8 @@ import pytest
 from cache.errors import ConfigError, DataError
 from cache.ledger import STATES
 from cache.stage import Context
-from stages.media import decode
-from stages.media.frames import decode_payload
+from media import decode
+from media.frames import decode_payload
 from stages.sample import run as stage
 from stages.sample.clips import clip_indices
 from stages.sample.run import run

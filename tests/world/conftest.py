@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.world.generate import generate
+from world.generate import generate
 
 
 @pytest.fixture(scope="session")

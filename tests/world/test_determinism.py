@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.world.generate import generate
-from stages.world.plan import Plan, make_plan
-from stages.world.render import draw, stage_film
-from stages.world.sound import soundtrack
+from world.generate import generate
+from world.plan import Plan, make_plan
+from world.render import draw, stage_film
+from world.sound import soundtrack
 
 
 def _digests(root: Path) -> dict[str, str]:

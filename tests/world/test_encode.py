@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from stages.media.encode import write_video
+from media.encode import write_video
 
 FRAMES = [np.full((48, 64, 3), 10 * i, np.uint8) for i in range(20)]
 TONE = (0.3 * np.sin(np.arange(16000) * 0.05)).astype(np.float32)

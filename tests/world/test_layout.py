@@ -11,9 +11,9 @@ import av
 import pytest
 
 from cache.errors import ConfigError
-from stages.world.generate import generate
-from stages.world.plan import RATE
-from stages.world.truth import videos
+from world.generate import generate
+from world.plan import RATE
+from world.truth import videos
 
 
 def _rows(root: Path, split: str) -> list[dict[str, Any]]:

@@ -7,10 +7,10 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from stages.world.actions import ACTIONS
-from stages.world.plan import COLOURS, KINDS, SCENES, make_plan
-from stages.world.questions import TYPES, Question, ask
-from stages.world.render import Film, stage_film
+from world.actions import ACTIONS
+from world.plan import COLOURS, KINDS, SCENES, make_plan
+from world.questions import TYPES, Question, ask
+from world.render import Film, stage_film
 
 VIDEOS = 90
 

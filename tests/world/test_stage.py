@@ -12,12 +12,12 @@ from PIL import Image
 from cache.ledger import Ledger
 from cache.stage import Context, Quiet
 from stages.world import STAGE, WorldParams
-from stages.world.contact_sheet import contact_sheet
 from stages.world.run import run
+from world.contact_sheet import contact_sheet
 
 
 def test_the_stage_writes_the_world_and_a_ledger_entry_for_each_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stages.world.generate.SIZES", {"tiny": 3})
+    monkeypatch.setattr("world.generate.SIZES", {"tiny": 3})
     (tmp_path / "out").mkdir()
     bar = Quiet()
     ctx = Context(WorldParams(size="tiny"), tmp_path / "out", tmp_path / "scratch", Ledger(), lambda *what, **more: bar)

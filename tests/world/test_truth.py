@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.world import dense, truth
-from stages.world.actions import ACTIONS, Style
-from stages.world.body import CHANNELS, KEYPOINTS
-from stages.world.plan import make_plan
-from stages.world.render import Film, draw, stage_film
+from world import dense, truth
+from world.actions import ACTIONS, Style
+from world.body import CHANNELS, KEYPOINTS
+from world.plan import make_plan
+from world.render import Film, draw, stage_film
 
 SOME = (1, 4, 9, 13)
 

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 
 from cache.errors import ConfigError
+from formats.tfrecord import read_records
+from formats.youtube8m import Video, parse_frames, parse_means
 from stages.index.yt8m import read
-from stages.records.tfrecord import read_records
-from stages.records.youtube8m import Video, parse_frames, parse_means
-from stages.world import WorldParams, youtube8m
-from stages.world.actions import ACTIONS
-from stages.world.concepts import CONCEPTS, SHOWN, concepts
-from stages.world.descriptors import FILTERS, listen
-from stages.world.generate import generate
-from stages.world.plan import AUDIO_RATE
-from stages.world.programme import STRIDE, Programme, Shot, make_programme
-from stages.world.truth import videos as truth_of
+from stages.world import WorldParams
+from world import youtube8m
+from world.actions import ACTIONS
+from world.concepts import CONCEPTS, SHOWN, concepts
+from world.descriptors import FILTERS, listen
+from world.generate import generate
+from world.plan import AUDIO_RATE
+from world.programme import STRIDE, Programme, Shot, make_programme
+from world.truth import videos as truth_of
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def test_a_full_directory_is_refused(world: Path) -> None:
 
 def test_only_this_layout_depends_on_its_code_and_on_the_network() -> None:
     assert WorldParams(layout="msvd-qa").modules == WorldParams(layout="msvd-qa").data == ()
-    assert WorldParams(layout="yt8m").modules == ("stages.world.youtube8m",)
+    assert WorldParams(layout="yt8m").modules == ("world.youtube8m",)
     assert all(path.is_file() for path in WorldParams(layout="yt8m").data)
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.errors import DataError
+from media.decode import Video
 from stages.extract.preprocess import appearance_input, motion_input, resize
 from stages.extract.pretraining.labels import Vocabulary, actor_classes, facts
-from stages.media.decode import Video
 
 #: COCO keypoints in the order nose, then left and right of eyes, ears, shoulders, elbows, wrists, hips, knees, ankles
 SWAP = [0, *(i + 1 if i % 2 else i - 1 for i in range(1, 17))]

@@ -1,0 +1,142 @@
+"""Sampled frames as bytes: what the stage ``sample`` keeps of a video and its readers open again.
+
+A payload is a :func:`cache.pack.pack` of
+
+======= ============ ==============================================================
+index   int32 (C, F) frame numbers of C clips of F frames
+numbers int32 (K,)   the distinct frame numbers, ascending
+times   float64 (K,) seconds since the container's start
+offsets int64 (K+1,) image k is ``data[offsets[k]:offsets[k + 1]]``
+data    uint8        the encoded images, one after the other
+size    int32 (2,)   only with codec ``utvideo``: width, height of its images
+head    uint8        only with codec ``utvideo``: what its decoder has to know (:mod:`media.lossless`)
+======= ============ ==============================================================
+
+An image says itself whether it is PNG or JPEG; what is neither belongs to the stream that ``size`` and ``head`` describe.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from cache import pack
+from cache.errors import DataError
+from media.lossless import LosslessDecoder, LosslessEncoder
+
+CODECS = ("utvideo", "png", "jpeg")
+#: how the images of the other codecs begin; a packet of Ut Video begins with code lengths, of which none is 137 or 216
+STILLS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+
+
+@dataclass(frozen=True)
+class Frames:
+    """An opened payload. ``images(number)`` decodes one frame, named by its *frame number*: RGB uint8 (H, W, 3)."""
+
+    index: npt.NDArray[np.int32]
+    numbers: npt.NDArray[np.int32]
+    times: npt.NDArray[np.float64]
+    images: Callable[[int], npt.NDArray[np.uint8]]
+
+
+class Encoder:
+    """Encodes the frames of one video, RGB uint8 (H, W, 3), with one of :data:`CODECS`.
+
+    ``utvideo`` and ``png`` lose nothing. What ``utvideo`` cannot take, because it is of another size than the first picture, or
+    would not make smaller than its pixels are, becomes PNG: one odd picture harms no other.
+    """
+
+    def __init__(self, codec: str, quality: int = 95) -> None:
+        self._codec, self._quality = codec, quality
+        self._stream: LosslessEncoder | None = None
+        self._size = (0, 0)
+
+    def encode(self, image: npt.NDArray[np.uint8]) -> bytes:
+        """One picture as bytes."""
+        if self._codec != "utvideo":
+            return encode_image(image, self._codec, self._quality)
+        height, width, _ = image.shape
+        if self._stream is None:
+            self._stream, self._size = LosslessEncoder(width, height), (width, height)
+        if self._size != (width, height):
+            return encode_image(image, "png")
+        packet = self._stream.encode(image)
+        return packet if len(packet) < image.size else encode_image(image, "png")
+
+    @property
+    def head(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays that a payload needs beside the encoded pictures."""
+        if self._stream is None:
+            return {}
+        return {"size": np.array(self._size, np.int32), "head": np.frombuffer(self._stream.head, np.uint8)}
+
+
+def encode_image(image: npt.NDArray[np.uint8], codec: str = "png", quality: int = 95) -> bytes:
+    """Encode RGB uint8 (H, W, 3) as a still: ``png`` without loss, ``jpeg`` with ``quality`` 1..100 and full chroma."""
+    buffer = io.BytesIO()
+    if codec == "png":
+        Image.fromarray(image).save(buffer, "PNG", compress_level=1)
+    elif codec == "jpeg":
+        Image.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling=0, optimize=False)
+    else:
+        raise ValueError(f"unknown image codec {codec!r}; known: png, jpeg")
+    return buffer.getvalue()
+
+
+def decode_image(data: bytes) -> npt.NDArray[np.uint8]:
+    """Decode one image of :func:`encode_image` to RGB uint8 (H, W, 3)."""
+    with Image.open(io.BytesIO(data)) as image:
+        return np.array(image.convert("RGB"))
+
+
+def encode_payload(
+    index: npt.NDArray[np.int32],
+    times: Mapping[int, float],
+    images: Mapping[int, bytes],
+    head: Mapping[str, npt.NDArray[Any]] | None = None,
+) -> bytes:
+    """Pack the clips ``index`` (C, F); ``times`` and ``images`` (encoded) are by frame number and hold every number in it.
+
+    ``head`` is that of the :class:`Encoder` of the images.
+    """
+    numbers = np.unique(index).astype(np.int32)
+    encoded = [images[int(number)] for number in numbers]
+    offsets = np.zeros(len(numbers) + 1, np.int64)
+    np.cumsum([len(image) for image in encoded], out=offsets[1:])
+    seconds = np.array([times[int(number)] for number in numbers], np.float64)
+    arrays: dict[str, npt.NDArray[Any] | bytes] = {
+        "index": index.astype(np.int32),
+        "numbers": numbers,
+        "times": seconds,
+        "offsets": offsets,
+    }
+    return pack.pack({**arrays, "data": b"".join(encoded), **(head or {})})
+
+
+def decode_payload(payload: bytes) -> Frames:
+    """Open a payload; images are decoded one by one, when asked for. Raises DataError if it holds no frames."""
+    if not payload:
+        raise DataError("this item holds no frames: its video was lost", hint="use only the videos that frames.jsonl lists")
+    arrays = pack.unpack(payload)
+    numbers, offsets, data = arrays["numbers"], arrays["offsets"], arrays["data"]
+    place = {int(number): k for k, number in enumerate(numbers)}
+
+    stream = LosslessDecoder(int(arrays["size"][0]), int(arrays["size"][1]), arrays["head"].tobytes()) if "head" in arrays else None
+
+    def images(number: int) -> npt.NDArray[np.uint8]:
+        k = place[int(number)]
+        coded = data[int(offsets[k]) : int(offsets[k + 1])].tobytes()
+        return decode_image(coded) if stream is None or coded.startswith(STILLS) else stream.decode(coded)
+
+    return Frames(
+        cast(npt.NDArray[np.int32], arrays["index"]),
+        cast(npt.NDArray[np.int32], numbers),
+        cast(npt.NDArray[np.float64], arrays["times"]),
+        images,
+    )

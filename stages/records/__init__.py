@@ -1,1 +1,0 @@
-"""TFRecord files and the TensorFlow examples in them, without TensorFlow: a library beside the stages (ingest and world use it)."""

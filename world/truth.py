@@ -1,0 +1,92 @@
+"""Ground truth beside the videos: who does what when, what is heard, keypoints; flow and depth on request.
+
+``truth/world.json``      layout, size, seed, frame rate, picture size
+``truth/videos.jsonl``    one object a video, in order: id, path, split, plan (everything that happens), sound, question families
+``truth/<id>.npz``        ``keypoints`` float16 (actors, frames, 17, 2) picture pixels in COCO order, ``visible`` uint8 (actors,
+                          frames, 17): 2 seen, 1 hidden behind something, 0 outside the picture
+
+The dense truth is not stored: :func:`film` sets the scene again from the plan, down to the very polygons that were drawn, and
+:mod:`world.dense` renders flow, depth and segmentation of a frame from them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from world.body import KEYPOINTS
+from world.dense import surfaces
+from world.figure import keypoints
+from world.layout import Entry
+from world.plan import AUDIO_RATE, HEIGHT, RATE, WIDTH, Plan
+from world.questions import Question
+from world.render import Film, stage_film
+from world.sound import sound_class
+
+Floats = npt.NDArray[np.floating]
+#: a surface nearer than a joint by more than this (in heights) hides it
+HIDDEN = 0.13
+
+
+def write_index(
+    out: Path, layout: str, size: str, seed: int, rows: list[Entry], plans: list[Plan], questions: list[list[Question]]
+) -> None:
+    """Write ``truth/world.json`` and ``truth/videos.jsonl``."""
+    world = {"layout": layout, "size": size, "seed": seed, "rate": RATE, "width": WIDTH, "height": HEIGHT, "audio_rate": AUDIO_RATE}
+    (out / "truth" / "world.json").write_text(json.dumps(world, sort_keys=True) + "\n", encoding="utf-8")
+    lines = []
+    for row in rows:
+        plan = plans[row.index]
+        families = [q.family for q in questions[row.index]]
+        fact = {
+            "id": row.id,
+            "path": row.path,
+            "split": row.split,
+            "plan": plan.to_json(),
+            "sound": sound_class(plan),
+            "families": families,
+        }
+        lines.append(json.dumps(fact, sort_keys=True) + "\n")
+    (out / "truth" / "videos.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+def write_keypoints(out: Path, id: int, film: Film) -> None:
+    """Write ``truth/<id>.npz``."""
+    points, seen = picture_keypoints(film)
+    np.savez_compressed(out / "truth" / f"{id}.npz", keypoints=points.astype(np.float16), visible=seen)
+
+
+def videos(root: Path) -> Iterator[dict[str, Any]]:
+    """The rows of ``truth/videos.jsonl``."""
+    for line in (root / "truth" / "videos.jsonl").read_text(encoding="utf-8").splitlines():
+        yield json.loads(line)
+
+
+def film(row: dict[str, Any]) -> Film:
+    """Set the scene of a video again from its row: the exact polygons that were drawn."""
+    return stage_film(Plan.from_json(row["plan"]))
+
+
+def picture_keypoints(film: Film) -> tuple[Floats, npt.NDArray[np.uint8]]:
+    """Keypoints (actors, T, 17, 2) in picture pixels and their visibility (actors, T, 17).
+
+    A keypoint is seen if the topmost surface at its pixel belongs to its person and is not much nearer than the joint.
+    """
+    points = np.stack([film.shots.project(keypoints(m)) for m in film.actors])
+    inside = (points >= 0).all(-1) & (points[..., 0] < WIDTH) & (points[..., 1] < HEIGHT)
+    column = np.clip(points[..., 0].astype(int), 0, WIDTH - 1)
+    row = np.clip(points[..., 1].astype(int), 0, HEIGHT - 1)
+    owner = np.array([-1, *(p.owner for p in film.parts)])
+    keys = np.concatenate([np.zeros((1, film.plan.frames)), np.stack([p.key for p in film.parts])])
+    joints = np.stack([np.stack([m.joints[name][:, 2] for name in KEYPOINTS], -1) + 10.0 * m.actor.y for m in film.actors])
+    seen = np.zeros(points.shape[:-1], bool)
+    for t, shown in enumerate(surfaces(film, range(film.plan.frames), samples=1)):
+        top = shown[row[:, t], column[:, t]]
+        mine = owner[top] == np.arange(len(film.actors))[:, None]
+        seen[:, t] = mine & (keys[top, t] < joints[:, t] + HIDDEN)
+    return points, np.where(inside, 1 + seen, 0).astype(np.uint8)
