@@ -12,6 +12,12 @@ from safetensors.torch import load_file
 from cache.errors import ConfigError, DataError
 from tests.fewerframes.conftest import Bench
 
+#: A shift before hidden1's batch normalisation, which takes it out again: the loss does not depend on it, so its gradient is rounding,
+#: which Adam makes steps of full size. The mean that this normalisation remembers follows it.
+FREE = ("vlad_bn.beta", "hidden1_bn.running_mean")
+#: How far it may go in these tests: a step of at most about lr = 1e-3 each, not 20 of them, in each of two runs.
+DRIFT = 0.02
+
 
 def same_course(one: Path, two: Path, *, tolerance: float) -> None:
     """Both trainings have the same curves and the same weights, but for the order in which sums were made."""
@@ -23,12 +29,13 @@ def same_course(one: Path, two: Path, *, tolerance: float) -> None:
         )
     first, second = (load_file(path / "model.safetensors") for path in (one, two))
     for name, value in first.items():
-        assert torch.allclose(value, second[name], rtol=tolerance, atol=tolerance * max(1.0, float(value.abs().max()))), name
+        bound = DRIFT if name.endswith(FREE) else tolerance * max(1.0, float(value.abs().max()))
+        assert float((value - second[name]).abs().max()) <= bound, name
 
 
 def test_two_processes_train_the_teacher_of_one_with_dropout_and_batch_statistics(bench: Bench) -> None:
     one, two = (bench.teacher(f"p{n}", processes=n, drop_rate=0.3, epochs=2, lr=1e-3) for n in (1, 2))
-    same_course(one, two, tolerance=2e-3)
+    same_course(one, two, tolerance=1e-4)
 
 
 @pytest.mark.long
@@ -38,7 +45,7 @@ def test_two_processes_train_the_student_of_one(changes: dict[str, object], trai
     own = Bench(tmp_path, bench.ingest)
     settings = {"rep": True, "pred": True, "epochs": 2, "lr": 1e-3, **changes}
     one, two = (own.student(f"p{n}", {"dump": made["dump"]}, processes=n, **settings) for n in (1, 2))
-    same_course(one, two, tolerance=2e-3)
+    same_course(one, two, tolerance=1e-4)
 
 
 def test_batches_that_do_not_divide_are_refused(bench: Bench) -> None:
