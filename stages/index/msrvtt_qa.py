@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stages.index.absence import is_file
-from stages.index.annotations import FILES, SPLITS, read_questions, require, videos_of
+from stages.index.annotations import require
 from stages.index.dataset import Dataset, Layout
+from stages.index.question_files import FILES, SPLITS, read_questions, videos_of
 
 FOLDERS = {"train": "TrainValVideo", "val": "TrainValVideo", "test": "TestVideo"}
 NAME = re.compile(r"video[0-9]+\.mp4")

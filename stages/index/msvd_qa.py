@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cache.errors import nearest
-from cache.given import read_bytes
 from stages.index.absence import is_file
-from stages.index.annotations import FILES, SPLITS, Problems, read_questions, require, videos_of
+from stages.index.annotations import Problems, read_lines, require
 from stages.index.dataset import Dataset, Layout
+from stages.index.question_files import FILES, SPLITS, read_questions, videos_of
 
 FOLDER = "YouTubeClips"
 MAPPING = "youtube_mapping.txt"
-MOST_BYTES = 16 << 20
 #: The name may begin with "-" and hold "_"; it names a file, so it may not leave its folder.
 LINE = re.compile(r"(?P<name>[^\s/\\\0]+) vid(?P<number>[0-9]{1,18})")
 
@@ -24,7 +23,7 @@ def sources(root: Path) -> Iterator[str]:
     require(root, [MAPPING, *FILES.values()])
     yield MAPPING
     yield from FILES.values()
-    for line in _lines(root):
+    for _, line in read_lines(root, MAPPING):
         match = LINE.fullmatch(line)
         if match and is_file(root / _path(match["name"])):
             yield _path(match["name"])
@@ -50,27 +49,20 @@ def read_mapping(root: Path) -> dict[int, str]:
     problems = Problems()
     names: dict[int, str] = {}
     taken: dict[str, int] = {}
-    for number, line in enumerate(_lines(root), start=1):
+    for place, line in read_lines(root, MAPPING):
         match = LINE.fullmatch(line)
-        if not line:
-            continue
         if match is None:
-            problems.add(MAPPING, f"line {number}", f"expected '<name> vid<n>', found {line[:60]!r}")
+            problems.add(MAPPING, place, f"expected '<name> vid<n>', found {line[:60]!r}")
             continue
         id, name = int(match["number"]), match["name"]
         if id in names:
-            problems.add(MAPPING, f"line {number}", f"vid{id} is also {names[id]!r}")
+            problems.add(MAPPING, place, f"vid{id} is also {names[id]!r}")
         elif name in taken:
-            problems.add(MAPPING, f"line {number}", f"{name!r} is also vid{taken[name]}")
+            problems.add(MAPPING, place, f"{name!r} is also vid{taken[name]}")
         names.setdefault(id, name)
         taken.setdefault(name, id)
     problems.raise_if_any()
     return names
-
-
-def _lines(root: Path) -> list[str]:
-    data = read_bytes(root / MAPPING, MAPPING, most=MOST_BYTES)
-    return [line.strip() for line in data.decode("utf-8-sig", "surrogateescape").split("\n")]
 
 
 def _path(name: str) -> str:

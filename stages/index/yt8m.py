@@ -9,18 +9,15 @@ are told apart by a folder called ``frame`` or ``video``.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cache.errors import DataError, nearest
-from cache.given import read_text
+from cache.errors import DataError
 from cache.npy import open_npy
 from cache.stage import Absent
-from stages.index.annotations import Problems
+from stages.index.annotations import HINT, Problems, read_table
 from stages.index.dataset import Dataset, Layout, Video, path_of
 from stages.index.walk import walk
 
@@ -28,11 +25,9 @@ PARTITIONS = ("train", "validate", "test")
 NAME = re.compile(r"(?P<partition>train|validate|test)[^/]*\.tfrecord")
 VOCABULARY = "vocabulary.csv"
 EIGENVALUES = "eigenvals.npy"
-MOST_BYTES = 16 << 20
 COLUMNS = ("Index", "Name")
 BESIDE = (VOCABULARY, EIGENVALUES)
 LEVELS = ("frame", "video")
-HINT = "docs/DATASETS.md shows what is expected"
 
 
 def sources(root: Path, level: str = "frame") -> Iterator[str | Absent]:
@@ -99,30 +94,16 @@ def read_eigenvalues(root: Path, file: str) -> list[float]:
 
 def read_vocabulary(root: Path, file: str) -> dict[int, str]:
     """Label -> name, from the columns ``Index`` and ``Name``. Raises DataError that names file and line."""
-    text = io.StringIO(read_text(root / file, file, most=MOST_BYTES, hint=HINT), newline="")
-    reader = csv.DictReader(text, strict=True)
-    try:
-        return _labels(reader, file)
-    except csv.Error as error:
-        raise DataError(f"{file}, line {reader.reader.line_num}: {error}", hint=HINT) from error
-
-
-def _labels(reader: csv.DictReader[str], file: str) -> dict[int, str]:
     problems = Problems()
     names: dict[int, str] = {}
-    columns = reader.fieldnames or ()
-    missing = [name for name in COLUMNS if name not in columns]
-    if missing:
-        near = nearest(missing[0], columns)
-        raise DataError(f"{file}, line 1: no column {', '.join(missing)}", hint=f"{near}; {HINT}" if near.startswith("did") else HINT)
-    for row in reader:
-        index = (row["Index"] or "").strip()
+    for place, row in read_table(root, file, COLUMNS):
+        index = row["Index"].strip()
         if not (index.isascii() and index.isdigit() and len(index) < 7):
-            problems.add(file, f"line {reader.line_num}", f"column 'Index': expected a label, found {index[:40]!r}")
+            problems.add(file, place, f"column 'Index': expected a label, found {index[:40]!r}")
         elif int(index) in names:
-            problems.add(file, f"line {reader.line_num}", f"label {index} stands twice")
+            problems.add(file, place, f"label {index} stands twice")
         else:
-            names[int(index)] = row["Name"] or ""
+            names[int(index)] = row["Name"]
     problems.raise_if_any()
     if not names:
         raise DataError(f"{file} holds no label", hint=HINT)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stages.index.annotations import FILES, read_questions
 from stages.index.dataset import id_order
 from stages.index.msvd_qa import MAPPING, read_mapping, sources
+from stages.index.question_files import FILES, read_questions
 from stages.index.yt8m import EIGENVALUES, VOCABULARY, read_eigenvalues, read_vocabulary
 from tests.fuzz.files import WRONG, refusal, spoilt, truncations
 

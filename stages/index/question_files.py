@@ -1,4 +1,4 @@
-"""Annotation files of video question answering: a JSON array of {question, answer, video_id, id?}, one file a split."""
+"""Files of video question answering: a JSON array of {question, answer, video_id, id?}, one file a split."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from cache.errors import DataError, nearest
 from cache.given import read_text
+from stages.index.annotations import HINT, Problems
 from stages.index.dataset import Question, Video, id_order
 
 SPLITS = ("train", "val", "test")
@@ -16,29 +17,6 @@ FILES = {split: f"{split}_qa.json" for split in SPLITS}
 KEYS = {"question": str, "answer": str, "video_id": int}
 #: More values than this are no annotations: a million questions have five million.
 MOST_VALUES = 5_000_000
-#: How many problems one error lists.
-SHOWN = 10
-
-
-class Problems:
-    """Collects what is wrong, so that one run shows ten problems and not the first alone."""
-
-    def __init__(self) -> None:
-        self.found: list[str] = []
-
-    def add(self, file: str, where: str, what: str) -> None:
-        """Note that ``what`` is wrong at ``where`` (an entry, a line) of ``file``."""
-        self.found.append(f"{file}, {where}: {what}")
-
-    def raise_if_any(self) -> None:
-        """Raise DataError listing the first problems, if there are any."""
-        if self.found:
-            rest = len(self.found) - SHOWN
-            shown = "".join(f"\n    {problem}" for problem in self.found[:SHOWN])
-            more = f"\n    ... and {rest} more" if rest > 0 else ""
-            raise DataError(
-                f"the annotations have {len(self.found)} problem(s):{shown}{more}", hint="docs/DATASETS.md shows what is expected"
-            )
 
 
 def read_questions(root: Path, check_video: Callable[[int], str]) -> list[Question]:
@@ -59,7 +37,7 @@ def read_questions(root: Path, check_video: Callable[[int], str]) -> list[Questi
                 questions.append(Question(split, number, str(entry["video_id"]), entry["question"], entry["answer"]))
     problems.raise_if_any()
     if not questions:
-        raise DataError(f"{', '.join(FILES.values())} hold no question", hint="docs/DATASETS.md shows what is expected")
+        raise DataError(f"{', '.join(FILES.values())} hold no question", hint=HINT)
     return questions
 
 
@@ -107,15 +85,6 @@ def videos_of(questions: list[Question], path_of: Callable[[Question], str]) -> 
         first.setdefault(question.video_id, question)
         splits.setdefault(question.video_id, set()).add(question.split)
     return [Video(id, path_of(first[id]), tuple(s for s in SPLITS if s in splits[id])) for id in sorted(first, key=id_order)]
-
-
-def require(root: Path, files: list[str]) -> None:
-    """Raise DataError naming the first of ``files`` that does not lie under ``root``."""
-    for file in files:
-        if not (root / file).is_file():
-            near = nearest(file, [p.name for p in root.iterdir()]) if root.is_dir() else ""
-            hint = "docs/DATASETS.md shows which files are expected" + (f" ({near})" if near.startswith("did") else "")
-            raise DataError(f"{file} is not there, under the data root {root}", hint=hint)
 
 
 def _wrong(entry: Any, seen: dict[int, int], number: int) -> Iterator[str]:
