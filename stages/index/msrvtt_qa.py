@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.index.absence import is_file
 from stages.index.annotations import require
 from stages.index.dataset import Dataset, Layout
 from stages.index.question_files import FILES, SPLITS, read_questions, videos_of
+from stages.index.walk import files_in
 
 FOLDERS = {"train": "TrainValVideo", "val": "TrainValVideo", "test": "TestVideo"}
 NAME = re.compile(r"video[0-9]+\.mp4")
@@ -21,9 +20,7 @@ def sources(root: Path) -> Iterator[str]:
     require(root, list(FILES.values()))
     yield from FILES.values()
     for folder in sorted(set(FOLDERS.values())):
-        if (root / folder).is_dir():
-            with os.scandir(root / folder) as entries:
-                yield from sorted(f"{folder}/{entry.name}" for entry in entries if NAME.fullmatch(entry.name) and is_file(Path(entry.path)))
+        yield from files_in(root, folder, lambda name: NAME.fullmatch(name) is not None)
 
 
 def read(root: Path) -> Dataset:

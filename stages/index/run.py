@@ -1,4 +1,4 @@
-"""Write the index: ``dataset.json``, ``media.jsonl``, ``questions.jsonl``."""
+"""Write the index: ``dataset.json``, ``media.jsonl``, ``questions.jsonl``, ``annotations.jsonl`` (docs/FORMAT.md)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from cache.digest import digest_file
 from cache.errors import ConfigError, DataError, nearest
+from cache.npy import open_npy
 from cache.stage import Context
 from stages.index import module_of
 from stages.index.absence import Absences, is_file
@@ -20,20 +21,23 @@ from stages.index.soundness import check
 
 
 def run(ctx: Context) -> None:
-    """Read the layout under the data root and write it down; a video without a file is in the ledger as ``missing``."""
+    """Read the layout under the data root and write it down; what has no file, or another one than it should, is lost in the ledger."""
     if ctx.root is None:
         raise DataError("there is no data root to index", hint="DATA_ROOT=/where/the/dataset/is kdpipe index")
-    dataset = _layout(ctx.params.layout).read(ctx.root)
-    check(dataset)
+    layout = _layout(ctx.params.layout)
+    dataset = layout.read(ctx.root)
+    check(dataset, layout.holds)
     absences = Absences(ctx.root)
     with ctx.progress("index", total=len(dataset.videos)) as bar:
         media = []
         for video in dataset.videos:
-            media.append(_media(ctx, video, absences))
+            media.append(_media(ctx, video, layout, absences))
             bar.step()
     _write(ctx.out / "media.jsonl", media)
-    _write(ctx.out / "questions.jsonl", (asdict(question) for question in dataset.questions))
-    text = json.dumps(_about(ctx.params, dataset), sort_keys=True, indent=1) + "\n"
+    _write(ctx.out / "questions.jsonl", map(asdict, dataset.questions))
+    if dataset.annotations:
+        _write(ctx.out / "annotations.jsonl", map(asdict, dataset.annotations))
+    text = json.dumps(_about(ctx.params, dataset, layout), sort_keys=True, indent=1) + "\n"
     (ctx.out / "dataset.json").write_text(text, encoding="utf-8")
 
 
@@ -46,29 +50,37 @@ def _layout(name: str) -> Layout:
     return found
 
 
-def _media(ctx: Context, video: Video, absences: Absences) -> dict[str, Any]:
+def _media(ctx: Context, video: Video, layout: Layout, absences: Absences) -> dict[str, Any]:
+    """The row of a file. One that is lost has neither path nor digest."""
     assert ctx.root is not None
+    path, more, state, reason = ctx.root / video.path, {"modality": video.modality} if video.modality else {}, "ok", ""
     digest = ctx.sources.get(video.path)
-    path = ctx.root / video.path
     if digest is None and is_file(path):
         digest = digest_file(path)
-    row = {"id": video.id, "splits": list(video.splits), "digest": digest, "path": video.path if digest else None}
     if digest is None:
-        ctx.ledger.add(video.id, "missing", absences.why(video.path))
-    else:
-        ctx.ledger.add(video.id, "ok")
-    return row
+        state, reason = "missing", absences.why(video.path)
+    elif video.modality in layout.arrays:
+        try:
+            array = open_npy(path, video.path, form=layout.arrays[video.modality])
+            more |= {"dtype": str(array.dtype), "shape": list(array.shape)}
+        except DataError as error:
+            digest, state, reason = None, "not_media", error.message
+    ctx.ledger.add(video.name, state, reason)
+    return {"id": video.id, "splits": list(video.splits), "digest": digest, "path": video.path if digest else None, **more}
 
 
-def _about(params: Any, dataset: Dataset) -> dict[str, Any]:
-    counted = Counter(question.split for question in dataset.questions)
-    return {
-        **dataset.about,
-        "name": params.name or params.layout,
-        "layout": params.layout,
-        "videos": len(dataset.videos),
-        "questions": {split: counted[split] for split in dataset.splits},
-    }
+def _about(params: Any, dataset: Dataset, layout: Layout) -> dict[str, Any]:
+    about = {**dataset.about, "name": params.name or params.layout, "layout": params.layout, "videos": len({v.id for v in dataset.videos})}
+    if dataset.classes:
+        about |= {"classes": list(dataset.classes), "num_classes": len(dataset.classes)}
+    if "audio" in layout.streams:
+        about["streams"] = list(layout.streams)
+    if not dataset.annotations:
+        counted = Counter(question.split for question in dataset.questions)
+        return {**about, "questions": {split: counted[split] for split in dataset.splits}}
+    said = Counter(annotation.video_id for annotation in dataset.annotations)
+    within = {split: {video.id for video in dataset.videos if split in video.splits} for split in dataset.splits}
+    return {**about, "annotations": {split: sum(said[id] for id in ids) for split, ids in within.items()}}
 
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cache.errors import DataError
 from cache.stage import Absent
-from stages.index.absence import Absences, mode_of
+from stages.index.absence import Absences, is_file, mode_of
 
 #: Where file systems keep what they found damaged, for root alone.
 SYSTEM = frozenset({"lost+found"})
@@ -38,6 +38,17 @@ def walk(root: Path, wanted: Wanted, left_out: frozenset[str] = frozenset()) -> 
     yield from tree.under("")
     while tree.links:
         yield from tree.behind(tree.links.popleft())
+
+
+def files_in(root: Path, folder: str, wanted: Wanted) -> list[str]:
+    """Paths of the files right in ``folder`` whose names are ``wanted``, links followed; none if no folder is there."""
+    if not (root / folder).is_dir():
+        return []
+    with os.scandir(root / folder) as entries:
+        names = [
+            entry.name for entry in entries if wanted(entry.name) and (entry.is_file(follow_symlinks=False) or is_file(Path(entry.path)))
+        ]
+    return [f"{folder}/{name}" for name in sorted(names)]
 
 
 class _Tree:

@@ -55,7 +55,11 @@ def read(root: Path, level: str = "frame") -> Dataset:
         videos[id] = Video(id, path, (_partition(path),))
     ordered = sorted(videos.values(), key=lambda video: (PARTITIONS.index(video.splits[0]), video.id))
     splits = tuple(name for name in PARTITIONS if any(name in video.splits for video in ordered))
-    return Dataset(ordered, splits=splits, about={"level": level, **_beside(root, paths)})
+    about: dict[str, Any] = {"level": level}
+    if eigenvalues := _only(paths, EIGENVALUES):
+        about["eigenvalues"] = read_eigenvalues(root, eigenvalues)
+    vocabulary = _only(paths, VOCABULARY)
+    return Dataset(ordered, splits=splits, about=about, classes=_classes(read_vocabulary(root, vocabulary)) if vocabulary else ())
 
 
 def _partition(path: str) -> str:
@@ -64,15 +68,9 @@ def _partition(path: str) -> str:
     return match["partition"]
 
 
-def _beside(root: Path, paths: list[str]) -> dict[str, Any]:
-    """``num_classes``, ``classes`` (a name each) and ``eigenvalues``, as far as their files are there."""
-    about: dict[str, Any] = {}
-    if vocabulary := _only(paths, VOCABULARY):
-        names = read_vocabulary(root, vocabulary)
-        about |= {"num_classes": max(names) + 1, "classes": [names.get(n, "") for n in range(max(names) + 1)]}
-    if eigenvalues := _only(paths, EIGENVALUES):
-        about["eigenvalues"] = read_eigenvalues(root, eigenvalues)
-    return about
+def _classes(names: dict[int, str]) -> tuple[str, ...]:
+    """Every label's name, "" for one that the vocabulary leaves out."""
+    return tuple(names.get(label, "") for label in range(max(names) + 1))
 
 
 def _only(paths: list[str], name: str) -> str:
@@ -105,8 +103,6 @@ def read_vocabulary(root: Path, file: str) -> dict[int, str]:
         else:
             names[int(index)] = row["Name"]
     problems.raise_if_any()
-    if not names:
-        raise DataError(f"{file} holds no label", hint=HINT)
     return names
 
 

@@ -113,7 +113,7 @@ def test_a_file_of_eigenvalues_that_is_no_array_is_refused(tree: Path) -> None:
     [
         ("Number,Name\n0,a\n", "line 1: no column Index"),
         ("", "line 1: no column Index, Name"),
-        (HEAD, "holds no label"),
+        (HEAD, "holds no row but its header"),
         (HEAD + "0,1,,a,,,,,\nzero,1,,b,,,,,\n", "line 3: column 'Index': expected a label, found 'zero'"),
         (HEAD + "0,1,,a,,,,,\n0,1,,b,,,,,\n", "line 3: label 0 stands twice"),
     ],
@@ -128,7 +128,7 @@ def test_a_bad_vocabulary_is_named_by_line(text: str, what: str, tmp_path: Path)
 def test_a_vocabulary_of_some_labels_leaves_the_others_without_a_name(tmp_path: Path) -> None:
     put(tmp_path, "validate0000.tfrecord")
     (tmp_path / "vocabulary.csv").write_text(HEAD + "3,1,,three,,,,,\n1,1,,one,,,,,\n")
-    assert read(tmp_path).about["classes"] == ["", "one", "", "three"]
+    assert read(tmp_path).classes == ("", "one", "", "three")
 
 
 def test_a_misspelt_column_names_the_nearest(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_records_have_the_official_widths_and_names(world: Path) -> None:
 
 
 def test_labels_are_what_the_truth_says_and_the_test_partition_has_none(world: Path) -> None:
-    names = read(world).about["classes"]
+    names = read(world).classes
     truth = {row["id"]: row for row in truth_of(world)}
     for partition in ("train", "validate"):
         for video in records(world, partition):

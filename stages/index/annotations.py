@@ -1,0 +1,80 @@
+"""Annotation files of any layout: what is wrong is collected with its file and place; texts are read as lines or as tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cache.errors import DataError, nearest
+from cache.given import read_bytes, read_text
+
+HINT = "docs/DATASETS.md shows what is expected"
+#: The largest list or table that is read; published ones have a few MB.
+MOST_BYTES = 16 << 20
+#: How many problems one error lists.
+SHOWN = 10
+
+
+class Problems:
+    """Collects what is wrong, so that one run shows ten problems and not the first alone."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def add(self, file: str, where: str, what: str) -> None:
+        """Note that ``what`` is wrong at ``where`` (an entry, a line) of ``file``."""
+        self.found.append(f"{file}, {where}: {what}")
+
+    def raise_if_any(self) -> None:
+        """Raise DataError listing the first problems, if there are any."""
+        if self.found:
+            rest = len(self.found) - SHOWN
+            shown = "".join(f"\n    {problem}" for problem in self.found[:SHOWN])
+            more = f"\n    ... and {rest} more" if rest > 0 else ""
+            raise DataError(f"the annotations have {len(self.found)} problem(s):{shown}{more}", hint=HINT)
+
+
+def require(root: Path, files: list[str]) -> None:
+    """Raise DataError naming the first of ``files`` that does not lie under ``root``."""
+    for file in files:
+        place = root / file
+        if not place.is_file():
+            near = nearest(place.name, [p.name for p in place.parent.iterdir()]) if place.parent.is_dir() else ""
+            hint = "docs/DATASETS.md shows which files are expected" + (f" ({near})" if near.startswith("did") else "")
+            raise DataError(f"{file} is not there, under the data root {root}", hint=hint)
+
+
+def read_lines(root: Path, file: str) -> Iterator[tuple[str, str]]:
+    """The lines of a list that are not blank, each behind its place (``"line 1"``).
+
+    Blanks at their ends and a byte order mark are left out; bytes that are not UTF-8 are kept, since they may name a file. Raises
+    DataError if it cannot be read, or has no line.
+    """
+    text = read_bytes(root / file, file, most=MOST_BYTES, hint=HINT).decode("utf-8-sig", "surrogateescape")
+    if not text.strip():
+        raise DataError(f"{file} is empty", hint=HINT)
+    return ((f"line {number}", line.strip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
+
+
+def read_table(root: Path, file: str, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """The rows of a CSV file with a header, each behind its place; what a row lacks is "".
+
+    Raises DataError if the file cannot be read, has none of a name in ``columns``, has no row, or is no CSV, with the line.
+    """
+    text = io.StringIO(read_text(root / file, file, most=MOST_BYTES, hint=HINT), newline="")
+    reader = csv.DictReader(text, strict=True, restval="")
+    try:
+        there = reader.fieldnames or ()
+        missing = [name for name in columns if name not in there]
+        if missing:
+            near = nearest(missing[0], there)
+            raise DataError(f"{file}, line 1: no column {', '.join(missing)}", hint=f"{near}; {HINT}" if near.startswith("did") else HINT)
+        row = None
+        for row in reader:
+            yield f"line {reader.line_num}", row
+        if row is None:
+            raise DataError(f"{file} holds no row but its header", hint=HINT)
+    except csv.Error as error:
+        raise DataError(f"{file}, line {reader.reader.line_num}: {error}", hint=HINT) from error
