@@ -7,33 +7,45 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from av.error import FFmpegError
+
 from cache.digest import digest_file
+from cache.errors import DataError
+from cache.ledger import STATES
 from cache.memo import DigestMemo
+from cache.npy import Form, open_npy
 from media.decode import Video
+from media.decode import _open as open_container
 from media.outcome import MediaError
 
 
 @dataclass(frozen=True)
 class Look:
-    """One file to look at. ``decode``: every frame, not the first alone. ``memo``: the store's memo of digests, or ""."""
+    """One file to look at. ``decode``: every frame, not the first alone. ``memo``: the store's memo of digests, or "".
+
+    ``streams``: what the file has to have, ``"video"``, ``"audio"`` or both. ``form``: it has to be such an array instead.
+    """
 
     path: str
     decode: bool = False
     memo: str = ""
+    streams: tuple[str, ...] = ("video",)
+    form: Form | None = None
 
 
 def examine(look: Look) -> dict[str, Any]:
-    """The facts of a file, and the ledger state that the sampler would give it as far as they tell.
+    """The facts of a file, and the ledger state that the stages would give it as far as they tell.
 
-    Keys: ``state``, ``reason``, ``size`` (bytes), ``digest``; of a file that opens also ``container``, ``codec``, ``audio``, ``width``,
-    ``height``, ``rate``, ``header`` (frames that it promises) and ``count`` (frames that decode; None without ``decode``).
+    Keys: ``state``, ``reason``, ``size`` (bytes), ``digest``; of a file that opens also ``container`` and ``audio`` (its codec, or "");
+    of a video ``codec``, ``width``, ``height``, ``rate``, ``header`` (frames that it promises) and ``count`` (frames that decode; None
+    without ``decode``); of a sound ``rate`` (samples a second).
     """
     path = Path(look.path)
     facts: dict[str, Any] = {"state": "ok", "reason": ""}
     try:
         facts["size"] = path.stat().st_size
         facts["digest"] = _memo(look.memo).digest(path) if look.memo else digest_file(path)
-        return facts | _media(path, look.decode)
+        return facts | _held(look, path)
     except MediaError as error:
         return facts | {"state": error.state, "reason": error.reason}
     except FileNotFoundError:
@@ -42,7 +54,58 @@ def examine(look: Look) -> dict[str, Any]:
         return facts | {"state": "failed", "reason": f"the file cannot be read: {error.strerror}"}
 
 
-def _media(path: Path, decode: bool) -> dict[str, Any]:
+def _held(look: Look, path: Path) -> dict[str, Any]:
+    """What the file holds of what it has to hold; of a file with pictures and sound, the state is that of the worse of the two."""
+    if look.form is not None:
+        return _array(path, look.form)
+    if "video" not in look.streams:
+        return _sound(path, look.decode)
+    film = _film(path, look.decode)
+    if "audio" not in look.streams or STATES[film["state"]] == "lost":
+        return film
+    try:
+        sound = _sound(path, look.decode)
+    except MediaError as error:
+        return film | {"state": error.state, "reason": error.reason}
+    return film | {name: sound[name] for name in ("state", "reason") if film["state"] == "ok"}
+
+
+def _array(path: Path, form: Form) -> dict[str, Any]:
+    try:
+        open_npy(path, "it", form=form)
+    except DataError as error:
+        raise MediaError("not_media", error.message) from error
+    return {}
+
+
+def _sound(path: Path, decode: bool) -> dict[str, Any]:
+    """Of a file that has to have sound: the stream that FFmpeg takes itself, its first frame decoded, or all of them."""
+    with open_container(path) as container:
+        if not container.streams.audio:
+            raise MediaError("no_audio", f"no audio stream, only {', '.join(sorted({s.type for s in container.streams})) or 'nothing'}")
+        stream = container.streams.best("audio")
+        codec = stream.codec_context
+        if codec is None:
+            raise MediaError("undecodable", "no decoder for the audio stream's codec")
+        heard, bad, broken = False, 0, ""
+        try:
+            for packet in container.demux(stream):
+                try:
+                    heard = bool(packet.decode()) or heard
+                except FFmpegError:
+                    bad += 1
+                if heard and not decode:
+                    break
+        except FFmpegError as error:
+            broken = f"reading stopped early: {error.strerror}"
+        if not heard:
+            raise MediaError("undecodable", broken or "not one sample of sound decodes")
+        reason = broken or (f"{bad} packets of sound do not decode" if bad else "")
+        facts = {"container": container.format.name.partition(",")[0], "audio": codec.name, "rate": codec.sample_rate}
+        return {"state": "damaged" if reason else "ok", "reason": reason, **facts}
+
+
+def _film(path: Path, decode: bool) -> dict[str, Any]:
     with Video(path) as video:
         for _ in video.frames(()) if decode else video.frames():
             break

@@ -7,9 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cache.ledger import STATES
+
+if TYPE_CHECKING:
+    from stages.index.dataset import Video
 
 #: How many ids a line names.
 SHOWN = 5
@@ -19,8 +22,9 @@ KINDS = ("container", "codec", "audio", "size of pictures", "rate")
 
 @dataclass
 class Tally:
-    """Counts of what was found; rows of files are kept only if ``rows`` is a list."""
+    """Counts of what was found, of files that people call ``noun``; rows of files are kept only if ``rows`` is a list."""
 
+    noun: str = "videos"
     counts: Counter[str] = field(default_factory=Counter)
     first: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     kinds: dict[str, Counter[str]] = field(default_factory=lambda: {kind: Counter() for kind in KINDS})
@@ -38,17 +42,17 @@ class Tally:
         self.bytes += row.get("size", 0)
         if row.get("digest") and row.get("size"):
             self._same.setdefault(row["digest"], []).append(row["id"])
-        if "codec" in row and STATES[state] != "lost":
+        if "container" in row and STATES[state] != "lost":
             rate = f"{round(row['rate'], 2):g}/s" if row["rate"] else "not stated"
-            told = (row["container"], row["codec"], row["audio"] or "silent", f"{row['width']}x{row['height']}", rate)
-            for kind, value in zip(KINDS, told, strict=True):
+            picture = {"codec": row["codec"], "size of pictures": f"{row['width']}x{row['height']}"} if "codec" in row else {}
+            for kind, value in {"container": row["container"], **picture, "audio": row["audio"] or "silent", "rate": rate}.items():
                 self.kinds[kind][value] += 1
         if self.rows is not None:
             self.rows.append(row)
 
     @property
     def total(self) -> int:
-        """Videos of the dataset."""
+        """Files of the dataset."""
         return self.counts.total()
 
     @property
@@ -72,18 +76,19 @@ def scan(
     keep: bool,
     bar: Callable[..., Any],
 ) -> Tally:
-    """Look at every video that the layout's annotations name. Raises DataError on a bad annotation.
+    """Look at every file that the layout's annotations name. Raises DataError on a bad annotation.
 
     ``memo``: where the store remembers digests ("": nowhere). ``timeout``: seconds a file. ``keep``: keep a row for every file.
     """
+    from stages.index.adapters import adapter
     from stages.index.holdings import holdings
 
     found = holdings(layout, root)
-    tally = Tally(unused=found.unused, rows=[] if keep else None)
+    tally = Tally(adapter(layout).noun, unused=found.unused, rows=[] if keep else None)
     for video in found.missing:
-        tally.add({"id": video.id, "path": video.path, "state": "missing", "reason": found.why[video.path]})
+        tally.add({"id": video.name, "path": video.path, "state": "missing", "reason": found.why[video.path]})
     with bar("scan", total=len(found.there), unit="file") as shown:
-        for row in _examined(layout, ((v.id, v.path) for v in found.there), root, memo, decode, workers, timeout):
+        for row in _examined(layout, found.there, root, memo, decode, workers, timeout):
             tally.add(row)
             shown.step()
     if tally.rows is not None:
@@ -92,15 +97,16 @@ def scan(
 
 
 def _examined(
-    layout: str, videos: Iterable[tuple[str, str]], root: Path, memo: str, decode: bool, workers: int, timeout: float
+    layout: str, videos: Iterable[Video], root: Path, memo: str, decode: bool, workers: int, timeout: float
 ) -> Iterator[dict[str, Any]]:
     from media.examine import Look
     from media.workers import run_killable
     from stages.index.adapters import adapter
 
-    module, _, function = adapter(layout).examine.partition(":")
+    held = adapter(layout)
+    module, _, function = held.examine.partition(":")
     examine = getattr(importlib.import_module(module), function)
-    jobs = (((id, path), Look(str(root / path), decode, memo)) for id, path in videos)
+    jobs = (((v.name, v.path), Look(str(root / v.path), decode, memo, held.streams, held.arrays.get(v.modality))) for v in videos)
     for done in run_killable(examine, jobs, workers=workers, timeout=timeout):
         id, path = done.key
         if done.state == "done":

@@ -70,8 +70,8 @@ def _weights(session: Session) -> Iterator[Check]:
     from models import weights as table
 
     for node in session.graph.nodes.values():
-        if node.stage.name != "extract" or not hasattr(node.params, "weights_file"):
-            continue  # imported features need none
+        if node.stage.name != "extract" or not hasattr(node.params, "weights_file") or session.graph.lacks(node.name):
+            continue  # imported features need none, nor does a dataset that holds no videos
         name, network, wanted, file = f"{node.name}.weights", node.params.network, node.params.weights, node.params.weights_file
         if wanted == "random":
             yield Check(name, "note", f"{network.name}: random")
@@ -127,7 +127,7 @@ def _losses(session: Session, tally: Tally) -> Iterator[tuple[str, str]]:
             continue  # features are imported: no video is opened
         allowed = session.graph.nodes[stage].params.max_lost
         if tally.total and lost / tally.total > allowed:
-            share = f"{lost} of {tally.total} videos ({lost / tally.total:.1%})"
+            share = f"{lost} of {tally.total} {tally.noun} ({lost / tally.total:.1%})"
             told = f"{share} {'are missing' if stage == 'index' else 'would be lost'}; {stage}.max_lost allows {allowed:.1%}"
             yield told, tolerance_text(f"{stage}.max_lost", lost, tally.total)
 
@@ -154,7 +154,7 @@ def _say_checks(checks: list[Check]) -> None:
 
 def _say_media(session: Session, tally: Tally, decode: bool) -> None:
     how = "every frame decoded" if decode else "header and first frame; --decode reads every frame"
-    click.echo(f"\n{session.graph.config.dataset}: {tally.total} videos, {size_text(tally.bytes)} ({how})")
+    click.echo(f"\n{session.graph.config.dataset}: {tally.total} {tally.noun}, {size_text(tally.bytes)} ({how})")
     for state in STATES:
         if tally.counts[state]:
             click.echo(f"  {state:13}{tally.counts[state]:>7}  {STATES[state] if state != 'ok' else ''}".rstrip())
@@ -172,7 +172,7 @@ def _say_media(session: Session, tally: Tally, decode: bool) -> None:
         first = "; ".join(" = ".join(line_text(id) for id in ids[:3]) for ids in same[:3])
         click.echo(f"  duplicates        {len(same)} groups of files with the same bytes: {first}")
     if tally.unused:
-        click.echo(f"  not used          {len(tally.unused)} files that are no video of the dataset, such as {line_text(tally.unused[0])}")
+        click.echo(f"  not used          {len(tally.unused)} files that the dataset does not name, such as {line_text(tally.unused[0])}")
 
 
 def _next(session: Session, tally: Tally | None, problems: list[str], allowing: list[str]) -> str:

@@ -15,7 +15,7 @@ TEXT = (".json", ".txt", ".csv", ".npy")
 
 @dataclass(frozen=True)
 class Holdings:
-    """there: videos whose file is on the disk. missing: those without. unused: files that are no video of the dataset.
+    """there: videos whose file is on the disk. missing: those without. unused: files that the dataset does not name.
 
     why: path of a missing video -> what is wrong with it.
     """

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from cache.digest import digest_file
 from cache.memo import DigestMemo
+from cache.npy import Form
 from media.examine import Look, examine
-from tests.media.zoo import cut, headless, silence, write
+from tests.media.zoo import cut, headless, picture, silence, write
 
 
 def test_the_facts_of_a_whole_file(tmp_path: Path) -> None:
@@ -44,3 +48,66 @@ def test_a_digest_is_remembered_for_the_index(tmp_path: Path, monkeypatch: pytes
     path, memo = write(tmp_path / "a.mp4"), tmp_path / "memo" / "digests.log"
     assert examine(Look(str(path), memo=str(memo)))["digest"] == digest_file(path)
     assert DigestMemo(memo).known(path) == digest_file(path)
+
+
+def with_sound(path: Path, pictures: bool = True) -> Path:
+    """A second of sound, beside ten pictures if wanted."""
+    with av.open(str(path), "w") as out:
+        film = out.add_stream("mpeg4", rate=10) if pictures else None
+        sound = out.add_stream(
+            {".mp3": "libmp3lame", ".wav": "pcm_s16le", ".flac": "flac"}.get(path.suffix, "aac"), rate=16000, layout="mono"
+        )
+        if film is not None:
+            film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
+            for number in range(10):
+                out.mux(film.encode(av.VideoFrame.from_ndarray(picture(number)).reformat(format="yuv420p")))
+            out.mux(film.encode(None))
+        for number in range(16):
+            wave = (np.sin(np.arange(number * 1000, number * 1000 + 1000) / 5) * 9000).astype(np.int16)[None]
+            frame = av.AudioFrame.from_ndarray(wave, format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 16000, number * 1000
+            out.mux(sound.encode(frame))
+        out.mux(sound.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "streams", "state"),
+    [
+        ("both.mp4", ("video", "audio"), "ok"),
+        ("both.mp4", ("audio",), "ok"),
+        ("sound.wav", ("audio",), "ok"),
+        ("sound.flac", ("audio",), "ok"),
+        ("sound.mp3", ("audio",), "ok"),
+        ("sound.m4a", ("audio",), "ok"),
+        ("sound.wav", ("video",), "no_video"),
+        ("sound.m4a", ("video", "audio"), "no_video"),
+        ("silent.mp4", ("audio",), "no_audio"),
+        ("silent.mp4", ("video", "audio"), "no_audio"),
+        ("silent.mp4", ("video",), "ok"),
+        ("text.wav", ("audio",), "not_media"),
+    ],
+)
+@pytest.mark.parametrize("decode", [False, True])
+def test_a_file_has_to_have_the_streams_that_its_layout_needs(
+    tmp_path: Path, name: str, streams: tuple[str, ...], state: str, decode: bool
+) -> None:
+    path = tmp_path / name
+    if path.stem == "text":
+        path.write_text("x" * 999)
+    elif path.stem == "silent":
+        write(path, codec="mpeg4")
+    else:
+        with_sound(path, pictures=path.stem == "both")
+    found = examine(Look(str(path), decode, streams=streams))
+    assert found["state"] == state and bool(found["reason"]) == (state != "ok")
+    if streams == ("audio",) and state == "ok":
+        assert found["rate"] == 16000 and found["audio"] and "width" not in found
+
+
+def test_an_array_is_examined_by_its_form(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((3, 2), np.uint8))
+    look = Look(str(tmp_path / "a.npy"), form=Form("uint8", (None, 2)))
+    assert examine(look)["state"] == "ok" and examine(look)["digest"] == digest_file(tmp_path / "a.npy")
+    found = examine(replace(look, form=Form("float32", (None, 2))))
+    assert found["state"] == "not_media" and "float32 [any, 2], but uint8 [3, 2]" in found["reason"]
