@@ -1,4 +1,4 @@
-"""index: an official dataset layout becomes one index of videos, questions, splits and media digests."""
+"""index: an official dataset layout becomes one index of files with their digests, what is said of them, and splits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class IndexParams:
     layout: str = option(
         "msvd-qa",
         "the layout of the files; its adapter is the file of that name in stages/index",
-        choices=("msvd-qa", "msrvtt-qa", "folder", "folder-all", "yt8m", "yt8m-video"),
+        choices=("msvd-qa", "msrvtt-qa", "folder", "folder-all", "yt8m", "yt8m-video", "ucf101", "esc50"),
     )
     name: str = option("", "the dataset's name in file names and reports; empty = the layout's name", at_most=200)
     max_lost: float = option(0.02, "fraction of videos that may be missing before the stage fails", keyed=False, at_least=0, at_most=1)

@@ -119,6 +119,22 @@ def test_the_tolerance_that_is_named_is_enough_and_nothing_else_is_said_to_be(st
     assert "to go on without" not in doctor(*scanned(folder), *RANDOM, code=1)
 
 
+def test_sounds_are_looked_at_as_sounds_and_need_no_weights(store: Path, tmp_path: Path) -> None:
+    root = tmp_path / "esc"
+    for folder in ("audio", "meta"):
+        (root / folder).mkdir(parents=True)
+    for number in range(2):
+        silence(root / "audio" / f"{number}.wav")
+    write(root / "2.mp4").rename(root / "audio" / "2.wav")  # pictures alone, whatever its name
+    rows = "".join(f"{number}.wav,1,0,dog\n" for number in range(4))
+    (root / "meta" / "esc50.csv").write_text(f"filename,fold,target,category\n{rows}")
+    found = json.loads(doctor("--dataset", "esc50", "--data-root", root, "--workers", 2, "--json", code=1))
+    assert found["counts"] == {"ok": 2, "no_audio": 1, "missing": 1}
+    assert found["kinds"]["audio"] == {"aac": 2} and found["kinds"]["codec"] == {} and not any("weights" in p for p in found["problems"])
+    said = doctor("--dataset", "esc50", "--data-root", root, "--workers", 2, code=1)
+    assert "esc50: 4 sounds" in said and "1 of 4 sounds (25.0%) are missing" in said and "2: no audio stream, only video" in said
+
+
 def test_annotated_videos_without_a_file_are_missing(store: Path, tmp_path: Path) -> None:
     root = tmp_path / "msrvtt"
     (root / "TrainValVideo").mkdir(parents=True)
