@@ -11,7 +11,8 @@ import pytest
 
 from cache.digest import digest_file
 from cache.npy import Form
-from cache.stage import Context
+from cache.stage import Context, Quiet
+from pipeline.mediascan import scan
 from stages.index.dataset import Annotation, Dataset, Layout, Video
 from stages.index.run import run
 from tests.index.conftest import lines
@@ -86,3 +87,14 @@ def test_an_array_that_is_cut_short_is_lost(root: Path, make_context: Make) -> N
     ctx = make_context(root)
     run(ctx)
     assert [(entry.id, entry.state) for entry in ctx.ledger.lost()] == [("b (rgb)", "not_media")]
+
+
+def test_a_scan_holds_each_array_against_its_form(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("adapters", "holdings"):
+        monkeypatch.setattr(f"stages.index.{module}.adapter", lambda name: layout(root))
+    np.save(root / "flow" / "b.npy", np.zeros((7, 4, 4, 3), np.uint8))
+    (root / "rgb" / "a.npy").unlink()
+    tally = scan("arrays", root, memo="", decode=False, workers=1, timeout=60, keep=True, bar=Quiet)
+    assert tally.noun == "arrays" and tally.rows is not None
+    states = {row["id"]: row["state"] for row in tally.rows}
+    assert states == {"a (rgb)": "missing", "a (flow)": "ok", "b (rgb)": "ok", "b (flow)": "not_media"}
