@@ -19,12 +19,12 @@ STATES: dict[str, str] = {
     "fewer_frames": "degraded",  # the header promises more frames than decode
     "more_frames": "degraded",  # the header promises fewer frames than decode
     "damaged": "degraded",  # some packets do not decode; what decodes is used
-    "no_audio": "degraded",
     "missing": "lost",  # the file is not there
     "empty": "lost",  # zero bytes
     "not_media": "lost",  # not a container that can be opened
     "no_video": "lost",  # no video stream (audio only)
-    "undecodable": "lost",  # a video stream, but not one frame decodes
+    "no_audio": "lost",  # no sound stream
+    "undecodable": "lost",  # a stream, but nothing of it decodes
     "timed_out": "lost",
     "non_finite": "lost",  # the result holds NaN or infinity
     "failed": "lost",  # anything else, with the error's text

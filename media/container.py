@@ -10,7 +10,7 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
-from media import flv, matroska, program, transport
+from media import flv, matroska, ogg, program, transport
 from media.film import refuse_still
 from media.outcome import MediaError
 
@@ -23,6 +23,7 @@ STRUCTURE: dict[str, Callable[[Path], str]] = {
     "mpegts": transport.damage,
     "flv": flv.damage,
     "mpeg": program.damage,
+    "ogg": ogg.damage,
 }
 
 
