@@ -2,12 +2,13 @@
 
 Frames come as RGB in presentation order, numbered 0, 1, 2 ... without gaps, upright, with their time from the
 presentation time stamps. Nothing is ever taken from the header that can be counted. A packet that does not decode is
-counted and passed over: what can be saved is. Memory holds one frame, however long the video.
+counted and passed over: what can be saved is. Memory holds one frame and all times, however long the video.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from array import array
+from collections.abc import Callable, Collection, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
@@ -41,6 +42,8 @@ UNCODED = 19
 UNCODED_HEAD, PREDICTED = b"\0\0\1\xb6", 0b01
 
 T = TypeVar("T")
+#: Told how many frames there are and their times, gives the numbers of those to read; None: not without the times.
+Choose = Callable[[int, Sequence[float] | None], Collection[int] | None]
 
 
 class Frame(NamedTuple):
@@ -78,6 +81,7 @@ class Video:
         self._broken = ""
         self._size = (0, 0)
         self._time = 0.0
+        self.times = array("d")  # of the frames so far, as in Frame
         self._rgb = VideoReformatter()
         self._path = Path(path)
         self._container = container.open_container(path)
@@ -188,6 +192,7 @@ class Video:
             self.count += 1
             self._corrupt += bool(picture.is_corrupt)
             self._time = self._time_of(picture, number)
+            self.times.append(self._time)
             if number == 0:
                 self._headless = self._begins_late(picture)
                 self._size = self._orientation(picture).size(picture.width, picture.height)
@@ -276,7 +281,7 @@ def probe(path: Path | str) -> Summary:
 
 def count_frames(path: Path | str, *, threads: int = 1) -> Summary:
     """Decode everything and keep nothing. Raises MediaError also if not one frame decodes (``undecodable``)."""
-    return read_chosen(path, lambda count: (), lambda frame: None, threads=threads)[0]
+    return read_chosen(path, lambda count, times: (), lambda frame: None, threads=threads)[0]
 
 
 def read_frames(path: Path | str, wanted: Collection[int] | None = None, *, threads: int = 1) -> Iterator[Frame]:
@@ -285,30 +290,22 @@ def read_frames(path: Path | str, wanted: Collection[int] | None = None, *, thre
         yield from video.frames(wanted)
 
 
-def read_chosen(
-    path: Path | str, choose: Callable[[int], Collection[int]], keep: Callable[[Frame], T], *, threads: int = 1
-) -> tuple[Summary, dict[int, T]]:
+def read_chosen(path: Path | str, choose: Choose, keep: Callable[[Frame], T], *, threads: int = 1) -> tuple[Summary, dict[int, T]]:
     """Read the frames that ``choose`` names once it is told how many there are; return the facts and {number: keep(frame)}.
 
-    The number of frames is known only after decoding them all. The header's count serves as a guess: where it proves
-    right, as it mostly does, one pass is enough; where it is wrong or absent, a second pass reads the right frames.
+    The number of frames and their times are known only after decoding them all. The header's count serves as a guess: where it proves
+    right, as it mostly does, and ``choose`` needs no times, one pass is enough; otherwise a second pass reads the right frames.
     Raises MediaError if nothing can be used.
     """
-    summary, guess, kept = _pass(path, choose, keep, None, threads)
+    with Video(path, threads=threads) as video:
+        guess = video.promised or 0
+        wanted = choose(guess, None) if guess > 0 else None
+        kept = {frame.number: keep(frame) for frame in video.frames(frozenset(wanted or ()))}
+        summary, times = video.summary(), video.times
     if summary.count == 0:
         raise MediaError("undecodable", summary.verdict()[1] or "the video stream holds no frame")
-    if summary.count != guess:
-        wanted = choose(summary.count)
-        if wanted:
-            _, _, kept = _pass(path, choose, keep, summary.count, threads)
+    if wanted is None or summary.count != guess:
+        wanted = choose(summary.count, times) or ()
+        again = read_frames(path, frozenset(wanted), threads=threads) if wanted else ()
+        kept = {frame.number: keep(frame) for frame in again}
     return summary, kept
-
-
-def _pass(
-    path: Path | str, choose: Callable[[int], Collection[int]], keep: Callable[[Frame], T], count: int | None, threads: int
-) -> tuple[Summary, int | None, dict[int, T]]:
-    with Video(path, threads=threads) as video:
-        count = video.promised if count is None else count
-        wanted = frozenset(choose(count)) if count else frozenset()
-        kept = {frame.number: keep(frame) for frame in video.frames(wanted)}
-        return video.summary(), count, kept

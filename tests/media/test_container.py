@@ -10,9 +10,11 @@ import pytest
 from cache.digest import digest_file
 from media.container import open_container
 from media.outcome import MediaError
+from stages.sample import SampleParams
 from stages.sample.worker import Job, sample_video
 from tests.media.zoo import silence, write
 
+EIGHT = SampleParams(num_clips=1, frames_per_clip=8, codec="png")
 #: name -> how it is written
 FILES = {
     "a.mp4": {},
@@ -30,11 +32,11 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 def test_the_row_of_a_file_is_the_same_under_every_name(tmp_path: Path, name: str) -> None:
     first = write(tmp_path / name, **FILES[name])
-    row = sample_video(Job(str(first), digest_file(first), 1, 8, "png", 95))
+    row = sample_video(Job(str(first), digest_file(first), EIGHT))
     assert row.payload
     for other in ("b.avi", "b.mp4", "b.txt", "b.png", "b"):
         os.link(first, tmp_path / other)
-        assert sample_video(Job(str(tmp_path / other), digest_file(first), 1, 8, "png", 95)) == row
+        assert sample_video(Job(str(tmp_path / other), digest_file(first), EIGHT)) == row
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.avi", "a.nfo", "a.jpg"])

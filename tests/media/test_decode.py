@@ -227,7 +227,7 @@ def test_a_wrong_header_is_not_believed(video: Write, header: int, state: str) -
     path = video("a.avi")
     _set_avi_count(path, header)
     told: list[int] = []
-    summary, kept = read_chosen(path, lambda n: told.append(n) or [0, n - 1], lambda frame: number_of(frame.image))
+    summary, kept = read_chosen(path, lambda n, times: told.append(n) or [0, n - 1], lambda frame: number_of(frame.image))
     assert (summary.count, summary.header, summary.verdict()[0]) == (30, header, state)
     assert kept == {0: 0, 29: 29}
     assert told[-1] == 30
@@ -239,7 +239,7 @@ def test_a_right_header_saves_the_second_pass(video: Write, name: str, passes: i
     opened: list[Path] = []
     real = container.open_container
     monkeypatch.setattr(container, "open_container", lambda p: opened.append(p) or real(p))
-    assert read_chosen(path, lambda n: [n // 2], lambda frame: number_of(frame.image))[1] == {15: 15}
+    assert read_chosen(path, lambda n, times: [n // 2], lambda frame: number_of(frame.image))[1] == {15: 15}
     assert len(opened) == passes
 
 
