@@ -186,7 +186,7 @@ def published(job: dict[str, Any]) -> dict[str, Any]:
     from media.decode import SWSCALE
     from models.backbones.registry import find
     from stages.extract.network import load_network
-    from stages.sample.clips import clip_indices
+    from stages.sample.policies import clip_indices
 
     torch.set_num_threads(job["threads"])
     rgb = VideoReformatter()

@@ -19,6 +19,7 @@ STATES: dict[str, str] = {
     "fewer_frames": "degraded",  # the header promises more frames than decode
     "more_frames": "degraded",  # the header promises fewer frames than decode
     "damaged": "degraded",  # some packets do not decode; what decodes is used
+    "lost_before": "degraded",  # an earlier stage lost it, and counts it
     "missing": "lost",  # the file is not there
     "empty": "lost",  # zero bytes
     "not_media": "lost",  # not a container that can be opened, or not the array that it should be

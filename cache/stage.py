@@ -132,6 +132,7 @@ class Context:
     notes:   name -> what computed this (a kernel that only some machines have): said when the run ends, and recorded beside the versions.
     workers: how many processes the stage may use; ``threads`` how many threads one of them may use.
     device:  ``"cpu"``, ``"cuda"``, ``"cuda:1"`` ...
+    node:    the name of the node, for what people are told to type: a stage may have several.
     """
 
     params: Any
@@ -150,6 +151,7 @@ class Context:
     threads: int = 1
     device: str = "cpu"
     notes: dict[str, str] = field(default_factory=dict)
+    node: str = ""
 
 
 def keyed_params(node: Node) -> dict[str, Any]:

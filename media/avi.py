@@ -71,3 +71,21 @@ def empty_chunks(path: Path, stream: int) -> int:
             empty += size == 0 and name[:2] == mark and name[2:] in (b"dc", b"db")
             place += HEAD + size + size % 2
     return empty
+
+
+def cut_off(path: Path) -> str:
+    """Whether the file ends before the lists that hold its chunks do, or ""; that the index behind them is lost does no harm."""
+    with path.open("rb") as file:
+        descriptor = file.fileno()
+        end = os.fstat(descriptor).st_size
+        place = 0
+        while place + LIST_HEAD <= end:
+            head = os.pread(descriptor, LIST_HEAD, place)
+            name, size = struct.unpack_from("<4sI", head)
+            if name == RIFF:
+                place += LIST_HEAD
+                continue
+            place += HEAD + size + size % 2
+            if head[HEAD:] == b"movi" and place > end:
+                return f"the file ends {place - end} bytes before its chunks do: it may be cut off"
+    return ""

@@ -1,14 +1,14 @@
-"""Decode video: the one place that opens a container for reading (PyAV, FFmpeg's libraries).
+"""Decode video (PyAV, FFmpeg's libraries).
 
 Frames come as RGB in presentation order, numbered 0, 1, 2 ... without gaps, upright, with their time from the
 presentation time stamps. Nothing is ever taken from the header that can be counted. A packet that does not decode is
-counted and passed over: what can be saved is. Memory holds one frame, however long the video.
+counted and passed over: what can be saved is. Memory holds one frame and all times, however long the video.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterator
+from array import array
+from collections.abc import Callable, Collection, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
@@ -19,28 +19,18 @@ import numpy.typing as npt
 from av.error import FFmpegError
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from media import avi, flv, matroska, orientation, program, transport
-from media.film import film, refuse_still
+from media import avi, container, orientation
+from media.film import film
 from media.orientation import Orientation
 from media.outcome import MediaError, Summary
 from media.side_data import display_matrix
 
 #: With these flags swscale gives the same bytes with and without SIMD, and chroma at full resolution.
 SWSCALE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
-#: Formats that are lists of other files or renderings of text: never media of a dataset, and a way to read foreign files.
-REFUSED = frozenset({"hls", "concat", "dash", "imf", "tty", "lavfi", "sdp", "rtsp", "image2"})
 #: Above this, a header's frame count is taken for nonsense (38 days at 30 fps).
 LARGEST_COUNT = 100_000_000
 #: Pictures above this are refused by the decoder (a header of 30 bytes can ask for gigabytes).
 LARGEST_PICTURE = 1 << 26
-
-#: Container -> what says whether its structure is broken, of those that FFmpeg passes over in silence.
-STRUCTURE: dict[str, Callable[[Path], str]] = {
-    "matroska": matroska.damage,
-    "mpegts": transport.damage,
-    "flv": flv.damage,
-    "mpeg": program.damage,
-}
 
 #: Containers that store one time a packet, in coding order: a decoding stamp. FFmpeg guesses the presentation stamps.
 CODING_ORDER = frozenset({"avi", "asf"})
@@ -52,6 +42,8 @@ UNCODED = 19
 UNCODED_HEAD, PREDICTED = b"\0\0\1\xb6", 0b01
 
 T = TypeVar("T")
+#: Told how many frames there are and their times, gives the numbers of those to read; None: not without the times.
+Choose = Callable[[int, Sequence[float] | None], Collection[int] | None]
 
 
 class Frame(NamedTuple):
@@ -89,9 +81,10 @@ class Video:
         self._broken = ""
         self._size = (0, 0)
         self._time = 0.0
+        self.times = array("d")  # of the frames so far, as in Frame
         self._rgb = VideoReformatter()
         self._path = Path(path)
-        self._container = _open(path)
+        self._container = container.open_container(path)
         try:
             self._stream = film(self._container)
             self._stream.codec_context.options = {"max_pixels": str(LARGEST_PICTURE)}
@@ -120,7 +113,7 @@ class Video:
     @property
     def container(self) -> str:
         """The container's kind, as FFmpeg names it: ``"mov"``, ``"avi"``, ``"matroska"``, ``"mpegts"`` ..."""
-        return str(self._container.format.name.partition(",")[0])
+        return container.kind(self._container)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -135,8 +128,7 @@ class Video:
 
     def structure(self) -> str:
         """What is broken in the container's structure that FFmpeg passes over in silence, or ""; decodes nothing."""
-        check = STRUCTURE.get(self.container)
-        return check(self._path) if check is not None else ""
+        return container.structure(self._path, self.container)
 
     @property
     def promised(self) -> int | None:
@@ -185,7 +177,7 @@ class Video:
         if shown in (0, self.header_count):
             return 0
         # A damaged index is shorter than the header says too: what counts is the difference that the edit list makes.
-        with _open(self._path, ignore_editlist="1") as whole:
+        with container.open_container(self._path, ignore_editlist="1") as whole:
             return len(whole.streams[self.index].index_entries) - shown
 
     def _begins_late(self, picture: Any) -> bool:
@@ -200,6 +192,7 @@ class Video:
             self.count += 1
             self._corrupt += bool(picture.is_corrupt)
             self._time = self._time_of(picture, number)
+            self.times.append(self._time)
             if number == 0:
                 self._headless = self._begins_late(picture)
                 self._size = self._orientation(picture).size(picture.width, picture.height)
@@ -210,7 +203,7 @@ class Video:
             for packet in self._container.demux(self._stream):
                 yield from self._of(packet)
         except FFmpegError as error:
-            self._broken = _reason(error)
+            self._broken = container.reason(error)
         last = self._decode(None)
         self._bad += last is None
         yield from last or ()
@@ -288,7 +281,7 @@ def probe(path: Path | str) -> Summary:
 
 def count_frames(path: Path | str, *, threads: int = 1) -> Summary:
     """Decode everything and keep nothing. Raises MediaError also if not one frame decodes (``undecodable``)."""
-    return read_chosen(path, lambda count: (), lambda frame: None, threads=threads)[0]
+    return read_chosen(path, lambda count, times: (), lambda frame: None, threads=threads)[0]
 
 
 def read_frames(path: Path | str, wanted: Collection[int] | None = None, *, threads: int = 1) -> Iterator[Frame]:
@@ -297,60 +290,22 @@ def read_frames(path: Path | str, wanted: Collection[int] | None = None, *, thre
         yield from video.frames(wanted)
 
 
-def read_chosen(
-    path: Path | str, choose: Callable[[int], Collection[int]], keep: Callable[[Frame], T], *, threads: int = 1
-) -> tuple[Summary, dict[int, T]]:
+def read_chosen(path: Path | str, choose: Choose, keep: Callable[[Frame], T], *, threads: int = 1) -> tuple[Summary, dict[int, T]]:
     """Read the frames that ``choose`` names once it is told how many there are; return the facts and {number: keep(frame)}.
 
-    The number of frames is known only after decoding them all. The header's count serves as a guess: where it proves
-    right, as it mostly does, one pass is enough; where it is wrong or absent, a second pass reads the right frames.
+    The number of frames and their times are known only after decoding them all. The header's count serves as a guess: where it proves
+    right, as it mostly does, and ``choose`` needs no times, one pass is enough; otherwise a second pass reads the right frames.
     Raises MediaError if nothing can be used.
     """
-    summary, guess, kept = _pass(path, choose, keep, None, threads)
+    with Video(path, threads=threads) as video:
+        guess = video.promised or 0
+        wanted = choose(guess, None) if guess > 0 else None
+        kept = {frame.number: keep(frame) for frame in video.frames(frozenset(wanted or ()))}
+        summary, times = video.summary(), video.times
     if summary.count == 0:
         raise MediaError("undecodable", summary.verdict()[1] or "the video stream holds no frame")
-    if summary.count != guess:
-        wanted = choose(summary.count)
-        if wanted:
-            _, _, kept = _pass(path, choose, keep, summary.count, threads)
+    if wanted is None or summary.count != guess:
+        wanted = choose(summary.count, times) or ()
+        again = read_frames(path, frozenset(wanted), threads=threads) if wanted else ()
+        kept = {frame.number: keep(frame) for frame in again}
     return summary, kept
-
-
-def _pass(
-    path: Path | str, choose: Callable[[int], Collection[int]], keep: Callable[[Frame], T], count: int | None, threads: int
-) -> tuple[Summary, int | None, dict[int, T]]:
-    with Video(path, threads=threads) as video:
-        count = video.promised if count is None else count
-        wanted = frozenset(choose(count)) if count else frozenset()
-        kept = {frame.number: keep(frame) for frame in video.frames(wanted)}
-        return video.summary(), count, kept
-
-
-def _open(path: Path | str, **more: str) -> Any:
-    try:
-        if Path(path).is_file() and Path(path).stat().st_size == 0:
-            raise MediaError("empty", "the file has no bytes")
-        # "file:" keeps a hostile name (``concat:a|b``) from being taken for a protocol, the white list a hostile
-        # content (a playlist) from reaching the network.
-        options = {"protocol_whitelist": "file", **more}
-        container = av.open(f"file:{os.fspath(path)}", options=options, metadata_errors="replace")
-    except FileNotFoundError as error:
-        raise MediaError("missing", "the file is not there") from error
-    except PermissionError as error:
-        raise MediaError("failed", "the file may not be read") from error
-    except FFmpegError as error:
-        raise MediaError("not_media", f"no container that can be opened: {_reason(error)}") from error
-    except OSError as error:
-        raise MediaError("failed", f"the file cannot be read: {error.strerror}") from error
-    try:
-        refuse_still(container, Path(path))
-        if REFUSED & set(container.format.name.split(",")):
-            raise MediaError("not_media", f"a file of the kind '{container.format.name}' is no video file")
-    except BaseException:
-        container.close()
-        raise
-    return container
-
-
-def _reason(error: FFmpegError) -> str:
-    return str(error.strerror or type(error).__name__)  # never str(error): it holds the path

@@ -7,6 +7,9 @@ from typing import Any
 
 from cache.errors import DataError
 
+#: Seconds that sound may be shorter than stated: the delay of an encoder that one muxer counts and another does not.
+LACKING = 0.1
+
 
 class MediaError(DataError):
     """A file with nothing to use. ``state`` is a lost state of :mod:`cache.ledger`; the reason holds no path."""
@@ -67,6 +70,49 @@ class Summary:
         if not found:
             return "ok", ""
         return found[0][0], "; ".join(reason for _, reason in found)
+
+    def facts(self) -> dict[str, Any]:
+        """The summary as a JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class SoundSummary:
+    """Facts of one decode of the sound of a file.
+
+    count, rate: samples that are kept, and how many there are a second.
+    start:    seconds of the first one since the container's start.
+    source_rate, channels: as the file has them.
+    promised: seconds that the container states, or None where it does not say or not all was read.
+    filled:   seconds of silence where stamps tell of a hole, ``count`` holds them.
+    bad:      packets that do not decode, or that the container marks as corrupt.
+    odd:      samples that are NaN or infinite; they are silence.
+    broken:   why reading the container stopped before its end, or "".
+    """
+
+    count: int
+    rate: int
+    start: float
+    codec: str
+    source_rate: int
+    channels: int
+    promised: float | None = None
+    filled: float = 0.0
+    bad: int = 0
+    odd: int = 0
+    broken: str = ""
+
+    def verdict(self) -> tuple[str, str]:
+        """Return (ledger state, reason), as of a video."""
+        found = [f"reading stopped early: {self.broken}"] if self.broken else []
+        if self.bad:
+            found.append(f"{self.bad} packets do not decode")
+        if self.odd:
+            found.append(f"{self.odd} samples are no numbers: they are silence")
+        seconds = self.count / self.rate
+        if self.promised is not None and seconds < self.promised - LACKING:
+            found.append(f"the header promises {self.promised:.2f} s of sound, {seconds:.2f} s decode")
+        return ("damaged" if found else "ok", "; ".join(found))
 
     def facts(self) -> dict[str, Any]:
         """The summary as a JSON object."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from array import array
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cache.errors import ConfigError
 from media import decode
-from media.decode import Frame, Video
+from media.decode import Choose, Frame, Video
 from media.outcome import Summary
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ def require(device: str = "cpu") -> None:
 
 def read_chosen(
     path: Path | str,
-    choose: Callable[[int], Collection[int]],
+    choose: Choose,
     keep: Callable[[Frame], T],
     *,
     threads: int = 1,
@@ -59,16 +59,14 @@ def read_chosen(
     """As :func:`media.decode.read_chosen`; ``Summary.pixels`` names torchcodec where the pixels are its own."""
     try:
         survey = _survey(path, threads)
-        wanted = sorted({int(number) for number in choose(survey.summary.count)})
+        wanted = sorted({int(number) for number in choose(survey.summary.count, survey.times) or ()})
         kept = {frame.number: keep(frame) for frame in _frames(path, survey, wanted, threads, device)}
     except UnlikeError:
         return decode.read_chosen(path, choose, keep, threads=threads)
     return dataclasses.replace(survey.summary, pixels=_version(device)), kept
 
 
-def read_chosen_cuda(
-    path: Path | str, choose: Callable[[int], Collection[int]], keep: Callable[[Frame], T], *, threads: int = 1
-) -> tuple[Summary, dict[int, T]]:
+def read_chosen_cuda(path: Path | str, choose: Choose, keep: Callable[[Frame], T], *, threads: int = 1) -> tuple[Summary, dict[int, T]]:
     """The same, decoded and converted by the GPU where it knows the codec."""
     return read_chosen(path, choose, keep, threads=threads, device="cuda")
 
@@ -85,19 +83,18 @@ class _Survey:
 
 def _survey(path: Path | str, threads: int) -> _Survey:
     """Decode a video without converting it. Raises UnlikeError if torchcodec could not give its frames, or tell them apart."""
-    times, stamps = array("d"), array("d")
+    stamps = array("d")
     with Video(path, threads=threads) as video:
         for place in video.places():
             if place.stamp is None or (stamps and place.stamp <= stamps[-1]):
                 raise UnlikeError("stamps do not tell the frames apart")
             if place.turn.mirrored or place.size != video.size:
                 raise UnlikeError("torchcodec knows no mirrored frames, and gives all frames one size")
-            times.append(place.time)
             stamps.append(place.stamp)
         summary = video.summary()
     if summary.count == 0 or summary.verdict()[0] == "damaged":
         raise UnlikeError("what can be saved, PyAV saves")
-    return _Survey(summary, video.index, times, stamps)
+    return _Survey(summary, video.index, video.times, stamps)
 
 
 def _frames(path: Path | str, survey: _Survey, wanted: list[int], threads: int, device: str) -> Iterator[Frame]:

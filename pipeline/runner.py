@@ -216,6 +216,7 @@ def _context(judge: Judge, node: Node, key: Key, out: Path, scratch: Path, optio
         workers=options.workers,
         threads=options.threads,
         device=judge.device,
+        node=node.name,
     )
 
 

@@ -165,7 +165,7 @@ def _note_lost(ctx: Context, ids: list[str], zeros: bool) -> None:
     for id in ids:
         entry = before.get(id)
         why = f"{entry.state}: {entry.reason}" if entry and entry.outcome == "lost" else "missing"
-        ctx.ledger.add(id, "padded", f"no frames ({why}); " + ("its row is zeros" if zeros else "it has no row"))
+        ctx.ledger.add(id, "lost_before", f"no frames ({why}); " + ("its row is zeros" if zeros else "it has no row"))
 
 
 def _item(ctx: Context, frames: str) -> Item:

@@ -1,4 +1,7 @@
-"""Who reads frames: ``sample.decode`` -> module and function. Only the module that is used joins the key, and is imported."""
+"""Who reads a file: name -> module and function. Only the module that is used joins the key, and is imported.
+
+Frames are read by what ``sample.decode`` names, sound by ``audio``.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ READERS = {
     "pyav": "media.decode:read_chosen",
     "torchcodec": "media.seeking:read_chosen",
     "torchcodec-cuda": "media.seeking:read_chosen_cuda",
+    "audio": "media.audio:read_sound",
 }
 
 
@@ -18,11 +22,11 @@ def module_of(name: str) -> str:
 
 
 def reader(name: str) -> Any:
-    """The function ``(path, choose, keep) -> (Summary, {number: kept})``."""
+    """The function ``(path, choose, keep) -> (Summary, {number: kept})``; of ``audio`` ``(path, rate, seconds) -> Recording``."""
     return getattr(importlib.import_module(module_of(name)), READERS[name].partition(":")[2])
 
 
 def check(name: str) -> None:
     """Raise ConfigError if a reader cannot work on this machine."""
-    if name != "pyav":
+    if name.startswith("torchcodec"):
         importlib.import_module(module_of(name)).require("cuda" if name.endswith("cuda") else "cpu")

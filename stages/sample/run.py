@@ -1,11 +1,10 @@
-"""Decode the clips of every indexed video once, and keep them as items: ten new videos cost ten decodes."""
+"""Decode the frames or the sound of every indexed file once, and keep them as items: ten new videos cost ten decodes."""
 
 from __future__ import annotations
 
 import json
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from cache.errors import DataError
@@ -13,11 +12,15 @@ from cache.items import ItemSet
 from cache.ledger import STATES
 from cache.stage import Context
 from media.workers import Done, run_killable
-from stages.sample import clips, readers
+from stages.sample import readers
 from stages.sample.worker import Job, Sampled, sample_video
 
 FLUSH_VIDEOS = 16
 FLUSH_SECONDS = 1.0
+
+#: Of frames and of sound: the list of usable files, what it calls the digest of a payload, and which facts a line holds.
+FRAMES = ("frames.jsonl", "frames", ("count", "width", "height", "rate"))
+SOUND = ("sounds.jsonl", "sound", ("count", "rate", "start"))
 
 
 @dataclass
@@ -42,19 +45,18 @@ class _Outcomes:
             self.unsaved, self.saved_at = 0, time.monotonic()
 
     def of(self, digest: str) -> dict[str, Any]:
-        """The outcome of one media file: its meta and, if it is usable, the sha256 of its payload as ``frames``."""
+        """The outcome of one media file: its meta and, if it is usable, the sha256 of its payload as ``payload``."""
         if digest in self.passing:
             return self.passing[digest]
         item = self.items.get(digest)
         if item is None:
             raise KeyError(digest)
-        return {**item.meta, "frames": item.digest}
+        return {**item.meta, "payload": item.digest}
 
 
 def run(ctx: Context) -> None:
-    """Decode what is not yet decoded; write ``frames.jsonl`` (usable videos, in the index's order) and the ledger."""
-    clips.check(ctx.params.num_clips, ctx.params.frames_per_clip)
-    readers.check(ctx.params.decode)
+    """Decode what is not yet decoded; write ``frames.jsonl`` or ``sounds.jsonl`` (usable files, in the index's order) and the ledger."""
+    readers.check(ctx.params.reader)
     assert ctx.items is not None
     media = [json.loads(line) for line in (ctx.inputs["index"] / "media.jsonl").read_text(encoding="utf-8").splitlines()]
     outcomes = _Outcomes(ctx.items)
@@ -73,26 +75,24 @@ def _decode(ctx: Context, media: list[dict[str, Any]], outcomes: _Outcomes) -> N
         if not todo:
             return
         if ctx.root is None:
-            raise DataError("there is no data root to read the videos from", hint="kdpipe sample --data-root DIR")
-        jobs = [(path, _job(ctx.params, ctx.root / path, digest)) for path, digest in todo]
+            raise DataError("there is no data root to read the videos from", hint=f"kdpipe run {ctx.node} --data-root DIR")
+        jobs = [(path, Job(str(ctx.root / path), digest, ctx.params)) for path, digest in todo]
         digests = dict(todo)
         for done in run_killable(sample_video, jobs, workers=ctx.workers, timeout=ctx.params.timeout):
-            _settle(done, digests[str(done.key)], ctx.root, outcomes)
+            _settle(ctx, done, digests[str(done.key)], outcomes)
             bar.step()
 
 
-def _job(params: Any, path: Path, digest: str) -> Job:
-    return Job(str(path), digest, params.num_clips, params.frames_per_clip, params.codec, params.quality, params.decode)
-
-
-def _settle(done: Done, digest: str, root: Path, outcomes: _Outcomes) -> None:
+def _settle(ctx: Context, done: Done, digest: str, outcomes: _Outcomes) -> None:
     if done.state != "done":
         state = "timed_out" if done.state == "timed_out" else "failed"
-        outcomes.passing[digest] = {"state": state, "reason": done.reason.replace(f"{root}/", "")}
+        outcomes.passing[digest] = {"state": state, "reason": done.reason.replace(f"{ctx.root}/", "")}
         return
     sampled: Sampled = done.value
     if sampled.changed:
-        raise DataError(f"{done.key} changed while it was being sampled, or since it was indexed", hint="kdpipe index, then kdpipe sample")
+        raise DataError(
+            f"{done.key} changed while it was being sampled, or since it was indexed", hint=f"kdpipe index, then kdpipe run {ctx.node}"
+        )
     if sampled.meta["state"] == "failed":
         outcomes.passing[digest] = sampled.meta
     else:
@@ -100,16 +100,17 @@ def _settle(done: Done, digest: str, root: Path, outcomes: _Outcomes) -> None:
 
 
 def _write(ctx: Context, media: list[dict[str, Any]], outcomes: _Outcomes) -> None:
-    with (ctx.out / "frames.jsonl").open("w", encoding="utf-8") as file:
+    name, kind, facts = SOUND if ctx.params.policy == "audio" else FRAMES
+    with (ctx.out / name).open("w", encoding="utf-8") as file:
         for row in media:
             if not row["digest"]:
                 ctx.ledger.add(row["id"], "missing", "the index has no file for it")
                 continue
             outcome = outcomes.of(row["digest"])
-            ctx.members.add(row["id"], row["digest"], outcome.get("frames", ""))
+            ctx.members.add(row["id"], row["digest"], outcome.get("payload", ""))
             detail = {} if outcome["state"] == "ok" else {"path": row["path"]}
             ctx.ledger.add(row["id"], outcome["state"], outcome["reason"], **detail)
             if STATES[outcome["state"]] == "lost":
                 continue
-            usable = {name: outcome[name] for name in ("frames", "count", "width", "height", "rate")}
+            usable = {kind: outcome["payload"], **{fact: outcome[fact] for fact in facts}}
             file.write(json.dumps({"id": row["id"], "media": row["digest"], **usable}, sort_keys=True) + "\n")

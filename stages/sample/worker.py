@@ -1,4 +1,4 @@
-"""The work on one video, done in a worker process: check, decode, encode."""
+"""The work on one file, done in a worker process: check, decode, encode."""
 
 from __future__ import annotations
 
@@ -10,28 +10,25 @@ from cache.digest import digest_file
 from cache.memo import stamp
 from cache.mounts import bond
 from media import frames
-from media.decode import Frame
 from media.outcome import MediaError
-from stages.sample.clips import clip_indices, is_padded
+from media.waveform import encode_waveform
+from stages.sample import SampleParams
+from stages.sample.policies import Choice
 from stages.sample.readers import reader
 
 
 @dataclass(frozen=True)
 class Job:
-    """One video: where it is, the sha256 that the index knows it by, and how its frames are chosen and kept."""
+    """One file: where it is, the sha256 that the index knows it by, and what is kept of it."""
 
     path: str
     digest: str
-    clips: int
-    frames: int
-    codec: str
-    quality: int
-    decode: str = "pyav"
+    params: SampleParams
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """What a worker hands back. ``payload`` is empty for a lost video; ``changed``: the file is not the indexed one."""
+    """What a worker hands back. ``payload`` is empty for a lost file; ``changed``: the file is not the indexed one."""
 
     meta: dict[str, Any]
     payload: bytes = b""
@@ -39,7 +36,7 @@ class Sampled:
 
 
 def sample_video(job: Job) -> Sampled:
-    """Decode the clips of one video. The file is checked against its digest before, and for changes after."""
+    """Decode what is kept of one file. It is checked against its digest before, and for changes after."""
     try:
         path = Path(job.path)
         before = stamp(path), bond(path)
@@ -57,25 +54,33 @@ def sample_video(job: Job) -> Sampled:
 
 
 def _decode(job: Job) -> Sampled:
-    def choose(count: int) -> list[int]:
-        return sorted({int(n) for n in clip_indices(count, job.clips, job.frames).flat})
-
-    encoder = frames.Encoder(job.codec, job.quality)
-
-    def keep(frame: Frame) -> tuple[float, bytes]:
-        return frame.time, encoder.encode(frame.image)
-
     try:
-        summary, kept = reader(job.decode)(job.path, choose, keep)
+        return _sound(job) if job.params.policy == "audio" else _frames(job)
     except MediaError as error:
         return Sampled({"state": error.state, "reason": error.reason})
-    index = clip_indices(summary.count, job.clips, job.frames)
-    missing = [n for n in choose(summary.count) if n not in kept]
+
+
+def _sound(job: Job) -> Sampled:
+    summary, samples = reader(job.params.reader)(job.path, job.params.audio_rate, job.params.seconds)
+    state, reason = summary.verdict()
+    return Sampled({"state": state, "reason": reason, **summary.facts()}, encode_waveform(samples, summary.rate, summary.start))
+
+
+def _frames(job: Job) -> Sampled:
+    encoder = frames.Encoder(job.params.codec, job.params.quality)
+    choice = Choice(job.params)
+
+    def keep(frame: Any) -> tuple[float, bytes]:  # a Frame; its module is the reader's, which sound does not need
+        return frame.time, encoder.encode(frame.image)
+
+    summary, kept = reader(job.params.reader)(job.path, choice, keep)
+    missing = sorted(set(choice.index.flat) - kept.keys())
     if missing:
         return Sampled({"state": "failed", "reason": f"two passes over the file disagree: frame {missing[0]} came only once"})
     state, reason = summary.verdict()
-    if is_padded(index):
-        short = f"{summary.count} frames are too few for {job.clips} clips of {job.frames}: frames are repeated"
+    short = choice.shortage(summary.count)
+    if short:
         state, reason = ("padded", short) if state == "ok" else (state, f"{reason}; {short}")
-    payload = frames.encode_payload(index, {n: k[0] for n, k in kept.items()}, {n: k[1] for n, k in kept.items()}, encoder.head)
+    times, images = ({number: one[part] for number, one in kept.items()} for part in (0, 1))
+    payload = frames.encode_payload(choice.index, times, images, encoder.head)
     return Sampled({"state": state, "reason": reason, **summary.facts()}, payload)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from media import decode
+from media import container, decode
 from media.decode import MediaError, count_frames, probe, read_chosen, read_frames
 from tests.media.conftest import number_of, write_video
 
@@ -227,7 +227,7 @@ def test_a_wrong_header_is_not_believed(video: Write, header: int, state: str) -
     path = video("a.avi")
     _set_avi_count(path, header)
     told: list[int] = []
-    summary, kept = read_chosen(path, lambda n: told.append(n) or [0, n - 1], lambda frame: number_of(frame.image))
+    summary, kept = read_chosen(path, lambda n, times: told.append(n) or [0, n - 1], lambda frame: number_of(frame.image))
     assert (summary.count, summary.header, summary.verdict()[0]) == (30, header, state)
     assert kept == {0: 0, 29: 29}
     assert told[-1] == 30
@@ -237,9 +237,9 @@ def test_a_wrong_header_is_not_believed(video: Write, header: int, state: str) -
 def test_a_right_header_saves_the_second_pass(video: Write, name: str, passes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     path = video(name, 30, **FORMATS[name])
     opened: list[Path] = []
-    real = decode._open
-    monkeypatch.setattr(decode, "_open", lambda p: opened.append(p) or real(p))
-    assert read_chosen(path, lambda n: [n // 2], lambda frame: number_of(frame.image))[1] == {15: 15}
+    real = container.open_container
+    monkeypatch.setattr(container, "open_container", lambda p: opened.append(p) or real(p))
+    assert read_chosen(path, lambda n, times: [n // 2], lambda frame: number_of(frame.image))[1] == {15: 15}
     assert len(opened) == passes
 
 

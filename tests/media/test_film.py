@@ -16,6 +16,7 @@ from cache.digest import digest_file
 from media.decode import MediaError, Video, count_frames, read_frames
 from media.examine import Look, examine
 from media.film import film
+from stages.sample import SampleParams
 from stages.sample.worker import Job, sample_video
 from tests.media.zoo import COUNT, RATE, number_of, picture, write
 
@@ -76,7 +77,7 @@ def test_a_cover_without_its_flag_does_not_hide_the_film() -> None:
     assert (summary.count, summary.codec, summary.verdict()) == (20, "h264", ("ok", ""))
     look = examine(Look(str(path), decode=True))
     assert (look["count"], look["codec"], look["header"]) == (20, "h264", 20)
-    assert sample_video(Job(str(path), digest_file(path), 1, 8, "png", 95)).meta["count"] == 20
+    assert sample_video(Job(str(path), digest_file(path), SampleParams(num_clips=1, frames_per_clip=8, codec="png"))).meta["count"] == 20
     with Video(path) as video:
         assert video.index == 1 and sum(1 for _ in video.places()) == 20
 

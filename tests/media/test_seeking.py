@@ -17,7 +17,7 @@ from media import decode, seeking
 from media.decode import Frame
 from media.outcome import MediaError
 from stages.sample import SampleParams
-from stages.sample.clips import clip_indices
+from stages.sample.policies import clip_indices
 from stages.sample.worker import Job, sample_video
 from tests.media.films import FILMS, film
 from tests.media.test_zoo import ZOO
@@ -36,7 +36,7 @@ def absent() -> str:
 installed = pytest.mark.skipif(bool(absent()), reason=absent())
 
 
-def everything(count: int) -> list[int]:
+def everything(count: int, times: object) -> list[int]:
     return list(range(count))
 
 
@@ -79,7 +79,7 @@ def test_torchcodec_reads_what_is_whole(tmp_path: Path, name: str) -> None:
 @installed
 @pytest.mark.parametrize("name", FILMS)
 def test_colours_of_real_films_differ_by_a_level_or_two(name: str) -> None:
-    def choose(count: int) -> list[int]:
+    def choose(count: int, times: object) -> list[int]:
         return sorted({int(number) for number in clip_indices(count, 3, 4).flat})
 
     _, ours = decode.read_chosen(film(name), choose, lambda frame: frame.image)
@@ -95,7 +95,10 @@ def test_colours_of_real_films_differ_by_a_level_or_two(name: str) -> None:
 @installed
 def test_a_sample_by_torchcodec_says_so_and_has_the_same_frames(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mp4", range(40))
-    jobs = [Job(str(path), digest_file(path), 2, 8, "png", 95, name) for name in ("pyav", "torchcodec")]
+    jobs = [
+        Job(str(path), digest_file(path), SampleParams(num_clips=2, frames_per_clip=8, codec="png", decode=name))
+        for name in ("pyav", "torchcodec")
+    ]
     ours, theirs = (sample_video(job) for job in jobs)
     assert ours.meta == {**theirs.meta, "pixels": ""} and theirs.meta["pixels"].startswith("torchcodec ")
 
@@ -157,7 +160,7 @@ def corner(frame: Frame) -> int:
 def test_the_pixels_are_torchcodecs_and_the_facts_pyavs(tmp_path: Path, stand_in: type[StandIn], monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.mp4")
     monkeypatch.setattr(seeking, "PIXELS_AT_ONCE", 3 * 64 * 48)
-    summary, kept = seeking.read_chosen(path, lambda count: [5, 0, 7, 8, count - 1], corner)
+    summary, kept = seeking.read_chosen(path, lambda count, times: [5, 0, 7, 8, count - 1], corner)
     assert kept == {0: 1, 5: 0, 7: 0, 8: 1, 19: 0}
     assert summary.pixels == "torchcodec 0, FFmpeg 0, cpu" and (summary.count, summary.header) == (20, 20)
 
@@ -180,7 +183,7 @@ FAULTS = ({"fault": RuntimeError("no frame")}, {"fault": IndexError("-1")})
 def test_a_frame_that_is_another_one_is_not_taken(tmp_path: Path, stand_in: type[StandIn], wrong: dict[str, Any]) -> None:
     for name, value in wrong.items():
         setattr(stand_in, name, value)
-    summary, kept = seeking.read_chosen(write(tmp_path / "a.mp4"), lambda count: [0, 1], corner)
+    summary, kept = seeking.read_chosen(write(tmp_path / "a.mp4"), lambda count, times: [0, 1], corner)
     assert (kept, summary.pixels) == ({0: 0, 1: 1}, "")
 
 

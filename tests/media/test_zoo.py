@@ -17,7 +17,8 @@ from cache.ledger import STATES
 from media.decode import MediaError, count_frames, read_frames
 from media.frames import decode_payload
 from media.workers import Done, run_killable
-from stages.sample.clips import is_padded
+from stages.sample import SampleParams
+from stages.sample.policies import is_padded
 from stages.sample.worker import Job, sample_video
 from tests.media.zoo import (
     Animal,
@@ -41,6 +42,7 @@ from tests.media.zoo import (
 )
 
 SECONDS = 30.0
+EIGHT = SampleParams(num_clips=1, frames_per_clip=8, codec="png")
 HUNDRED = range(100)
 MPEG2 = {"codec": "mpeg2video", "rate": 25}
 JPEG = {"codec": "mjpeg", "pix_fmt": "yuvj420p"}
@@ -280,7 +282,7 @@ def cage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def sampled(cage: Path) -> dict[str, Done]:
     """Each file through the stage's own job in the stage's own workers, eight frames of it."""
-    jobs = [(name, Job(str(cage / name), digest_file(cage / name), 1, 8, "png", 95)) for name in ZOO]
+    jobs = [(name, Job(str(cage / name), digest_file(cage / name), EIGHT)) for name in ZOO]
     return {str(done.key): done for done in run_killable(sample_video, jobs, workers=2, timeout=SECONDS)}
 
 
@@ -343,7 +345,7 @@ def test_the_smallest_pictures_are_pictures(tmp_path: Path, size: tuple[int, int
 def test_a_file_that_hangs_is_ended_and_the_others_are_done(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "hangs.mp4")
     good = write(tmp_path / "good.mp4")
-    jobs = [(name, Job(str(tmp_path / name), digest_file(good), 1, 8, "png", 95)) for name in ("hangs.mp4", "good.mp4")]
+    jobs = [(name, Job(str(tmp_path / name), digest_file(good), EIGHT)) for name in ("hangs.mp4", "good.mp4")]
     states = {done.key: done.state for done in run_killable(sample_video, jobs, workers=2, timeout=3.0)}
     assert states == {"hangs.mp4": "timed_out", "good.mp4": "done"}
 

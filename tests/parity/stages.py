@@ -18,7 +18,7 @@ from stages.extract.preprocess import appearance_input, motion_input, resize
 from stages.questions.glove import PANDAS_MISSING, glove_matrix, read_text_vectors
 from stages.questions.tokens import question_tokens, tokenise
 from stages.questions.vocabulary import Vocabulary, build_vocabulary, encode_answers, encode_questions
-from stages.sample.clips import clip_indices
+from stages.sample.policies import clip_indices
 from tests.parity.case import Case, Mismatch, handles
 
 NOT_A_STRING = "<NOT A STRING: nan>"

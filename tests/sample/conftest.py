@@ -17,6 +17,14 @@ from stages.sample import SampleParams
 
 
 @pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """The data root."""
+    path = tmp_path / "data"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
 def write_index(tmp_path: Path) -> Callable[..., Path]:
     """``write_index({"1": "a.avi"})`` indexes files under ``tmp_path/data``; a path that is not there is a missing video."""
 

@@ -11,27 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cache.errors import ConfigError, DataError
+from cache.errors import DataError
 from cache.ledger import STATES
 from cache.stage import Context
 from media import decode
 from media.frames import decode_payload
+from stages.sample import SampleParams
 from stages.sample import run as stage
-from stages.sample.clips import clip_indices
+from stages.sample.policies import clip_indices
 from stages.sample.run import run
 from tests.media.conftest import number_of, write_video
 from tests.sample.conftest import rows, states
 
 Make = Callable[..., Context]
 Index = Callable[..., Path]
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """The data root."""
-    path = tmp_path / "data"
-    path.mkdir()
-    return path
 
 
 def _fill(data: Path) -> dict[str, str]:
@@ -210,7 +203,7 @@ def test_a_file_that_changes_during_the_decode_is_noticed(data: Path, monkeypatc
     from stages.sample import worker
 
     path = write_video(data / "a.avi", 20)
-    job = worker.Job(str(path), hashlib.sha256(path.read_bytes()).hexdigest(), 2, 4, "png", 95)
+    job = worker.Job(str(path), hashlib.sha256(path.read_bytes()).hexdigest(), SampleParams(num_clips=2, frames_per_clip=4))
     assert not worker.sample_video(job).changed
     real = decode.read_chosen
 
@@ -256,12 +249,6 @@ def test_jpeg_keeps_less(data: Path, write_index: Index, make_context: Make) -> 
     run(ctx)
     frames = decode_payload(ctx.items.get(rows(ctx)[0]["media"]).payload)
     assert frames.images(int(frames.numbers[0])).shape == (120, 160, 3)
-
-
-def test_impossible_parameters_stop_the_stage_before_any_work(data: Path, write_index: Index, make_context: Make) -> None:
-    write_index({})
-    with pytest.raises(ConfigError, match="num_clips"):
-        run(make_context(num_clips=0))
 
 
 def test_the_artifact_holds_no_absolute_path(data: Path, write_index: Index, make_context: Make) -> None:
