@@ -53,7 +53,7 @@ class Sound:
         self._container = container.open_container(path)
         try:
             self._stream = _stream(self._container)
-            self._kind = container.kind(self._container)
+            self.kind = container.kind(self._container)
             self.promised = self._promised()
         except BaseException:
             self._container.close()
@@ -95,13 +95,13 @@ class Sound:
 
     def _promised(self) -> float | None:
         """Seconds of sound that the container states, or None."""
-        if not self._stream.duration or not (self._kind in HEADED or (self._kind == "mp3" and _has_tag(self._path))):
+        if not self._stream.duration or not (self.kind in HEADED or (self.kind == "mp3" and _has_tag(self._path))):
             return None
         return float(self._stream.duration * self._stream.time_base)
 
     def _unfilled(self) -> Iterator[Samples]:
         """All samples, less those with which an encoder filled the last packets of an MP4."""
-        if self._kind != "mov" or self.promised is None:
+        if self.kind != "mov" or self.promised is None:
             yield from self._resampled()
             return
         end, done, beyond = round(self.promised * self.rate), 0, np.zeros(0, np.float32)
@@ -151,7 +151,7 @@ class Sound:
         except FFmpegError as error:
             self._broken = container.reason(error)
         yield from self._decode(None)
-        check = avi.cut_off if self._kind == "avi" else partial(container.structure, kind=self._kind)  # a film counts its pictures instead
+        check = avi.cut_off if self.kind == "avi" else partial(container.structure, kind=self.kind)  # a film counts its pictures instead
         self._broken = self._broken or check(self._path)
 
     def _decode(self, packet: Any) -> list[Any]:
@@ -171,7 +171,7 @@ class Sound:
             begin = float(Fraction(self._container.start_time or 0, av.time_base))
             self.start = 0.0 if stamp is None else round(stamp - begin, 6) + 0.0
             self._due = stamp or 0.0
-        gap = 0.0 if stamp is None or self._kind not in STAMPED else stamp - self._due
+        gap = 0.0 if stamp is None or self.kind not in STAMPED else stamp - self._due
         if abs(gap) <= HOLE:
             gap = 0.0
         self._due += gap + frame.samples / frame.sample_rate

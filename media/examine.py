@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from av.error import FFmpegError
-
 from cache.digest import digest_file
 from cache.errors import DataError
 from cache.ledger import STATES
 from cache.memo import DigestMemo
 from cache.npy import Form, open_npy
+from media.audio import Sound
 from media.decode import Video
-from media.decode import _open as open_container
 from media.outcome import MediaError
+
+#: Samples a second at which sound is listened to here; which is no matter.
+RATE = 16_000
 
 
 @dataclass(frozen=True)
@@ -79,30 +80,16 @@ def _array(path: Path, form: Form) -> dict[str, Any]:
 
 
 def _sound(path: Path, decode: bool) -> dict[str, Any]:
-    """Of a file that has to have sound: the stream that FFmpeg takes itself, its first frame decoded, or all of them."""
-    with open_container(path) as container:
-        if not container.streams.audio:
-            raise MediaError("no_audio", f"no audio stream, only {', '.join(sorted({s.type for s in container.streams})) or 'nothing'}")
-        stream = container.streams.best("audio")
-        codec = stream.codec_context
-        if codec is None:
-            raise MediaError("undecodable", "no decoder for the audio stream's codec")
-        heard, bad, broken = False, 0, ""
-        try:
-            for packet in container.demux(stream):
-                try:
-                    heard = bool(packet.decode()) or heard
-                except FFmpegError:
-                    bad += 1
-                if heard and not decode:
-                    break
-        except FFmpegError as error:
-            broken = f"reading stopped early: {error.strerror}"
-        if not heard:
-            raise MediaError("undecodable", broken or "not one sample of sound decodes")
-        reason = broken or (f"{bad} packets of sound do not decode" if bad else "")
-        facts = {"container": container.format.name.partition(",")[0], "audio": codec.name, "rate": codec.sample_rate}
-        return {"state": "damaged" if reason else "ok", "reason": reason, **facts}
+    """Of a file that has to have sound: the stream that FFmpeg takes itself, its first samples decoded, or all of them."""
+    with Sound(path, RATE) as sound:
+        for _ in sound.chunks():
+            if not decode:
+                break
+        summary = sound.summary()
+    state, reason = summary.verdict()
+    if summary.count == 0:
+        raise MediaError("undecodable", reason or "the sound stream holds no sample")
+    return {"state": state, "reason": reason, "container": sound.kind, "audio": summary.codec, "rate": summary.source_rate}
 
 
 def _film(path: Path, decode: bool) -> dict[str, Any]:
