@@ -47,7 +47,7 @@ def main() -> None:
     """Make videos and weights, then run both sides by turns in processes of their own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--runtimes", nargs="+", default=["eager", "openvino"], help="eager direct compile openvino")
+    parser.add_argument("--runtimes", nargs="+", default=["eager", "openvino"], help="eager winograd compile openvino")
     parser.add_argument("--networks", nargs=2, default=["resnet101", "resnext101"], help="appearance and motion")
     parser.add_argument("--videos", type=int, default=8)
     parser.add_argument("--repeat", type=int, default=3)
@@ -229,7 +229,8 @@ def ours(job: dict[str, Any]) -> dict[str, Any]:
     """The stages ``sample``, ``extract.appearance`` and ``extract.motion`` with their stores, one after the other."""
     from cache.digest import digest_file
     from cache.hdf5 import FeatureReader
-    from stages.extract import ExtractParams, lanes
+    from models.inference.infer import Lanes
+    from stages.extract import ExtractParams
     from stages.extract import run as extract
     from stages.sample import SampleParams
     from stages.sample import run as sample
@@ -244,7 +245,7 @@ def ours(job: dict[str, Any]) -> dict[str, Any]:
     sampled = context(job, work, "sample", SampleParams(num_clips=job["clips"]), {"index": index}, {})
     sample.run(sampled)
     result, rows = {"seconds_sample": time.perf_counter() - began}, {}
-    opened = Opened(lanes.Lanes)
+    opened = Opened(Lanes)
     for kind in KINDS:
         chosen = {"backbone": job["networks"][kind], "runtime": job["runtime"], "precision": job["precision"]}
         params = ExtractParams(kind=kind, weights="file", **chosen)
@@ -288,6 +289,7 @@ def network_only(opened: Opened, lanes: int) -> tuple[float, int]:
     """Seconds of the network alone for as many batches as the stage had, on as many threads; and that number of batches."""
     from stages.extract.heap import kept_heap
     from stages.extract.in_order import in_order
+
     from stages.extract.network import one_thread
 
     count, own, batch = opened.batches, opened.lanes, opened.batch

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cache.errors import ConfigError, DataError, nearest
-from models.backbones import imported
+from models.backbones import converted
 
 SHIPPED = Path(__file__).parent / "backbones" / "weights"
 
@@ -242,7 +242,7 @@ def check(entry: Weights, path: Path) -> Path:
     """Return ``path`` if it is there and its sha256 begins as the table says, or it was imported from such a file; else DataError."""
     if not path.is_file():
         raise DataError(f"no weights file {path} for {entry.name}", hint=f"fetch {entry.file} from {entry.source} and give its path")
-    origin = imported.provenance(path)
+    origin = converted.origin_of(path)
     with path.open("rb") as file:
         found = origin.sha256 if origin is not None else hashlib.file_digest(file, "sha256").hexdigest()
     if entry.sha256 and not found.startswith(entry.sha256):
@@ -251,5 +251,5 @@ def check(entry: Weights, path: Path) -> Path:
             hint="fetch it again, or use it as it is with weights=file",
         )
     if origin is not None:
-        imported.verify(path)
+        converted.verify(path)
     return path

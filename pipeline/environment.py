@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cache import mounts
+from models.inference.runtimes.native import compiler
 from pipeline import paths
 from pipeline.device import default_device
 from pipeline.text import size_text
-from stages.extract.runtimes.native import compiler
 
 #: Packages that every run needs.
 PACKAGES = ("torch", "av", "h5py", "numpy", "Pillow")
@@ -78,7 +78,7 @@ def _compiler() -> Check:
     command = compiler()
     if command:
         return Check("C compiler", "ok", shlex.join(command))
-    text = "none: 3x3 convolutions on a CPU are not the fast ones (docs/FEATURES.md)"
+    text = "none: runtime=winograd cannot be used (docs/FEATURES.md)"
     return Check("C compiler", "note", text, "apt install gcc, or CC=/path/to/one")
 
 

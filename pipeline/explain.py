@@ -13,8 +13,8 @@ from cache.errors import StoreError
 from cache.members import Change, Members
 from cache.stage import Node
 from cache.store import Key, Record, Store
+from pipeline.installed import RECORDED, versions
 from pipeline.judge import DAMAGED, FRESH, NEVER_MADE, WAITS, Judge, State, plain_params
-from pipeline.runner import RECORDED, versions
 from pipeline.text import age_text, line_text
 from pipeline.why import Component, changed, differences, module_file, one_line
 
@@ -302,6 +302,8 @@ def _notes(judge: Judge, state: State, last: Record | None, *, different: bool) 
         now = versions()
         then = {name: version for name, version in record.versions.items() if name in (*RECORDED, "python")}
         for name, a, b in changed(then, now):
+            if name in record.key.facets:
+                continue
             notes.append(f"note: {name} {a or '(not installed)'} → {b or '(not installed)'} (recorded, not keyed)")
     return notes
 

@@ -40,7 +40,7 @@ def stored(store: Store, record: Record) -> Stored:
     """The features of a result, its files compared with what was published. Raises KdpipeError if it holds none."""
     entries = {entry.path for entry in store.manifest(record.object).files}
     if "features.json" not in entries:
-        raise KdpipeError(f"{record.node} holds no features", hint="extract.appearance and extract.motion do")
+        raise KdpipeError(f"{record.node} holds no features", hint="the nodes extract.* do")
     store.check_object(record.object)
     directory = store.files(record)
     about = json.loads((directory / "features.json").read_text(encoding="utf-8"))

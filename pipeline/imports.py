@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,13 @@ from cache.errors import StoreError
 from cache.names import escape
 from cache.record import Record
 from cache.store import Store, listed, open_sealed, seal
+from models.backbones.kinds import KINDS
 
 #: An import is the fields of ``stages.imported.ImportedParams`` by name.
 Import = Mapping[str, Any]
 
 #: The function that makes imported results: what their keys name.
 ENTRY = "stages.imported.run:run"
-KINDS = ("appearance", "motion")
 #: Values of ``weights`` that mean something else than weights of that name: the shipped ones, those of ``weights_file``, none.
 NO_NAMES = ("world", "file", "random")
 
@@ -83,7 +83,7 @@ def put(store: Store, dataset: str, imports: Mapping[str, Import]) -> None:
     store.write(path_of(store, dataset), seal(value))
 
 
-def undo(store: Store, dataset: str, kinds: tuple[str, ...] = KINDS) -> list[Import]:
+def undo(store: Store, dataset: str, kinds: Iterable[str] = tuple(KINDS)) -> list[Import]:
     """Let the imports of ``kinds`` stand no longer; returns them. Results and files stay."""
     value = _read(store, dataset)
     taken = [one for kind in kinds if (one := _retire(value, kind)) is not None]

@@ -20,6 +20,7 @@ from cache.store import Key, Record, Store
 from pipeline import paths, why
 from pipeline.device import default_device, device_class, known_device
 from pipeline.graph import Graph
+from pipeline.installed import keyed_version
 
 T = TypeVar("T")
 
@@ -231,8 +232,10 @@ class Judge:
 
     def facets(self, node: Node) -> dict[str, str]:
         """The environment facets that the stage declares as able to change its bits."""
-        known = {"device": device_class(self.device), "precision": "float32"}
-        return {name: known[name] for name in node.stage.facets}
+        known = {"device": device_class(self.device)}
+        chosen = node.stage.versions
+        packages = getattr(node.params, chosen) if isinstance(chosen, str) else chosen
+        return {**{name: known[name] for name in node.stage.facets}, **{name: keyed_version(name) for name in packages}}
 
     def files(self, node: Node) -> dict[str, Path]:
         """Parameter name -> external file; an empty parameter names none. Raises DataError for a file that is not there."""

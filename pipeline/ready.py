@@ -8,6 +8,7 @@ from typing import Any
 
 from cache.errors import ConfigError
 from cache.stage import Node
+from models.inference.runtimes.native import compiler
 from pipeline.device import require_device
 from pipeline.graph import check_possible
 from pipeline.judge import FRESH, Judge
@@ -36,7 +37,7 @@ def require_files(judge: Judge, names: Iterable[str]) -> None:
 
 def lacking(node: Node) -> tuple[str, str] | None:
     """What to say and to type if a node names no file where it needs one, or means weights or a package that are not here."""
-    return _missing_package(node) or _missing_vectors(node) or missing_weights(node)
+    return _missing_package(node) or _missing_compiler(node) or _missing_vectors(node) or missing_weights(node)
 
 
 def _missing_package(node: Node) -> tuple[str, str] | None:
@@ -46,6 +47,13 @@ def _missing_package(node: Node) -> tuple[str, str] | None:
         if package and find_spec(package) is None:
             return f"{node.name}.{name}={value} needs {package}, which is not installed", f"pip install 'kdpipe[{package}]'"
     return None
+
+
+def _missing_compiler(node: Node) -> tuple[str, str] | None:
+    if getattr(node.params, "runtime", "") != "winograd" or compiler():
+        return None
+    hint = "apt install gcc, or CC=/path/to/one; runtime=eager, the default, needs none"
+    return f"{node.name}.runtime=winograd needs a C compiler, and there is none", hint
 
 
 def _missing_vectors(node: Node) -> tuple[str, str] | None:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 
 from cache.stage import Node
+from models.backbones.kinds import KINDS
 from pipeline.config import Config
 from pipeline.imports import NO_NAMES
 from stages import extract, index, ingest, questions, report, sample, world
@@ -26,7 +27,7 @@ def shared_nodes(config: Config) -> Iterator[Node]:
     yield Node("ingest", ingest.STAGE, config.params("ingest", ingest.IngestParams), {"index": "index", **root})
     yield Node("sample", sample.STAGE, config.params("sample", sample.SampleParams), {"index": "index", **root})
     yield Node("questions", questions.STAGE, config.params("questions", questions.QuestionsParams), {"index": "index"})
-    for kind in ("appearance", "motion"):
+    for kind in KINDS:
         yield _features(config, kind)
 
 
@@ -46,7 +47,7 @@ def _with_imported_weights(config: Config, params: extract.ExtractParams) -> ext
     """Let ``weights_file`` be the imported file of that name where no file is named and none is shipped."""
     if getattr(params, "weights_file", None) != "" or params.weights in NO_NAMES:
         return params
-    file = config.imported_weights(params.backbone or extract.SMALL[params.kind], params.weights)
+    file = config.imported_weights(params.backbone or KINDS[params.kind].backbone, params.weights)
     return dataclasses.replace(params, weights_file=file)
 
 

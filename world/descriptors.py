@@ -17,8 +17,8 @@ from PIL import Image
 from torch.nn import functional as F
 
 from formats.whitening import one_thread
-from models.backbones.checkpoint import load_into, read_state
 from models.backbones.fold import fold_batch_norm
+from models.backbones.published import load_into, read_state
 from models.backbones.small2d import small2d
 from models.weights import IMAGENET_MEAN, PAPER_STD, SHIPPED, check, find
 from world.plan import AUDIO_RATE, RATE

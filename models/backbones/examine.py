@@ -16,9 +16,9 @@ from torch import Tensor
 from cache.digest import digest_file
 from cache.errors import ConfigError, DataError
 from models import weights
-from models.backbones import imported
-from models.backbones.checkpoint import Raw, State, by_position, check_fit, load_into, read_raw
+from models.backbones import converted
 from models.backbones.layouts import find_backbone
+from models.backbones.published import Raw, State, by_position, check_fit, load_into, read_raw
 from models.backbones.registry import build, find, options_of
 from models.backbones.sniff import Found, identify
 
@@ -44,7 +44,7 @@ class Examined:
     left_out: tuple[str, ...]
     known: str = ""
     because: str = ""
-    origin: imported.Origin | None = None
+    origin: converted.Origin | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -121,13 +121,13 @@ def examine(path: Path, backbone: str = "", *, position: bool = False) -> Examin
         named = error.message if path.name in error.message else f"{path.name}: {error.message}"
         raise DataError(named, hint=error.hint) from error
     sha256 = digest_file(path)
-    origin = imported.verify(path) if imported.provenance(path) is not None else None
+    origin = converted.verify(path) if converted.origin_of(path) is not None else None
     chosen = backbone or (origin.backbone if origin is not None else "") or found.backbone
     known, because = _known(path, sha256, chosen, origin)
     return Examined(path, sha256, raw, found, chosen, layout, prefix, state, left_out, known, because, origin)
 
 
-def converted(examined: Examined) -> bytes:
+def convert(examined: Examined) -> bytes:
     """The backbone as a safetensors file of ours: float32, our names, complete, with an account of its origin.
 
     Equal input gives equal bytes. Raises DataError if the network is none of the registry's, or holds NaN or infinities.
@@ -142,18 +142,18 @@ def converted(examined: Examined) -> bytes:
     net = load_into(build(examined.backbone, **examined.options), examined.state, examined.path.name)
     state = {name: value.float() if value.is_floating_point() else value for name, value in net.state_dict().items()}
     kind = f"{examined.layout}, prefix {examined.prefix!r}"
-    origin = imported.Origin(examined.path.name, examined.sha256, kind, examined.backbone, examined.known, left_out=len(examined.left_out))
+    origin = converted.Origin(examined.path.name, examined.sha256, kind, examined.backbone, examined.known, left_out=len(examined.left_out))
     if examined.origin is not None:  # of an imported file the first original is what counts
         origin = examined.origin
     return _file(save({name: value.contiguous() for name, value in state.items()}), origin)
 
 
-def _file(plain: bytes, origin: imported.Origin) -> bytes:
+def _file(plain: bytes, origin: converted.Origin) -> bytes:
     """A safetensors file with ``origin`` in its metadata. The header is written here: the library's own order of keys is not certain."""
     length = int.from_bytes(plain[:8], "little")
     entries, data = json.loads(plain[8 : 8 + length]), memoryview(plain)[8 + length :]
-    account = replace(origin, data_sha256=imported.digest(data)).dump()
-    header = json.dumps({"__metadata__": {imported.KEY: account}, **dict(sorted(entries.items()))}, separators=(",", ":")).encode()
+    account = replace(origin, data_sha256=converted.digest(data)).dump()
+    header = json.dumps({"__metadata__": {converted.KEY: account}, **dict(sorted(entries.items()))}, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
     return b"".join([len(header).to_bytes(8, "little"), header, data])
 
@@ -177,7 +177,7 @@ def _classes_by_position(backbone: str, entries: Mapping[str, Tensor]) -> int:
     return 0
 
 
-def _known(path: Path, sha256: str, backbone: str, origin: imported.Origin | None) -> tuple[str, str]:
+def _known(path: Path, sha256: str, backbone: str, origin: converted.Origin | None) -> tuple[str, str]:
     if origin is not None:
         return origin.known, "imported" if origin.known else ""
     entry, because = weights.of_file(path.name, sha256)

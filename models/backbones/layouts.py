@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from cache.errors import DataError
-from models.backbones.checkpoint import State
+from models.backbones.published import State
 
 #: An entry that every network of a layout has, and the pattern of all of its entries after the prefix.
 ANCHORS: tuple[tuple[str, str, str], ...] = (

@@ -24,6 +24,7 @@ class Backbone:
     image_size: side of the square input in pixels.
     frames:  frames of a clip (1 for images). channels: of the input.
     options: arguments of the factory.
+    library: package that defines it, "" if we do: its version is keyed.
     window:  its pooling window is made for a clip size (2018 layout): the factory takes ``sample_size``, ``sample_duration``.
     """
 
@@ -36,6 +37,11 @@ class Backbone:
     options: Mapping[str, Any] = field(default_factory=dict)
     window: bool = False
     channels: int = 3
+    library: str = ""
+
+
+def _images(name: str, module: str, width: int) -> Backbone:
+    return Backbone(name, f"{module}:{name}", "appearance", width, 224, library="torchvision")
 
 
 def _clips(name: str, function: str, width: int, **options: Any) -> Backbone:
@@ -44,12 +50,12 @@ def _clips(name: str, function: str, width: int, **options: Any) -> Backbone:
 
 _ALL = (
     Backbone("small2d", "small2d:small2d", "appearance", 128, 112),
-    Backbone("resnet18", "resnet2d:resnet18", "appearance", 512, 224),
-    Backbone("resnet34", "resnet2d:resnet34", "appearance", 512, 224),
-    Backbone("resnet50", "resnet2d:resnet50", "appearance", 2048, 224),
-    Backbone("resnet101", "resnet2d:resnet101", "appearance", 2048, 224),
-    Backbone("mobilenet_v3_large", "mobilenetv3:mobilenet_v3_large", "appearance", 960, 224),
-    Backbone("mobilenet_v3_small", "mobilenetv3:mobilenet_v3_small", "appearance", 576, 224),
+    _images("resnet18", "resnet2d", 512),
+    _images("resnet34", "resnet2d", 512),
+    _images("resnet50", "resnet2d", 2048),
+    _images("resnet101", "resnet2d", 2048),
+    _images("mobilenet_v3_large", "mobilenetv3", 960),
+    _images("mobilenet_v3_small", "mobilenetv3", 576),
     Backbone("small3d", "small3d:small3d", "motion", 128, 112, 16),
     _clips("resnext101", "resnext_2018", 2048, depth=101),
     _clips("resnet18_3d", "resnet_2018", 512, depth=18, shortcut="A"),

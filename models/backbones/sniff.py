@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cache.errors import DataError
-from models.backbones import i3d, mobilenetv3, resnet2d, resnet3d
+from models.backbones import i3d, resnet3d, resnet3d_blocks
 from models.backbones.registry import BACKBONES, build, options_of
 
 #: classes of what the 2018 networks were trained on: Kinetics-400, UCF101, HMDB51
@@ -101,17 +101,17 @@ class _Family:
         mids = [state[f"layer{i}.0.conv1.weight"].shape[0] for i in (1, 2, 3, 4)]
         outputs = [state[f"layer{i}.0.conv3.weight"].shape[0] for i in (1, 2, 3, 4)]
         self.groups = 1 if self.factorised else mids[0] // state["layer1.0.conv2.weight"].shape[1]
-        self.expansion = resnet3d.ResNeXtBottleneck.expansion if self.groups > 1 else outputs[0] // mids[0]
+        self.expansion = resnet3d_blocks.ResNeXtBottleneck.expansion if self.groups > 1 else outputs[0] // mids[0]
         self.planes = [width // self.expansion for width in outputs] if self.groups > 1 else mids
 
     def block(self) -> Callable[..., nn.Module]:
         if not self.bottleneck:
-            return resnet3d.FactorisedBasic if self.factorised else resnet3d.Basic
+            return resnet3d_blocks.FactorisedBasic if self.factorised else resnet3d_blocks.Basic
         if self.groups > 1:
-            return lambda *arguments: resnet3d.ResNeXtBottleneck(*arguments, cardinality=self.groups)
+            return lambda *arguments: resnet3d_blocks.ResNeXtBottleneck(*arguments, cardinality=self.groups)
         if self.factorised:
-            return resnet3d.FactorisedBottleneck
-        return resnet3d.WideBottleneck if self.expansion == 2 else resnet3d.Bottleneck
+            return resnet3d_blocks.FactorisedBottleneck
+        return resnet3d_blocks.WideBottleneck if self.expansion == 2 else resnet3d_blocks.Bottleneck
 
     def build(self) -> resnet3d.ResNet3D:
         fc = self.state.get("fc.weight")
@@ -165,14 +165,18 @@ def _resnet3d(state: Mapping[str, Tensor]) -> Found:
 
 
 def _resnet2d(state: Mapping[str, Tensor]) -> Found:
+    from models.backbones import resnet2d  # torchvision takes more than a second to load
+
     layers, bottleneck = _layers(state), "layer1.0.conv3.weight" in state
     depth = next((d for d, (block, n) in resnet2d.DEPTHS.items() if n == layers and (block is resnet2d.Bottleneck) == bottleneck), 0)
     name, options = _if_it_fits(f"resnet{depth}", state), resnet2d.options_of(state)
-    block = resnet2d.Bottleneck if bottleneck else resnet2d.Basic
+    block = resnet2d.Bottleneck if bottleneck else resnet2d.BasicBlock
     return Found("2-D ResNet", name, lambda: resnet2d.ResNet2D(block, layers, **options), depth, "B", options["n_classes"])
 
 
 def _mobilenet(state: Mapping[str, Tensor]) -> Found:
+    from models.backbones import mobilenetv3
+
     options = mobilenetv3.options_of(state)
     large = any(name.startswith("features.16.") for name in state)
     make = mobilenetv3.mobilenet_v3_large if large else mobilenetv3.mobilenet_v3_small

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from models.backbones.kinds import KINDS
 from pipeline.cli.session import Session
 
 #: What must be won before a runtime is recommended: less is noise.
@@ -20,7 +21,8 @@ def speeds_of(session: Session) -> Iterator[dict[str, Any]]:
     for node in session.graph.nodes.values():
         if node.stage.name != "extract" or not hasattr(node.params, "runtime"):
             continue  # imported features are not computed
-        from stages.extract.bench import measure, resizers
+        from models.inference.bench import measure
+        from stages.extract.resize import rates
 
         device, entry = session.judge().device, node.params.network
         cores = min(session.options.workers * session.options.threads, os.cpu_count() or 1)
@@ -30,10 +32,10 @@ def speeds_of(session: Session) -> Iterator[dict[str, Any]]:
             "node": node.name,
             "backbone": entry.name,
             "device": device,
-            "rows": "frames" if entry.kind == "appearance" else f"clips of {entry.frames}",
+            "rows": f"clips of {entry.frames}" if KINDS[entry.kind].clips else "frames",
             "lanes": cores if device == "cpu" else 2,
             "ways": [dataclasses.asdict(way) for way in found],
-            "resize": resizers(size),
+            "resize": rates(size),
         }
 
 

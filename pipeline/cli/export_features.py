@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from cache.errors import KdpipeError
+from models.backbones.kinds import KINDS
 from pipeline import paths
 from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, session_options
@@ -16,9 +17,11 @@ from pipeline.progress import Bars
 from pipeline.resolve import of_node
 from pipeline.text import size_text
 
+WORDS = f"[{'|'.join(KINDS)}|all] DIRECTORY"
+
 
 @click.command("export-features")
-@click.argument("words", nargs=-1, required=True, metavar="[appearance|motion|all] DIRECTORY")
+@click.argument("words", nargs=-1, required=True, metavar=WORDS)
 @click.option(
     "--layout",
     type=click.Choice(["hcrn", "dualvgr", "mkd", "npy"]),
@@ -33,11 +36,11 @@ def export_features(session: Session, words: tuple[str, ...], layout: str, force
     from pipeline.exporting import export, stored, target_of
 
     kind, directory = ("all", *words) if len(words) == 1 else words[:2]
-    if len(words) > 2 or kind not in ("appearance", "motion", "all"):
-        raise click.UsageError("expected [appearance|motion|all] DIRECTORY")
+    if len(words) > 2 or kind not in (*KINDS, "all"):
+        raise click.UsageError(f"expected {WORDS}")
     judge = session.look()
     plans = []
-    for one in ("appearance", "motion") if kind == "all" else (kind,):
+    for one in [one for one in KINDS if f"extract.{one}" in session.graph.nodes] if kind == "all" else [kind]:
         name = f"extract.{one}"
         record = of_node(judge, name).record
         if record is None:

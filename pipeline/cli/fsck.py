@@ -99,7 +99,7 @@ def _damaged_rows(path: Path) -> list[str]:
 
 
 def _damaged_weights(path: Path) -> str:
-    from models.backbones.imported import verify
+    from models.backbones.converted import verify
 
     try:
         verify(path)

@@ -13,12 +13,13 @@ import click
 from cache.errors import ConfigError, KdpipeError, ToleranceError, some
 from cache.ledger import Ledger
 from cache.record import Record
+from models.backbones.kinds import KINDS
 from pipeline import imports
 from pipeline.cli.options import HOW, LOOK, WHAT
 from pipeline.cli.run import bring_up_to_date
 from pipeline.cli.session import Session, session_options
 from pipeline.cli.typed import command
-from pipeline.imports import KINDS, Import
+from pipeline.imports import Import
 from pipeline.judge import Judge
 from pipeline.progress import Bars
 from pipeline.text import line_text
@@ -26,7 +27,7 @@ from pipeline.text import line_text
 
 @click.command("import-features")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--kind", type=click.Choice(KINDS), default=None, help="What the files hold, if their names don't say it.")
+@click.option("--kind", type=click.Choice(list(KINDS)), default=None, help="What the files hold, if their names don't say it.")
 @click.option("--array", default="", metavar="NAME", help="Name of the features in the HDF5 file.")
 @click.option("--ids-array", default="ids", show_default=True, metavar="NAME", help="Name of the ids in the HDF5 file.")
 @click.option(
@@ -46,7 +47,7 @@ from pipeline.text import line_text
     show_default=True,
     help="Use rows that are all zeros, or leave them out.",
 )
-@click.option("--undo", is_flag=True, help="Compute the features again (of --kind, or both). What was imported stays until gc.")
+@click.option("--undo", is_flag=True, help="Compute the features again (of --kind, or all). What was imported stays until gc.")
 @session_options(*WHAT, *HOW, "dry_run", *LOOK)
 def import_features(
     session: Session,
@@ -65,7 +66,7 @@ def import_features(
     --dry-run looks at names, shapes and ids only.
     """
     if undo:
-        _undo(session, files, (kind,) if kind else KINDS)
+        _undo(session, files, (kind,) if kind else tuple(KINDS))
         return
     if not files:
         raise click.UsageError("name the files to import (or --undo)")
@@ -74,12 +75,17 @@ def import_features(
 
 
 def _import(session: Session, files: tuple[Path, ...], kind: str, array: str, reading: dict[str, Any]) -> None:
-    from pipeline.importing import fits, matched, offers
+    from pipeline.offers import fits, matched, offers
     from stages.imported.source import digest
 
     say: Callable[[str], object] = session.options.say if session.json else click.echo
     found = offers(files, kind, array, reading["ids_array"])
     dataset = session.graph.config.dataset
+    kinds = _kinds(session)
+    for offer in found:
+        if offer.kind not in kinds:
+            hint = f"it reads {', '.join(kinds) or 'none'}; --system names another"
+            raise ConfigError(f"{session.graph.config.system} reads no {offer.kind} features", hint=hint)
     standing = dict(imports.current(session.store, dataset))
     new = {
         offer.kind: {"kind": offer.kind, "file": str(offer.path), "array": offer.array, "sha256": "", "when": "", **reading}
@@ -91,8 +97,7 @@ def _import(session: Session, files: tuple[Path, ...], kind: str, array: str, re
         for line in [*offer.lines, *_ids_lines(matched(offer, index, reading["ids"]))]:
             say(line_text(line))
         others = {one: standing[one] for one in standing if one not in new}
-        warning = fits(offer, others, _clips(session)) if len(found) < 2 else ""
-        if warning:
+        for warning in fits(offer, others, _clips(session), [one for one in kinds if one not in new]):
             session.options.say(f"warning: {warning}")
     if session.dry_run:
         say("nothing was imported: --dry-run; the rows were not looked at")
@@ -125,6 +130,11 @@ def _index(session: Session) -> Path:
     for node in session.graph.closure(["index"]):
         bring_up_to_date(session, judge, node.name)
     return session.store.files(_made(judge, "index"))
+
+
+def _kinds(session: Session) -> list[str]:
+    """The kinds of features that the system reads."""
+    return [kind for kind in KINDS if f"extract.{kind}" in session.graph.nodes]
 
 
 def _clips(session: Session) -> int:

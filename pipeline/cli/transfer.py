@@ -17,9 +17,9 @@ from cache.remote import Remote
 from cache.stage import Node
 from cache.store import Record, Store, listed
 from cache.transfer import Moved, Transfer, open_remote
-from pipeline.cli.brought import pull_brought, push_brought
 from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, select, session_options
+from pipeline.cli.transfer_imports import pull_brought, push_brought
 from pipeline.judge import FRESH, Judge
 from pipeline.progress import Bar
 from pipeline.text import size_text

@@ -118,11 +118,11 @@ def _configured(session: Session) -> Iterator[tuple[str, Path, str, str]]:
 
 def _imported(store: Store) -> Iterator[tuple[str, Path, str, str]]:
     """The same of every imported file; one that is damaged is listed under its own name."""
-    from models.backbones.imported import provenance
+    from models.backbones.converted import origin_of
 
     for path in imports.weights(store).values():
         try:
-            origin = provenance(path)
+            origin = origin_of(path)
         except DataError:
             origin = None
         yield ("imported", path, origin.backbone, origin.known) if origin is not None else ("imported: damaged", path, "?", "")
@@ -219,13 +219,13 @@ def _layout(facts: dict[str, Any]) -> str:
 def import_weights(file: Path, name: str, backbone: str, position: bool, force: bool, as_json: bool, verbose: bool) -> None:
     """Convert FILE's backbone to safetensors in the store: float32, our names, with an account of its origin; FILE stays."""
     from cache.digest import digest_file
-    from models.backbones.examine import converted, examine
+    from models.backbones.examine import convert, examine
 
     examined = examine(file, backbone, position=position)
     if examined.because == "differs":
         raise DataError(f"{file} is not the published file of its name: its digest differs", hint="fetch it again, or rename it")
     target = imports.weights_room(Store(paths.store_root())) / f"{_plain(name, examined.known or file.stem)}.safetensors"
-    data = converted(examined)
+    data = convert(examined)
     new = _publish(target, data, force)
     short = target.stem.removeprefix(f"{examined.backbone}.")
     facts = {
@@ -254,8 +254,6 @@ def _use(backbone: str, short: str) -> str:
     from models.backbones.registry import find
 
     kind = find(backbone).kind
-    if kind not in ("appearance", "motion"):
-        return f"(no stage extracts {kind} features yet: the file is for training)"
     settings = {"backbone": backbone, "weights": short}
     return " ".join(f"--set extract.{kind}.{key}={value}" for key, value in settings.items())
 

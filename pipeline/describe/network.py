@@ -10,7 +10,7 @@ import torch
 
 from cache.digest import digest_file
 from cache.errors import ConfigError
-from models.backbones.checkpoint import load_into, read_state
+from models.backbones.published import load_into, read_state
 from models.backbones.registry import build, find, options_of
 from models.weights import IMAGENET_MEAN, IMAGENET_STD, SHIPPED, check, of_backbone
 

@@ -1,7 +1,7 @@
-"""The ``extract`` stage: appearance (2-D) or motion (3-D) features of sampled frames.
+"""The ``extract`` stage: features of sampled frames by a frozen network.
 
-One stage, two uses: ``extract.appearance`` and ``extract.motion``. Reads ``index`` and ``sample`` (with its items); writes
-``<dataset>_<kind>_feat.h5`` and ``features.json``; see :mod:`stages.extract.run`.
+One stage, a use for each kind of features (:mod:`models.backbones.kinds`): ``extract.appearance``, ``extract.motion``, ``extract.flow``.
+Reads ``index`` and ``sample`` (with its items); writes ``<dataset>_<kind>_feat.h5`` and ``features.json``; see :mod:`stages.extract.run`.
 """
 
 from __future__ import annotations
@@ -9,22 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from cache.errors import ConfigError
 from cache.stage import Stage, option
+from models.backbones.kinds import INPUTS, KINDS, Kind
 from models.backbones.registry import Backbone, find, module_of
+from models.inference import runtimes
+from models.inference.runtimes import PRECISIONS, RUNTIME_NAMES
 from models.weights import SHIPPED, WEIGHTS
-from stages.extract import runtimes
-from stages.extract.runtimes import PRECISIONS, RUNTIME_NAMES
-
-#: kind of features -> the network made for the embedded world
-SMALL = {"appearance": "small2d", "motion": "small3d"}
 
 
 @dataclass(frozen=True)
 class ExtractParams:
     """Parameters of the ``extract`` stage; the defaults are the published ones, but for the networks."""
 
-    kind: str = option("appearance", "2-D features of each frame, or 3-D features of each clip", choices=("appearance", "motion"))
-    backbone: str = option("", "name in the registry of backbones; '' is small2d or small3d, made for the embedded world")
+    kind: str = option("appearance", "features of each frame (appearance) or of each clip (motion, flow)", choices=tuple(KINDS))
+    backbone: str = option("", "name in the registry of backbones; '' is the kind's own: small2d and small3d, made for the embedded world")
     weights: str = option(
         "world",
         "'world' (shipped, for small2d and small3d), a published name such as imagenet1k_v1 or kinetics400 (needs weights_file, "
@@ -44,24 +43,18 @@ class ExtractParams:
     )
     runtime: str = option(
         "eager",
-        "what computes: PyTorch's operations (on a CPU with a C compiler, Winograd's 3x3 convolutions), 'direct' (never with those), "
-        "'compile' (PyTorch's compiler; on a CPU it needs a C++ compiler), 'openvino' (CPU, an extra)",
+        "what computes: PyTorch's operations, 'winograd' (the same with 3x3 convolutions that need a C compiler and a CPU), 'compile' "
+        "(PyTorch's compiler; on a CPU it needs a C++ compiler), 'openvino' (CPU, an extra)",
         choices=RUNTIME_NAMES,
     )
     precision: str = option(
         "float32", "of the network's arithmetic; the others are for devices that are faster with them", choices=PRECISIONS
     )
-    normalise: str = option(
-        "paper",
-        "appearance: 'paper' has 0.224 for the blue deviation, 'imagenet' 0.225",
-        choices=("paper", "imagenet"),
-        when={"kind": ("appearance",)},
-    )
-    motion_input: str = option(
-        "raw255",
-        "motion: raw 0..255 as published, minus the ActivityNet mean, the 2020 Kinetics mean and deviation, or -1..1 (I3D)",
-        choices=("raw255", "mean_subtract", "kinetics2020", "symmetric"),
-        when={"kind": ("motion",)},
+    input: str = option(
+        "",
+        "how pixels become network input; '' is as published. appearance: 'paper' has 0.224 for the blue deviation, 'imagenet' 0.225; "
+        "motion: 'raw255' 0..255 as they are, 'mean_subtract' minus the ActivityNet mean, 'kinetics2020', 'symmetric' -1..1 (I3D, flow)",
+        choices=("", *INPUTS),
     )
     lost_videos: str = option(
         "leave_out",
@@ -73,14 +66,33 @@ class ExtractParams:
     )
 
     @property
+    def form(self) -> Kind:
+        """What a network of this kind looks at."""
+        return KINDS[self.kind]
+
+    @property
     def network(self) -> Backbone:
-        """The registry's entry of the backbone; an unknown name, or one of the other kind, raises ConfigError."""
-        return find(self.backbone or SMALL[self.kind], self.kind)
+        """The registry's entry of the backbone; an unknown name, or one of another kind, raises ConfigError."""
+        return find(self.backbone or self.form.backbone, self.kind)
+
+    @property
+    def pixels(self) -> str:
+        """The name of how pixels become network input; one that is not of this kind raises ConfigError."""
+        if self.input and self.input not in self.form.inputs:
+            raise ConfigError(f"{self.kind} features have no input {self.input!r}", hint="known: " + ", ".join(self.form.inputs))
+        return self.input or self.form.inputs[0]
 
     @property
     def modules(self) -> tuple[str, ...]:
         """The modules that are imported by name for them: an edit of another network or runtime is none of its business."""
+        assert self.pixels
         return (module_of(self.network), runtimes.module_of(self.runtime))
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """The packages whose arithmetic these features are."""
+        own = self.network.library
+        return (*runtimes.libraries_of(self.runtime), *((own,) if own else ()))
 
     @property
     def data(self) -> tuple[Path, ...]:
@@ -96,6 +108,7 @@ STAGE = Stage(
     params=ExtractParams,
     files=("weights_file",),
     facets=("device",),
+    versions="libraries",
     items=("index", "sample"),
     tolerance="max_lost",
     modules="modules",

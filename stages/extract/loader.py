@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from cache.errors import StoreError
+from cache.errors import DataError, StoreError
 from cache.items import ItemSet
 from cache.pack import unpack
 from media.frames import decode_payload
-from stages.extract.preprocess import Images, resize
+from models.backbones.kinds import Kind
+from models.inference.batches import Item
+from stages.extract.resize import Images, resize
 
 
 @dataclass(frozen=True)
 class Clips:
-    """One video's input: its distinct frames (K, S, S, 3), and for each place of a clip (C, F) which of them it shows."""
+    """One video's input: its distinct frames (K, S, S, channels), and for each place of a clip (C, F) which of them it shows."""
 
     digest: str
     frames: Images
     places: npt.NDArray[np.int64]
 
-    def without_frames(self) -> Clips:
-        """The same, less the pictures: what is needed once they are on their way."""
-        return dataclasses.replace(self, frames=self.frames[:0])
+    def work(self, kind: Kind) -> Item:
+        """What the network is to see of it: every distinct frame once, or every clip."""
+        if kind.clips:
+            return Item(self.digest, len(self.places), (self.frames[places] for places in self.places))
+        return Item(self.digest, len(self.frames), self.frames)
 
 
-def load_clips(items: ItemSet, media: str, digest: str, size: int, method: str = "pil") -> Clips:
-    """Read one video's sampled frames, check their digest, decode and resize them by ``method``."""
+def load_clips(items: ItemSet, media: str, digest: str, size: int, method: str = "pil", channels: int = 3) -> Clips:
+    """Read one video's sampled frames, check their digest, decode and resize them by ``method``.
+
+    Raises StoreError if they are not what was recorded, DataError if they have another number of channels.
+    """
     item = items.get(media)
     if item is None or item.digest != digest:
         raise StoreError(
@@ -38,6 +44,10 @@ def load_clips(items: ItemSet, media: str, digest: str, size: int, method: str =
         )
     sampled = decode_payload(item.payload)
     frames = np.stack([resize(sampled.images(int(number)), size, method) for number in sampled.numbers])
+    if frames.shape[-1] != channels:
+        raise DataError(
+            f"frames of {frames.shape[-1]} channels, where the network takes {channels}", hint="flow has 2 (x, y), video 3 (RGB)"
+        )
     return Clips(digest, frames, np.searchsorted(sampled.numbers, sampled.index))
 
 

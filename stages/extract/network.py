@@ -14,8 +14,8 @@ from torch import nn
 
 from cache.errors import ConfigError
 from models import weights as table
-from models.backbones import imported
-from models.backbones.checkpoint import load_into, read_state
+from models.backbones import converted
+from models.backbones.published import load_into, read_state
 from models.backbones.registry import Backbone, build, options_of
 
 
@@ -52,8 +52,8 @@ def weights_path(entry: Backbone, weights: str, file: Path | None) -> Path:
         hint = f"{choice} {setting} (or weights=random, flagged in every report)"
         raise ConfigError(f"no weights are shipped for {entry.name}", hint=hint)
     full = f"{entry.name}.{weights}"
-    if full not in table.WEIGHTS and file is not None and file.stem in (weights, full) and imported.provenance(file) is not None:
-        origin = imported.verify(file)
+    if full not in table.WEIGHTS and file is not None and file.stem in (weights, full) and converted.origin_of(file) is not None:
+        origin = converted.verify(file)
         if origin.backbone != entry.name:
             raise ConfigError(f"the imported weights {weights} are of {origin.backbone}, not of {entry.name}", hint="kdpipe weights ls")
         return file
@@ -66,16 +66,3 @@ def weights_path(entry: Backbone, weights: str, file: Path | None) -> Path:
             hint=f"fetch {known.file} from {known.source}, then: kdpipe weights import {known.file}   (or {setting})",
         )
     return table.check(known, file)
-
-
-def set_determinism() -> None:
-    """Pin what can change bits on a GPU: reduced precision and the choice of algorithms."""
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
-
-
-def one_thread() -> None:
-    """Let the network's operations in the calling thread use one thread: their sums are then always taken in one order."""
-    torch.set_num_threads(1)

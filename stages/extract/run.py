@@ -1,13 +1,11 @@
 """The work of the ``extract`` stage: sampled frames through a frozen network, one row of features a video.
 
 Writes
-  <dataset>_appearance_feat.h5   resnet_features float32 (N, C, F, V), ids
-  <dataset>_motion_feat.h5       resnext_features float32 (N, C, V), ids
-  features.json                  what they are: network, weights, sizes, which rows are zeros
+  <dataset>_<kind>_feat.h5   float32 (N, C, F, V) of a kind that looks at frames, (N, C, V) of one that looks at clips; ids
+  features.json              what they are: network, weights, sizes, which rows are zeros
 
-Batches are of one size, cut across videos, each computed on one thread (several run side by side), so a row depends on its frames
-alone: not on the other videos, their order, the number of cores, or where an earlier run was killed. Measured: batch size and
-thread count both change the last bits of most networks; the place in the batch and the neighbours do not.
+The key says which arithmetic made a row, but for the processor (a group's machines share their rows). So each row says which, and a
+run whose file holds rows of several says so.
 """
 
 from __future__ import annotations
@@ -16,31 +14,28 @@ import json
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from cache.errors import DataError
 from cache.hdf5 import FeatureWriter
 from cache.items import Item
 from cache.ledger import Ledger
 from cache.stage import Context
+from models.backbones.inputs import input_on
 from models.backbones.registry import Backbone
-from stages.extract.batches import Batches
-from stages.extract.heap import kept_heap
-from stages.extract.in_order import in_order
-from stages.extract.lanes import Lanes, at_once
+from models.inference.batches import Item as Work
+from models.inference.infer import Plan, infer
+from models.inference.runtimes import processor
 from stages.extract.loader import clip_shape, load_clips
-from stages.extract.network import load_network, one_thread, set_determinism
+from stages.extract.network import load_network
 from stages.extract.row import chunk_of, pack_row, unpack_row
-from stages.extract.runtimes import arithmetic
 
-DATASETS = {"appearance": "resnet_features", "motion": "resnext_features"}
 #: Finished videos are flushed at once, unless flushing would take more than this share of the time.
 FLUSH_SHARE = 0.05
 
@@ -53,12 +48,7 @@ def run(ctx: Context) -> None:
     if not sampled:
         raise DataError("the sample stage has no usable video", hint="kdpipe show sample: its ledger says why")
     entry = ctx.params.network
-    set_determinism()
-    threads = torch.get_num_threads()
-    try:
-        compute(ctx, entry, sampled)
-    finally:
-        torch.set_num_threads(threads)
+    compute(ctx, entry, sampled)
     assemble(ctx, entry, sampled)
 
 
@@ -67,14 +57,13 @@ def compute(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> Non
     assert ctx.items is not None
     wanted = {row["frames"]: row["media"] for row in sampled}
     jobs = [(media, frames) for frames, media in wanted.items() if frames not in ctx.items]
-    if jobs:
-        ctx.notes["arithmetic"] = arithmetic(ctx.params.runtime, ctx.device, ctx.params.precision)
+    by = processor(ctx.params.runtime, ctx.device) if jobs else ""
     flushed, cost = time.monotonic(), 0.0
-    with ctx.progress(f"extract {ctx.params.kind}", total=len(wanted)) as bar, kept_heap():
+    with ctx.progress(f"extract {ctx.params.kind}", total=len(wanted)) as bar:
         bar.step(len(wanted) - len(jobs))
         for digest, feature in features(ctx, entry, jobs) if jobs else ():
             finite = bool(np.isfinite(feature).all())
-            ctx.items.append(digest, pack_row(feature) if finite else b"", {"state": "ok" if finite else "non_finite"})
+            ctx.items.append(digest, pack_row(feature) if finite else b"", {"state": "ok" if finite else "non_finite", "by": by})
             began = time.monotonic()
             if began - flushed >= cost / FLUSH_SHARE:
                 ctx.items.flush()
@@ -85,15 +74,17 @@ def compute(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> Non
 
 
 def features(ctx: Context, entry: Backbone, jobs: list[tuple[str, str]]) -> Iterator[tuple[str, FloatArray]]:
-    """Yield (digest of the frames, features) for every (media, digest) of ``jobs``, in their order.
-
-    Threads decode and resize ahead of others that compute; a GPU has two of these, so that one batch is on its way to it while the
-    other is computed.
-    """
+    """Yield (digest of the frames, features (C, F, V) or (C, V)) for every (media, digest) of ``jobs``, in their order."""
     params, size = ctx.params, ctx.params.image_size or entry.image_size
-    source = ctx.input_items["sample"]
-    cores = min(ctx.workers * ctx.threads, os.cpu_count() or 1)
-    readers, lanes = (max(1, cores // 4), cores) if ctx.device == "cpu" else (cores, 2)
+    kind, source = params.form, ctx.input_items["sample"]
+    places: dict[str, npt.NDArray[np.int64]] = {}
+    plan = Plan.of(
+        ctx.device,
+        min(ctx.workers * ctx.threads, os.cpu_count() or 1),
+        clips=kind.clips,
+        runtime=params.runtime,
+        precision=params.precision,
+    )
     net = load_network(
         entry,
         params.weights,
@@ -103,10 +94,15 @@ def features(ctx: Context, entry: Backbone, jobs: list[tuple[str, str]]) -> Iter
         seed=params.random_seed,
         device=ctx.device,
     )
-    batches = Batches(params.kind, at_once(params.kind, ctx.device))
-    loaded = in_order(lambda job: load_clips(source, *job, size, params.resize), jobs, readers, one_thread)
-    with closing(loaded), closing(in_order(Lanes(ctx, net, lanes), batches.cut(loaded), lanes, one_thread)) as rows:
-        yield from batches.join(rows)
+
+    def load(job: tuple[str, str]) -> Work:
+        clips = load_clips(source, *job, size, params.resize, kind.channels)
+        places[clips.digest] = clips.places
+        return clips.work(kind)
+
+    for digest, rows in infer(net, jobs, load, plan, input_on(ctx.device, params.pixels, kind.channels), params.kind):
+        shown = places.pop(digest)
+        yield digest, rows if kind.clips else rows[shown]
 
 
 def assemble(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> None:
@@ -126,7 +122,8 @@ def assemble(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> No
     dataset = json.loads((ctx.inputs["index"] / "dataset.json").read_text(encoding="utf-8"))["name"]
     name = f"{re.sub(r'[^A-Za-z0-9._-]', '_', dataset)}_{ctx.params.kind}_feat.h5"
     usable, written = set(good), ids if zeros else good
-    with FeatureWriter(ctx.out / name, DATASETS[ctx.params.kind], written, shape) as file:
+    made_by: Counter[str] = Counter()
+    with FeatureWriter(ctx.out / name, ctx.params.form.array, written, shape) as file:
         rows = ctx.items.read(frames_of[id] for id in good)
         for id in written:
             if id not in usable:
@@ -135,11 +132,14 @@ def assemble(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> No
             item = next(rows)
             file.append_chunk(chunk_of(item.payload, shape))
             ctx.ledger.add(id, "ok")
+            made_by[item.meta.get("by", "an older kdpipe")] += 1
             ctx.members.add(id, item.key, item.digest)
+    told = ", ".join(f"{count} rows by {by}" for by, count in sorted(made_by.items()))
+    ctx.notes["arithmetic"] = next(iter(made_by)) if len(made_by) == 1 else f"of several machines, which differ in last bits: {told}"
     about = {
         "kind": ctx.params.kind,
         "file": name,
-        "array": DATASETS[ctx.params.kind],
+        "array": ctx.params.form.array,
         "dataset": dataset,
         "backbone": entry.name,
         "weights": ctx.params.weights,
@@ -151,7 +151,7 @@ def assemble(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> No
         "resize": ctx.params.resize,
         "runtime": ctx.params.runtime,
         "precision": ctx.params.precision,
-        "input": ctx.params.normalise if ctx.params.kind == "appearance" else ctx.params.motion_input,
+        "input": ctx.params.pixels,
         "videos": len(written),
         "zero_rows": [id for id in written if id not in usable],
     }
@@ -180,10 +180,6 @@ def _finite(ctx: Context, frames: str) -> bool:
     assert ctx.items is not None
     state = (ctx.items.peek(frames) or {}).get("state")
     return state == "ok" or _item(ctx, frames).meta["state"] == "ok"
-
-
-def _pieces(array: npt.NDArray[Any], size: int) -> list[npt.NDArray[Any]]:
-    return [array[start : start + size] for start in range(0, len(array), size)]
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

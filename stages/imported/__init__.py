@@ -1,6 +1,6 @@
 """imported features: the ``extract`` nodes of a dataset whose features somebody else made.
 
-Another source of ``extract.appearance`` and ``extract.motion``: instead of frames through a network, a published HDF5 file or a tree of
+Another source of ``extract.<kind>``: instead of frames through a network, a published HDF5 file or a tree of
 npy files is checked row by row and written down in our layout. Later stages read the result as they read computed features. The
 key holds the sha256 of what was imported, not where it lay: the result stays fresh when the file moves or is gone.
 ``kdpipe import-features`` makes these nodes (:mod:`pipeline.imports`).
@@ -11,15 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cache.stage import Stage, option
+from models.backbones.kinds import KINDS
 
 
 @dataclass(frozen=True)
 class ImportedParams:
     """What is imported and how it is read."""
 
-    kind: str = option("appearance", "what the rows are: (C, F, V) of frames, or (C, V) of clips", choices=("appearance", "motion"))
+    kind: str = option("appearance", "what the rows are: (C, F, V) of frames, or (C, V) of clips", choices=tuple(KINDS))
     sha256: str = option("", "of the file; of a tree of npy files, of the listing of their names and digests")
-    array: str = option("", "name of the features in the HDF5 file; '' is resnet_features, resnext_features or the only array")
+    array: str = option(
+        "", "name of the features in the HDF5 file; '' is the published one of the kind (resnet_features, …) or the only array"
+    )
     ids_array: str = option("ids", "name of the ids in the HDF5 file")
     ids: str = option(
         "auto",

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.backbones.kinds import KINDS
+
 FloatArray = npt.NDArray[np.float32]
 Bars = Callable[..., Any]
 
 #: kind of features -> name of their array in published files
-ARRAYS = {"appearance": "resnet_features", "motion": "resnext_features"}
-#: kind -> axes of a row: (C, F, V) and (C, V)
-AXES = {"appearance": 3, "motion": 2}
+ARRAYS = {kind.name: kind.array for kind in KINDS.values()}
 #: More bytes than this at once are no row of features; they are held twice, as stored and as float32.
 LARGEST = 1 << 28
 
@@ -68,6 +68,7 @@ def float32(values: npt.NDArray[Any]) -> FloatArray:
 
 def restored(kind: str, shape: tuple[int, ...]) -> tuple[int, ...] | None:
     """The shape of a row of ``kind``; a lost axis of C = 1 is put back. None if it cannot be one."""
-    if len(shape) == AXES[kind]:
+    axes = len(KINDS[kind].axes)
+    if len(shape) == axes:
         return shape
-    return (1, *shape) if len(shape) == AXES[kind] - 1 else None
+    return (1, *shape) if len(shape) == axes - 1 else None

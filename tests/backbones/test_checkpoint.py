@@ -20,7 +20,7 @@ from torch import nn
 from cache.errors import ConfigError, DataError, StoreError
 from models import weights
 from models.backbones import i3d, resnet2d, resnet3d
-from models.backbones.checkpoint import by_position, load_into, read_raw, read_state
+from models.backbones.published import by_position, load_into, read_raw, read_state
 from models.training import checkpoint
 
 

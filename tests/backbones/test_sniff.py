@@ -11,8 +11,8 @@ from torch import nn
 
 from cache.errors import DataError
 from models.backbones import i3d, mobilenetv3, resnet2d, resnet3d
-from models.backbones.checkpoint import State, load_into
 from models.backbones.layouts import find_backbone
+from models.backbones.published import State, load_into
 from models.backbones.registry import BACKBONES, build, options_of
 from models.backbones.sniff import identify, infer_resnet3d
 

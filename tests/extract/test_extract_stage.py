@@ -14,11 +14,12 @@ from safetensors.torch import save_file
 from cache.errors import ConfigError, DataError, StoreError
 from cache.hdf5 import FeatureReader
 from media.frames import decode_payload
+from models.backbones.inputs import network_input
 from models.backbones.registry import build
 from stages.extract import ExtractParams
 from stages.extract import run as work
 from stages.extract.network import load_network
-from stages.extract.preprocess import appearance_input, resize
+from stages.extract.resize import resize
 from stages.extract.run import run
 
 
@@ -53,7 +54,7 @@ def test_every_place_of_a_clip_holds_the_feature_of_its_frame(sampled, context) 
     with torch.inference_mode():
         for c, f in np.ndindex(2, 4):
             image = resize(clip.images(int(clip.index[c, f])), 112)
-            alone = net.feature(torch.from_numpy(appearance_input(image[None]))).numpy()[0]
+            alone = net.feature(torch.from_numpy(network_input(image[None], "paper"))).numpy()[0]
             assert np.allclose(row[c, f], alone, atol=1e-5)
 
 
@@ -77,19 +78,19 @@ def test_a_killed_run_goes_on_where_it_was(sampled, context, monkeypatch: pytest
     sampled(ids)
     whole = context("whole")
     run(whole)
-    real, seen = work.Batches.join, []
+    real, seen = work.infer, []
 
-    def dying(self, outputs):
-        for done, row in enumerate(real(self, outputs)):
+    def dying(*how):
+        for done, row in enumerate(real(*how)):
             if done == 2:
                 raise KeyboardInterrupt
             yield row
 
     monkeypatch.setattr(work, "FLUSH_SHARE", float("inf"))
-    monkeypatch.setattr(work.Batches, "join", dying)
+    monkeypatch.setattr(work, "infer", dying)
     with pytest.raises(KeyboardInterrupt):
         run(context("killed", items="shared.items"))
-    monkeypatch.setattr(work.Batches, "join", real)
+    monkeypatch.setattr(work, "infer", real)
     note_loaded(monkeypatch, seen)
     again = context("again", items="shared.items")
     run(again)
@@ -157,9 +158,8 @@ def test_features_that_are_not_finite_are_losses(sampled, context, monkeypatch: 
     sampled()
     ctx = context()
     bad = json.loads((ctx.inputs["sample"] / "frames.jsonl").read_text().splitlines()[1])["frames"]
-    real = work.Batches.join
-    spoil = lambda self, outputs: ((digest, row * (np.nan if digest == bad else 1)) for digest, row in real(self, outputs))  # noqa: E731
-    monkeypatch.setattr(work.Batches, "join", spoil)
+    real = work.infer
+    monkeypatch.setattr(work, "infer", lambda *how: ((digest, rows * (np.nan if digest == bad else 1)) for digest, rows in real(*how)))
     run(ctx)
     assert ctx.ledger.counts() == {"ok": 2, "non_finite": 1}
     assert FeatureReader(ctx.out / "msvd-qa_appearance_feat.h5").ids == ["1", "10"]
@@ -211,3 +211,38 @@ def test_a_checkpoint_with_other_classes_and_shortcut_loads(sampled, context, tm
     ctx = context(kind="motion", backbone="resnet18_3d", weights="file", image_size=32, files={"weights_file": path})
     run(ctx)
     assert FeatureReader(ctx.out / "msvd-qa_motion_feat.h5").shape == (1, 512)
+
+
+@pytest.mark.parametrize("kind", ["appearance", "motion"])
+def test_the_stage_computes_the_same_with_another_runtime(sampled, context, kind: str) -> None:
+    pytest.importorskip("openvino")
+    sampled()
+    plain, other = context("plain", kind=kind), context("other", kind=kind, runtime="openvino", workers=2)
+    run(plain)
+    run(other)
+    name = f"msvd-qa_{kind}_feat.h5"
+    a, b = FeatureReader(plain.out / name).all(), FeatureReader(other.out / name).all()
+    assert np.abs(a - b).max() <= 1e-4 * np.abs(a).max()
+    assert json.loads((other.out / "features.json").read_text())["runtime"] == "openvino"
+
+
+def test_rows_of_two_processors_in_one_file_are_told(sampled, context, monkeypatch: pytest.MonkeyPatch) -> None:
+    sampled(["1", "2"])
+    monkeypatch.setattr(work, "processor", lambda runtime, device: "AVX2")
+    first = context("first", items="shared.items")
+    run(first)
+    assert first.notes["arithmetic"] == "AVX2"
+    sampled(["1", "2", "3"])
+    monkeypatch.setattr(work, "processor", lambda runtime, device: "AVX512")
+    second = context("second", items="shared.items")
+    run(second)
+    assert second.notes["arithmetic"] == "of several machines, which differ in last bits: 2 rows by AVX2, 1 rows by AVX512"
+
+
+def test_what_computes_is_in_the_key_and_an_input_of_another_kind_is_refused() -> None:
+    assert ExtractParams(runtime="openvino").libraries == ("torch", "openvino")
+    assert ExtractParams().libraries == ("torch",)
+    assert (ExtractParams(kind="flow").pixels, ExtractParams(kind="motion").pixels) == ("symmetric", "raw255")
+    with pytest.raises(ConfigError, match="appearance features have no input 'raw255'") as error:
+        assert ExtractParams(input="raw255").modules
+    assert error.value.hint == "known: paper, imagenet"

@@ -15,7 +15,7 @@ import pytest
 from cache.errors import DataError
 from cache.hdf5 import FeatureReader
 from cache.stage import Context
-from pipeline.importing import offers
+from pipeline.offers import offers
 from stages.imported import hdf5
 from stages.imported.source import open_source
 from tests.features.conftest import IDS, features, states

@@ -14,7 +14,7 @@ from cache.names import LONGEST, escape, unescape
 from cache.stage import Quiet
 from pipeline.comparing import compare
 from pipeline.exporting import Stored, export
-from pipeline.importing import matched, offers
+from pipeline.offers import matched, offers
 from stages.imported.ids import match
 from stages.imported.source import Tree
 

@@ -18,9 +18,9 @@ from safetensors.torch import save
 
 from cache.errors import DataError
 from models import tensorflow_checkpoint
-from models.backbones import imported
-from models.backbones.checkpoint import read_raw
+from models.backbones import converted
 from models.backbones.layouts import find_backbone
+from models.backbones.published import read_raw
 from models.backbones.sniff import identify
 from models.tensorflow_checkpoint import checkpoint_prefix, read_checkpoint, read_index
 from tests.fuzz.files import WRONG, refusal, shrinking, spoilt
@@ -35,7 +35,7 @@ def _saved(old: bool) -> bytes:
 
 
 def _imported() -> bytes:
-    account = imported.Origin("a.pth", "0" * 64, "ResNet", "resnet18").dump()
+    account = converted.Origin("a.pth", "0" * 64, "ResNet", "resnet18").dump()
     return save(STATE, {"kdpipe": account})
 
 
@@ -43,7 +43,7 @@ def read_weights(path: Path) -> Any:
     raw = read_raw(path)
     with contextlib.suppress(DataError):  # what it says of sound tensors names no file: its caller does
         identify(find_backbone(raw.entries).state)
-    return raw, imported.provenance(path)
+    return raw, converted.origin_of(path)
 
 
 READERS: dict[str, tuple[bytes, Callable[[Path], Any]]] = {
@@ -84,11 +84,11 @@ def test_spoilt_it_is_read_or_refused(name: str, tmp_path: Path, data: st.DataOb
     refusal(path, lambda: read(path))
 
 
-@pytest.mark.parametrize("length", [10**15, (1 << 64) - 1, imported.LONGEST_HEADER + 1, imported.LONGEST_HEADER])
+@pytest.mark.parametrize("length", [10**15, (1 << 64) - 1, converted.LONGEST_HEADER + 1, converted.LONGEST_HEADER])
 def test_a_header_of_safetensors_longer_than_the_file_asks_for_no_memory(length: int, tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(length.to_bytes(8, "little") + b"{}")
-    assert imported.provenance(path) is None
+    assert converted.origin_of(path) is None
     assert refusal(path, lambda: read_raw(path)) is not None
 
 
@@ -104,7 +104,7 @@ def test_a_header_of_safetensors_that_is_no_header_is_refused(text: str, tmp_pat
 def test_an_account_of_imported_weights_that_is_none_is_refused(value: Any, tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(save(STATE, {"kdpipe": json.dumps(value)}))
-    assert refusal(path, lambda: imported.verify(path)) is not None
+    assert refusal(path, lambda: converted.verify(path)) is not None
 
 
 @pytest.mark.parametrize("what", WRONG)

@@ -46,13 +46,25 @@ def said(node: Any, reads: dict[str, str]) -> str:
     stage = node.stage
     kept = {f.name: repr(getattr(node.params, f.name)) for f in dataclasses.fields(node.params) if f.metadata.get("keyed", True)}
     modules = getattr(node.params, stage.modules) if isinstance(stage.modules, str) else stage.modules
+    packages = getattr(node.params, stage.versions) if isinstance(stage.versions, str) else stage.versions
     data = (
         [(p.name, hashlib.sha256(p.read_bytes()).hexdigest() if p.is_file() else "") for p in getattr(node.params, stage.data)]
         if stage.data
         else []
     )
     files = [(f, getattr(node.params, f)) for f in stage.files if getattr(node.params, f)]
-    whole = [stage.name, stage.version, stage.entry, sorted(stage.facets), kept, sorted(modules), data, files, sorted(reads.items())]
+    whole = [
+        stage.name,
+        stage.version,
+        stage.entry,
+        sorted(stage.facets),
+        sorted(packages),
+        kept,
+        sorted(modules),
+        data,
+        files,
+        sorted(reads.items()),
+    ]
     return json.dumps(whole, sort_keys=True)
 
 

@@ -114,8 +114,6 @@ def test_what_only_a_table_names_would_be_found_missing(traces: dict[str, Trace]
         "models.backbones.fold",  # which the runtime imports
         "models.backbones.small2d",
         "models.backbones.small3d",
-        "stages.extract.runtimes.eager",
-        "stages.extract.runtimes.native",
-        "stages.extract.runtimes.packed",
-        "stages.extract.runtimes.winograd",
+        "models.inference.runtimes.eager",
+        "models.inference.runtimes.packed",
     ]

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.extract.preprocess import appearance_input, motion_input, resize
+from models.backbones.inputs import network_input
+from stages.extract.resize import resize
 from stages.questions.glove import PANDAS_MISSING, glove_matrix, read_text_vectors
 from stages.questions.tokens import question_tokens, tokenise
 from stages.questions.vocabulary import Vocabulary, build_vocabulary, encode_answers, encode_questions
@@ -61,7 +62,7 @@ def preprocess(case: Case) -> dict[str, Any]:
         if kind == "resized":
             got[name] = image.transpose(2, 0, 1)
             continue
-        values = appearance_input(image[None])[0] if kind == "normalised" else motion_input(image[None, None])[0, :, 0]
+        values = network_input(image[None], "paper")[0] if kind == "normalised" else network_input(image[None, None], "raw255")[0, :, 0]
         down, across = steps[kind]
         got[name] = values[:, ::down, ::across]
     return got

@@ -188,7 +188,7 @@ def test_the_bench_measures_every_runtime_and_says_what_to_type(store: Path) -> 
     assert [speed["node"] for speed in found] == ["extract.appearance", "extract.motion"]
     for speed in found:
         ways = {(way["runtime"], way["precision"]): way for way in speed["ways"]}
-        assert {(way, "float32") for way in ("plain", "eager", "direct", "compile", "openvino")} <= set(ways)
+        assert {(way, "float32") for way in ("plain", "eager", "winograd", "compile", "openvino")} <= set(ways)
         for way in ways.values():
             assert way["refused"] or way["rate"] > 0
             assert way["error"] < (1e-4 if way["precision"] == "float32" else 5e-2)

@@ -22,8 +22,8 @@ from cache.errors import ConfigError, DataError, KdpipeError
 from cache.fsck import Fsck
 from cache.store import Store
 from models import weights as table
-from models.backbones import i3d, imported, mobilenetv3, resnet2d, resnet3d
-from models.backbones.checkpoint import read_state
+from models.backbones import converted, i3d, mobilenetv3, resnet2d, resnet3d
+from models.backbones.published import read_state
 from models.backbones.registry import find
 from pipeline.cli import cli
 from stages.extract.network import load_network
@@ -294,7 +294,7 @@ def test_equal_input_gives_equal_bytes_and_an_account_of_its_origin(store: Path,
     assert answer("import", file)["new"] is False
     again = answer("import", file, "--as", "again")
     assert Path(again["path"]).read_bytes() == before and again["sha256"] == first["sha256"]
-    origin = imported.verify(path)
+    origin = converted.verify(path)
     assert (origin.file, origin.backbone, origin.known) == ("resnet-18-kinetics.pth", "resnet18_3d", "resnet18_3d.kinetics400")
     assert origin.sha256 == answer("check", file)["sha256"] and "prefix 'module.'" in origin.kind
     third = answer("import", path, "--as", "third")
@@ -306,7 +306,7 @@ def test_equal_input_gives_equal_bytes_and_an_account_of_its_origin(store: Path,
 
 def test_imported_weights_can_stand_for_the_published_ones(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = save_bare(tmp_path / "resnet18-f37072fd.pth", filled(resnet2d.resnet18()))
-    digest = imported.digest(file.read_bytes())
+    digest = converted.digest(file.read_bytes())
     monkeypatch.setattr(table, "WEIGHTS", {"resnet18.imagenet1k_v1": table.WEIGHTS["resnet18.imagenet1k_v1"].__class__(
         "resnet18.imagenet1k_v1", "resnet18", file.name, "", "", 224, (), (), sha256=digest[:8])})  # fmt: skip
     told = answer("import", file)

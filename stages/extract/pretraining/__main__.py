@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from models.backbones.checkpoint import load_into, read_state
+from models.backbones.published import load_into, read_state
 from models.backbones.registry import BACKBONES, build
 from stages.extract.pretraining.data import Clips, Film, read_film, read_truth
 from stages.extract.pretraining.labels import ACTOR_GROUPS, Vocabulary, build_vocabulary, facts

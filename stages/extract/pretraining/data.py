@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from cache.errors import DataError
 from media.decode import Video
-from stages.extract.preprocess import appearance_input, motion_input, resize
+from models.backbones.inputs import network_input
 from stages.extract.pretraining.labels import Vocabulary, actor_classes, facts
+from stages.extract.resize import resize
 
 #: COCO keypoints in the order nose, then left and right of eyes, ears, shoulders, elbows, wrists, hips, knees, ankles
 SWAP = [0, *(i + 1 if i % 2 else i - 1 for i in range(1, 17))]
@@ -87,7 +88,7 @@ class Clips:
         return self.vocabulary.encode(facts(self.films[film].plan, *self._span(film, start)))
 
     def _input(self, clips: Images) -> FloatArray:
-        return appearance_input(clips[:, 0]) if self.length == 1 else motion_input(clips)
+        return network_input(clips[:, 0], "paper") if self.length == 1 else network_input(clips, "raw255")
 
     def sample(self, rng: np.random.Generator, batch: int) -> Batch:
         """A training batch: random windows, half of them mirrored."""

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch._inductor import config
 
 from cache.errors import ConfigError
-from stages.extract.runtimes.eager import quicken, tap
+from models.inference.runtimes.eager import quicken, tap
 
 
 def prepare(net: nn.Module, example: Tensor, precision: str, lanes: int) -> Callable[[Tensor], Tensor]:
-    """See :func:`stages.extract.runtimes.prepare`. Compiles here, in the calling thread: threads that call it only run."""
+    """See :func:`models.inference.runtimes.prepare`. Compiles here, in the calling thread: threads that call it only run."""
     settings = {"freezing": True, **({"cpp.threads": 1} if example.device.type == "cpu" else {})}
     with torch.inference_mode(False):  # what was made in inference mode is not packed: a ResNet-101 would take 1.8 times as long
         compiled = torch.compile(_with_own_code(tap(quicken(net), precision)), dynamic=False)

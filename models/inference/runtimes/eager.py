@@ -1,4 +1,4 @@
-"""PyTorch, operation by operation: normalisations folded, channels last in memory, on a CPU with packed convolutions and Winograd's."""
+"""PyTorch, operation by operation: normalisations folded, channels last in memory, on a CPU with packed convolutions."""
 
 from __future__ import annotations
 
@@ -8,29 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from models.backbones.fold import fold_batch_norm
-from stages.extract.runtimes.packed import can_pack, pack
-from stages.extract.runtimes.winograd import LAYOUTS, library
+from models.inference.runtimes.packed import LAYOUTS, Special, can_pack, pack
 
 
-def prepare(net: nn.Module, example: Tensor, precision: str, lanes: int) -> Callable[[Tensor], Tensor]:
-    """See :func:`stages.extract.runtimes.prepare`."""
-    return prepare_packed(net, example, precision, winograd=True)
-
-
-def arithmetic(device: str, precision: str) -> str:
-    """See :func:`stages.extract.runtimes.arithmetic`."""
-    if precision != "float32" or not can_pack(torch.device(device), torch.float32):
-        return "eager"
-    found = library()
-    return f"eager, without Winograd's convolutions ({found})" if isinstance(found, str) else "eager, with Winograd's convolutions"
-
-
-def prepare_packed(net: nn.Module, example: Tensor, precision: str, *, winograd: bool) -> Callable[[Tensor], Tensor]:
-    """The same, with Winograd's convolutions or without."""
+def prepare(net: nn.Module, example: Tensor, precision: str, lanes: int, special: Special | None = None) -> Callable[[Tensor], Tensor]:
+    """See :func:`models.inference.runtimes.prepare`; ``special`` as :func:`models.inference.runtimes.packed.pack` has it."""
     quick, dtype = quicken(net), getattr(torch, precision)
     if not can_pack(example.device, dtype):
         return tap(quick, precision)
-    features = pack(quick.to(dtype), example.to(dtype), winograd=winograd)
+    features = pack(quick.to(dtype), example.to(dtype), special)
 
     def feature(x: Tensor) -> Tensor:
         pooled: Tensor = quick.pool(features(x.to(dtype)).float())  # type: ignore[operator]

@@ -73,7 +73,7 @@ def _wanted(node: Node) -> Iterator[str]:
 
 def _damage(path: Path) -> str:
     """What is wrong with a file of imported weights, "" if nothing is."""
-    from models.backbones.imported import verify
+    from models.backbones.converted import verify
 
     try:
         verify(path)

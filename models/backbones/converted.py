@@ -54,7 +54,7 @@ def header(path: Path) -> tuple[dict[str, object], int] | None:
     return (told, 8 + length) if isinstance(told, dict) else None
 
 
-def provenance(path: Path) -> Origin | None:
+def origin_of(path: Path) -> Origin | None:
     """What an imported file says of its origin; None for any other file."""
     if path.suffix != ".safetensors" or (found := header(path)) is None:
         return None
@@ -80,7 +80,7 @@ def digest(data: bytes | memoryview) -> str:
 
 def verify(path: Path) -> Origin:
     """Read all of an imported file. Raises DataError if its tensors are not those that were imported."""
-    origin, found = provenance(path), header(path)
+    origin, found = origin_of(path), header(path)
     if origin is None or found is None:
         raise DataError(f"{path} was not imported by kdpipe", hint="kdpipe weights import FILE")
     with path.open("rb") as file:

@@ -24,6 +24,13 @@ def compiler() -> list[str]:
     return named if named and shutil.which(named[0]) else []
 
 
+def compiler_version() -> str:
+    """How the C compiler names itself; empty if there is none."""
+    command = compiler()
+    told = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=SECONDS, check=False).stdout if command else ""
+    return told.partition("\n")[0]
+
+
 def load(source: Path) -> ctypes.CDLL:
     """The functions of a C file. Nothing of it stays on disk. Raises OSError that says why it cannot be compiled or loaded."""
     command = compiler()
@@ -39,7 +46,8 @@ def load(source: Path) -> ctypes.CDLL:
             except OSError:  # temporary files may lie where nothing can be executed (noexec): memory can
                 return _from_memory(library)
     except subprocess.SubprocessError as error:
-        raise OSError(f"{shlex.join(command)} cannot compile {source.name}") from error
+        said = str(getattr(error, "stderr", None) or b"", "utf-8", "replace").strip().splitlines()
+        raise OSError(f"{shlex.join(command)} cannot compile {source.name}{': ' + said[-1] if said else ''}") from error
 
 
 def _from_memory(library: Path) -> ctypes.CDLL:

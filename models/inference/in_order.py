@@ -18,7 +18,7 @@ def in_order(work: Callable[[Job], Result], jobs: Iterable[Job], threads: int, s
     thread. ``jobs`` is consumed as results are taken, in the caller's thread: one of these can feed another. The first error ends
     the iteration; work that has not begun is dropped.
     """
-    with ThreadPoolExecutor(threads, thread_name_prefix="extract", initializer=start) as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix="infer", initializer=start) as pool:
         ahead: deque[Future[Result]] = deque()
         try:
             for job in jobs:

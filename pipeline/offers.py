@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
 from cache.errors import DataError
-from pipeline.imports import KINDS, Import
+from models.backbones.kinds import KINDS
+from pipeline.imports import Import
 from pipeline.paths import expanded
 from stages.imported.ids import Match, match
-from stages.imported.rows import ARRAYS, AXES, Source, restored
+from stages.imported.rows import Source, restored
 from stages.imported.source import open_source
 
 
@@ -53,29 +55,31 @@ def offers(paths: Sequence[Path], kind: str, array: str, ids_array: str) -> list
         named = [str(offer.path) for offer in found if offer.kind == one]
         if len(named) > 1:
             raise DataError(f"{' and '.join(named)} both hold {one} features", hint="name one of them, or tell them apart with --kind")
-    if len(found) == 2:
-        _agree(*((f"{offer.kind} rows of {offer.path.name}", offer.restored) for offer in found))
+    for offer in found[1:]:
+        _agree(*((f"{one.kind} rows of {one.path.name}", one.restored) for one in (found[0], offer)))
     return found
 
 
-def fits(offer: Offer, imports: Mapping[str, Import], clips: int) -> str:
-    """A warning if what stands for the other kind of features does not go with an offer (empty: it does). DataError if it never can."""
-    other = next(kind for kind in KINDS if kind != offer.kind)
-    if other in imports:
-        one = imports[other]
-        if not Path(one["file"]).exists():
-            return ""
+def fits(offer: Offer, imports: Mapping[str, Import], clips: int, kinds: Iterable[str]) -> Iterator[str]:
+    """Yield a warning for each of the other ``kinds`` of features that the system reads and that may not go with an offer.
+
+    DataError if what was imported of one never can.
+    """
+    for other in kinds:
+        one = imports.get(other)
+        if other == offer.kind or (one is not None and not Path(one["file"]).exists()):
+            continue
+        if one is None:
+            if offer.restored[0] != clips:
+                yield (
+                    f"{other} features will be computed with {clips} clips (sample.num_clips), these have {offer.restored[0]}: "
+                    f"import both, or --set sample.num_clips={offer.restored[0]}"
+                )
+            continue
         with open_source(Path(one["file"]), other, one["array"], one["ids_array"]) as source:
             shape = restored(other, source.shape)
         if shape is not None:
             _agree((f"{offer.kind} rows of {offer.path.name}", offer.restored), (f"imported {other} rows", shape))
-        return ""
-    if offer.restored[0] != clips:
-        return (
-            f"{other} features will be computed with {clips} clips (sample.num_clips), these have {offer.restored[0]}: "
-            f"import both, or --set sample.num_clips={offer.restored[0]}"
-        )
-    return ""
 
 
 def matched(offer: Offer, index: Path, rule: str) -> Match:
@@ -108,24 +112,26 @@ def _offer(path: Path, kind: str, array: str, ids_array: str) -> Offer:
     with open_source(path, kind, array, ids_array) as source:
         kind = kind or _kind(path, source)
         if restored(kind, source.shape) is None:
-            axes = {2: "clips and width", 3: "clips, frames and width"}[AXES[kind]]
+            *axes, last = KINDS[kind].axes
             raise DataError(
-                f"{path}: rows of the shape {list(source.shape)} are no {kind} features: those have {axes}",
-                hint="is it the other kind? --kind says so",
+                f"{path}: rows of the shape {list(source.shape)} are no {kind} features: those have {', '.join(axes)} and {last}",
+                hint="is it another kind? --kind says so",
             )
         return Offer(kind, path, source.layout, source.array, source.dtype, source.shape, tuple(source.ids))
 
 
 def _kind(path: Path, source: Source) -> str:
     """Told by the array's name, the file's name, or for one array a video the axes."""
-    for kind in KINDS:
-        if ARRAYS[kind] == source.array:
-            return kind
-    named = [kind for kind in KINDS if kind in path.name.lower()]
-    if len(named) == 1:
-        return named[0]
+    for kind in KINDS.values():
+        if kind.array == source.array:
+            return str(kind.name)
+    words = re.split("[^a-z]+", path.name.lower())
+    for named in ([kind for kind in KINDS if kind in words], [kind for kind in KINDS if kind in path.name.lower()]):
+        if len(named) == 1:
+            return str(named[0])
     if source.layout != source.array:
-        for kind in KINDS:
-            if AXES[kind] == len(source.shape):
-                return kind
-    raise DataError(f"{path}: are these appearance or motion features?", hint="--kind appearance, or --kind motion")
+        for kind in KINDS.values():
+            if len(kind.axes) == len(source.shape):
+                return str(kind.name)
+    *kinds, last = KINDS
+    raise DataError(f"{path}: are these {', '.join(kinds)} or {last} features?", hint=f"--kind {', --kind '.join(kinds)} or --kind {last}")

@@ -27,7 +27,7 @@ class _Pooled(nn.Module):
 
 
 def prepare(net: nn.Module, example: Tensor, precision: str, lanes: int) -> Callable[[Tensor], Tensor]:
-    """See :func:`stages.extract.runtimes.prepare`. One stream of one core a lane, each with a request of its own."""
+    """See :func:`models.inference.runtimes.prepare`. One stream of one core a lane, each with a request of its own."""
     if example.device.type != "cpu":
         raise ConfigError(f"runtime=openvino computes on the CPU, not on {example.device}", hint="--device cpu, or runtime=compile")
     try:

@@ -1,4 +1,4 @@
-"""Convolutions with windows of 3x3 by Winograd's F(4x4, 3x3): a quarter of the multiplications, where a C compiler is at hand.
+"""``eager`` with 3x3 convolutions by Winograd's F(4x4, 3x3): a quarter of their multiplications. Needs a C compiler.
 
 Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. PyTorch's CPU libraries have no such kernel, and it
 pays: nearly half of a ResNet-101 is 3x3 convolutions of stride 1, most of a 3-D ResNet-18 or an I3D is 3x3x3 ones. The arithmetic is in
@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from stages.extract.runtimes.native import load
+from cache.errors import ConfigError
+from models.inference.runtimes import eager
+from models.inference.runtimes.native import compiler_version, load
+from models.inference.runtimes.packed import LAYOUTS, Fused, can_pack
 
 SOURCE = Path(__file__).with_name("winograd.c")
 #: of which the numbers of channels are a multiple: the widest vectors
@@ -24,13 +27,26 @@ CHANNELS = 16
 FEWEST_TILES = 4
 #: floats of a vector: of no use to a processor, or a compiler, that knows shorter ones only
 NARROWEST = 8
-#: dimensions of a map, or of weights -> the layout that is fastest
-LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+def prepare(net: nn.Module, example: Tensor, precision: str, lanes: int) -> Callable[[Tensor], Tensor]:
+    """See :func:`models.inference.runtimes.prepare`. ConfigError says why this machine cannot do it."""
+    found = library()
+    if precision != "float32" or not can_pack(example.device, torch.float32):
+        found = f"it computes in float32 on a CPU, not in {precision} on {example.device}"
+    if isinstance(found, str):
+        raise ConfigError(f"runtime=winograd cannot be used here: {found}", hint="runtime=eager needs no compiler")
+    return eager.prepare(net, example, precision, lanes, lambda conv, size: WinogradConvolution(conv) if suits(conv, size) else None)
+
+
+def compiled_by() -> str:
+    """See :func:`models.inference.runtimes.processor`."""
+    return compiler_version()
 
 
 @functools.cache
 def library() -> ctypes.CDLL | str:
-    """The compiled functions; without a compiler that works, or on a processor without AVX2, the reason why there are none."""
+    """The compiled functions; without a compiler that works, or on a processor without AVX2, the reason why there are none, in words."""
     try:
         functions = load(SOURCE)
     except OSError as error:
@@ -47,7 +63,7 @@ def library() -> ctypes.CDLL | str:
 
 
 def suits(conv: nn.Conv2d | nn.Conv3d, size: Sequence[int]) -> bool:
-    """Whether ``conv`` on inputs (B, C, [T,] H, W) of ``size`` is of the kind, saves half of the multiplications, and can be compiled."""
+    """Whether ``conv`` on inputs (B, C, [T,] H, W) of ``size`` is of the kind, and saves half of the multiplications."""
     if conv.weight.dtype != torch.float32 or conv.padding_mode != "zeros" or conv.groups != 1 or isinstance(conv.padding, str):
         return False
     if {*conv.stride, *conv.dilation} != {1} or conv.in_channels % CHANNELS or conv.out_channels % CHANNELS:
@@ -58,11 +74,11 @@ def suits(conv: nn.Conv2d | nn.Conv3d, size: Sequence[int]) -> bool:
     height, width = (length + 2 * side - 2 for length in size[-2:])
     tiles = -(-height // 4) * -(-width // 4)
     images = size[0] * (size[2] + 2 * ends[0] - taps[0] + 1 if taps else 1)
-    return images * tiles >= FEWEST_TILES and 2 * 36 * tiles <= 9 * height * width and not isinstance(library(), str)
+    return images * tiles >= FEWEST_TILES and 2 * 36 * tiles <= 9 * height * width
 
 
-class WinogradConvolution(nn.Module):
-    """A convolution that :func:`suits`, called as :class:`stages.extract.runtimes.packed.PackedConvolution` is."""
+class WinogradConvolution(Fused):
+    """A convolution that :func:`suits`."""
 
     def __init__(self, conv: nn.Conv2d | nn.Conv3d) -> None:
         super().__init__()
@@ -80,7 +96,7 @@ class WinogradConvolution(nn.Module):
         self.register_buffer("bias", torch.zeros(self._outputs) if bias is None else bias.detach().contiguous(), persistent=False)
 
     def forward(self, x: Tensor, other: Tensor | None = None, after: str = "none") -> Tensor:
-        """``after(convolution(x) + other)``, ``after`` being "none" or "relu"; the result takes the place of ``other``."""
+        """See :class:`models.inference.runtimes.packed.Fused`."""
         layout = LAYOUTS[x.dim()]
         x = x.contiguous(memory_format=layout)
         clips, _, *frames, height, width = x.shape

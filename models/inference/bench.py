@@ -1,7 +1,7 @@
 """Measure what this machine can do: each runtime and precision for a network, beside the network as it was published.
 
 What is faster depends on the machine: channels last in memory, bfloat16 where the processor has no instructions for it, a compiler's
-code. So it is measured, not assumed, with the very batches and threads of the stage, by turns, and behind the stage's gate.
+code. So it is measured, not assumed, with the very batches and threads of an extraction, by turns, and behind its gate.
 """
 
 from __future__ import annotations
@@ -17,20 +17,17 @@ import torch
 from torch import nn
 
 from cache.errors import KdpipeError
+from models.backbones.inputs import input_on
+from models.backbones.kinds import KINDS
 from models.backbones.registry import Backbone, build
-from stages.extract.device_input import input_on
-from stages.extract.heap import kept_heap
-from stages.extract.in_order import in_order
-from stages.extract.lanes import at_once
-from stages.extract.network import one_thread, set_determinism
-from stages.extract.preprocess import resize
-from stages.extract.runtimes import RUNTIMES, prepare
-from stages.extract.runtimes.gate import admit
+from models.inference.heap import kept_heap
+from models.inference.in_order import in_order
+from models.inference.infer import Plan, one_thread, set_determinism
+from models.inference.runtimes import RUNTIMES, prepare
+from models.inference.runtimes.gate import admit
 
-#: a picture of the size of MSR-VTT's videos, for the resizers
-PICTURE = (240, 320, 3)
-#: rows that the published procedure takes at once: the 16 frames of a clip, a clip
-PUBLISHED = {"appearance": 16, "motion": 1}
+#: rows that the published procedure takes at once: the frames of a clip, one clip
+FRAMES_AT_ONCE, CLIPS_AT_ONCE = 16, 1
 
 
 @dataclass(frozen=True)
@@ -66,11 +63,12 @@ def _measure(entry: Backbone, device: str, lanes: int, size: int, rounds: int) -
     net: nn.Module = build(entry.name, **options).requires_grad_(False).eval().to(torch.device(device))
     ways: dict[tuple[str, str], tuple[Callable[[torch.Tensor], torch.Tensor], torch.Tensor]] = {}
     found: dict[tuple[str, str], Measured] = {}
-    batch = _batch(entry, device, size, PUBLISHED[entry.kind])
+    clips = KINDS[entry.kind].clips
+    batch = _batch(entry, device, size, CLIPS_AT_ONCE if clips else FRAMES_AT_ONCE)
     ways["plain", "float32"] = (lambda x: net.feature(x.contiguous()), batch)  # type: ignore[operator]
     found["plain", "float32"] = Measured("plain", "float32")
+    batch = _batch(entry, device, size, Plan.of(device, lanes, clips=clips).rows)
     for runtime, precision in _candidates(device):
-        batch = _batch(entry, device, size, at_once(entry.kind, device))
         try:
             feature = prepare(runtime, net, batch, precision, lanes)
             error = admit(feature, net, batch, precision, f"{entry.name} by runtime={runtime} precision={precision}")
@@ -90,22 +88,23 @@ def _measure(entry: Backbone, device: str, lanes: int, size: int, rounds: int) -
 
 @torch.inference_mode()
 def _batch(entry: Backbone, device: str, size: int, rows: int) -> torch.Tensor:
-    shape = (rows, size, size, 3) if entry.kind == "appearance" else (rows, entry.frames, size, size, 3)
+    kind = KINDS[entry.kind]
+    shape = (rows, *((entry.frames,) if kind.clips else ()), size, size, kind.channels)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    return input_on(device, entry.kind, "paper" if entry.kind == "appearance" else "raw255")(images)
+    return input_on(device, kind.inputs[0], kind.channels)(images)
 
 
 def _candidates(device: str) -> Iterator[tuple[str, str]]:
     """Half precision only where it can pay: float16 on a GPU, bfloat16 where the processor has instructions for it, and on a GPU.
 
-    ``direct`` only where it is not ``eager``: in float32 on a CPU.
+    Winograd's convolutions are in float32 and, as OpenVINO is, for a CPU.
     """
     cpu = device == "cpu"
     for runtime in RUNTIMES:
-        if runtime in ("direct", "openvino") and not cpu:
+        if runtime in ("winograd", "openvino") and not cpu:
             continue
         yield runtime, "float32"
-        if runtime == "direct":
+        if runtime == "winograd":
             continue
         if not cpu:
             yield runtime, "float16"
@@ -125,15 +124,3 @@ def _once(feature: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor, 
     for _ in in_order(work, range(lanes), lanes, one_thread):
         pass
     return time.perf_counter() - began
-
-
-def resizers(size: int, repeat: int = 40) -> dict[str, float]:
-    """Pictures a second and thread of each way to resize, from 320 x 240 to ``size``."""
-    picture = np.random.default_rng(0).integers(0, 256, PICTURE, dtype=np.uint8)
-    taken: dict[str, list[float]] = {"pil": [], "torch": []}
-    for _ in range(repeat):
-        for method, seconds in taken.items():
-            began = time.perf_counter()
-            resize(picture, size, method)
-            seconds.append(time.perf_counter() - began)
-    return {method: 1 / median(seconds) for method, seconds in taken.items()}

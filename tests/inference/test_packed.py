@@ -11,8 +11,9 @@ from torch import Tensor, fx, nn
 
 from models.backbones import registry
 from models.backbones.registry import build
-from stages.extract.runtimes.eager import quicken
-from stages.extract.runtimes.packed import CONVOLUTIONS, can_pack, pack
+from models.inference.runtimes.eager import quicken
+from models.inference.runtimes.packed import Fused, can_pack, pack
+from models.inference.runtimes.winograd import WinogradConvolution, library, suits
 
 pytestmark = pytest.mark.skipif(not can_pack(torch.device("cpu"), torch.float32), reason="this PyTorch has no oneDNN")
 
@@ -23,7 +24,7 @@ def kinds(graph: fx.Graph) -> list[str]:
     for node in graph.nodes:
         if node.op == "call_module":
             part = graph.owning_module.get_submodule(str(node.target))
-            packed = isinstance(part, CONVOLUTIONS)
+            packed = isinstance(part, Fused)
             found.append(f"c{'+' * (len(node.args) - 1)}{'r' * ('after' in node.kwargs)}" if packed else type(part).__name__)
         elif node.op.startswith("call"):
             found.append(getattr(node.target, "__name__", str(node.target)))
@@ -76,6 +77,10 @@ WIRINGS = {
 }
 
 
+def special(conv: nn.Conv2d, size: tuple[int, ...]) -> Fused | None:
+    return WinogradConvolution(conv) if suits(conv, size) and not isinstance(library(), str) else None
+
+
 @pytest.mark.parametrize("channels", [8, 64])  # 64: Winograd's, where there is a C compiler
 @pytest.mark.parametrize("name", WIRINGS)
 def test_every_wiring_gives_the_same_and_is_fused_where_it_may_be(name: str, channels: int) -> None:
@@ -83,7 +88,7 @@ def test_every_wiring_gives_the_same_and_is_fused_where_it_may_be(name: str, cha
     x = torch.randn(2, channels, 12, 12, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         want, kept = Toy(how, channels).forward_features(x), x.clone()
-        packed = pack(quicken(Toy(how, channels)), x)
+        packed = pack(quicken(Toy(how, channels)), x, special)
         assert isinstance(packed, fx.GraphModule)
         if channels == 8:
             assert torch.allclose(packed(x), want, rtol=1e-5, atol=1e-6)

@@ -1,4 +1,4 @@
-"""The gate before a runtime: its features of a real batch must be those of the plain network."""
+"""The gate before a runtime: its outputs for a real batch must be those of the plain network."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def admit(feature: Callable[[Tensor], Tensor], net: nn.Module, batch: Tensor, pr
     if not error <= ALLOWED[precision]:  # also if it is NaN
         raise DataError(
             f"{what} is off by {error:.1e} of the largest feature; {ALLOWED[precision]:.0e} is allowed with {precision}",
-            hint="runtime=direct precision=float32 comes closest; kdpipe doctor --bench measures what this machine can do",
+            hint="runtime=eager precision=float32 comes closest; kdpipe doctor --bench measures what this machine can do",
         )
     return error

@@ -7,14 +7,15 @@ anew at every call. oneDNN, which does the work, knows better; the operations he
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from stages.extract.runtimes.winograd import WinogradConvolution, suits
+#: dimensions of a map, or of weights -> the layout that is fastest
+LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 def can_pack(device: torch.device, dtype: torch.dtype) -> bool:
@@ -24,19 +25,30 @@ def can_pack(device: torch.device, dtype: torch.dtype) -> bool:
     return dtype == torch.float32 or (dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
 
 
-def pack(net: nn.Module, example: Tensor, *, winograd: bool = True) -> nn.Module:
+class Fused(nn.Module):
+    """A convolution that is called with what is to be added and what comes last: ``after(convolution(x) + other)``.
+
+    ``after`` is "none" or "relu"; the result takes the place of ``other``.
+    """
+
+
+#: a convolution and the size of its input -> what takes its place, None for the usual
+Special = Callable[[nn.Conv2d | nn.Conv3d, Sequence[int]], Fused | None]
+
+
+def pack(net: nn.Module, example: Tensor, special: Special | None = None) -> nn.Module:
     """Return a module whose ``forward`` is ``net.forward_features``, made for inputs of the shape and type of ``example``.
 
     ``net`` is in evaluation mode and is used up: its convolutions are replaced. Sums and ReLUs are drawn into them if the network
-    can be traced; one that computes with shapes while it runs (I3D pads by them) has them packed and no more. ``winograd``: those that
-    suit are made Winograd's.
+    can be traced; one that computes with shapes while it runs (I3D pads by them) has them packed and no more.
     """
     features = _Features(net)
     for name, size in _input_sizes(features, example).items():
         conv = features.get_submodule(name)
         assert isinstance(conv, (nn.Conv2d, nn.Conv3d))
-        if winograd and suits(conv, size):
-            features.set_submodule(name, WinogradConvolution(conv))
+        other = special(conv, size) if special is not None else None
+        if other is not None:
+            features.set_submodule(name, other)
         elif conv.padding_mode == "zeros" and not isinstance(conv.padding, str):
             features.set_submodule(name, PackedConvolution(conv, size))
     try:
@@ -47,8 +59,8 @@ def pack(net: nn.Module, example: Tensor, *, winograd: bool = True) -> nn.Module
     return fx.GraphModule(features, graph)
 
 
-class PackedConvolution(nn.Module):
-    """A 2-D or 3-D convolution of inputs of one size; ``after`` is "none" or "relu"."""
+class PackedConvolution(Fused):
+    """A 2-D or 3-D convolution of inputs of one size, by oneDNN."""
 
     def __init__(self, conv: nn.Conv2d | nn.Conv3d, size: Sequence[int]) -> None:
         super().__init__()
@@ -59,7 +71,7 @@ class PackedConvolution(nn.Module):
         self.register_buffer("bias", None if conv.bias is None else conv.bias.detach(), persistent=False)
 
     def forward(self, x: Tensor, other: Tensor | None = None, after: str = "none") -> Tensor:
-        """``after(convolution(x) + other)``; the result takes the place of ``other``."""
+        """See :class:`Fused`."""
         y: Tensor
         if other is None:
             y = torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, *self._how, after, [], "")
@@ -69,10 +81,8 @@ class PackedConvolution(nn.Module):
         return y
 
 
-#: what the convolutions of a network become
-CONVOLUTIONS = (PackedConvolution, WinogradConvolution)
 #: modules whose output is new memory that nobody else knows
-FRESH = (*CONVOLUTIONS, nn.MaxPool2d, nn.MaxPool3d)
+FRESH = (Fused, nn.MaxPool2d, nn.MaxPool3d)
 
 
 class _Features(nn.Module):
@@ -88,7 +98,7 @@ class _Features(nn.Module):
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, CONVOLUTIONS) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, Fused) or super().is_leaf_module(m, module_qualified_name)
 
 
 def _input_sizes(features: nn.Module, example: Tensor) -> dict[str, Sequence[int]]:
@@ -115,14 +125,14 @@ def _fuse(graph: fx.Graph, root: nn.Module) -> None:
 
     def is_open(node: Any) -> bool:
         """A convolution whose output nothing looks at but the operation in question."""
-        return isinstance(part(node), CONVOLUTIONS) and len(node.users) == 1 and not node.kwargs
+        return isinstance(part(node), Fused) and len(node.users) == 1 and not node.kwargs
 
     def is_spent(node: Any, conv: fx.Node) -> bool:
         """A map of its own that only convolutions before ``conv`` have looked at, besides the sum: it may be overwritten."""
         if not isinstance(part(node), FRESH) or place[node] >= place[conv]:
             return False
         readers = [user for user in node.users if user not in conv.users]
-        return all(isinstance(part(reader), CONVOLUTIONS) and place[reader] < place[conv] for reader in readers)
+        return all(isinstance(part(reader), Fused) and place[reader] < place[conv] for reader in readers)
 
     def replace(old: fx.Node, conv: fx.Node, *others: fx.Node, after: str = "none") -> None:
         with graph.inserting_before(conv):
@@ -140,7 +150,7 @@ def _fuse(graph: fx.Graph, root: nn.Module) -> None:
         elif isinstance(part(node), nn.ReLU) or function in (F.relu, torch.relu):
             if is_open(node.args[0]):
                 replace(node, node.args[0], after="relu")
-        elif function in (operator.add, torch.add) and not node.kwargs:
+        elif function in (operator.add, operator.iadd, torch.add) and not node.kwargs:
             for conv, other in (node.args[::-1], node.args):
                 if is_open(conv) and len(conv.args) == 1 and is_spent(other, conv):
                     replace(node, conv, other)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import functools
 import subprocess
 from pathlib import Path
 
@@ -12,19 +13,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cache.errors import ConfigError
+from cache.fingerprint import Fingerprint
 from models.backbones.registry import build
+from models.inference.runtimes import native, prepare, processor, winograd
+from models.inference.runtimes.eager import quicken
+from models.inference.runtimes.packed import LAYOUTS, pack
+from models.inference.runtimes.winograd import WinogradConvolution, suits
 from stages.extract import ExtractParams
-from stages.extract.runtimes import arithmetic, native, prepare, winograd
-from stages.extract.runtimes.eager import quicken
-from stages.extract.runtimes.packed import pack
-from stages.extract.runtimes.winograd import WinogradConvolution, suits
 
 compiled = pytest.mark.skipif(isinstance(winograd.library(), str), reason="no C compiler, or a processor without AVX2")
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
     x = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-    return x.contiguous(memory_format=winograd.LAYOUTS[len(shape)])
+    return x.contiguous(memory_format=LAYOUTS[len(shape)])
 
 
 def convolution(inputs: int = 64, outputs: int = 64, size: int = 3, **how) -> nn.Conv2d:
@@ -72,7 +75,7 @@ def test_it_is_the_convolution_by_its_definition(case: int, bias: bool, after: s
     # measured: 2.1e-6 at most over these shapes, 1.1e-6 with the usual convolution
     assert float((got - want).abs().max()) < 1e-5 * float(want.abs().max())
     assert other is None or got.data_ptr() == other.data_ptr()
-    assert got.shape == want.shape and got.is_contiguous(memory_format=winograd.LAYOUTS[got.dim()])
+    assert got.shape == want.shape and got.is_contiguous(memory_format=LAYOUTS[got.dim()])
 
 
 @compiled
@@ -156,39 +159,46 @@ def test_a_network_has_them_where_they_suit_and_gives_its_features(name: str, si
     torch.manual_seed(0)
     net, x = build(name).requires_grad_(False).eval(), random(4, 3, *size)
     with torch.inference_mode():
-        got = prepare("eager", net, x, "float32", 1)(x)
-        packed = pack(quicken(net), x)
+        got = prepare("winograd", net, x, "float32", 1)(x)
+        packed = pack(quicken(net), x, lambda conv, size: WinogradConvolution(conv) if suits(conv, size) else None)
         want = net.double().feature(x.double())
     assert sum(isinstance(part, WinogradConvolution) for part in packed.modules()) == count
     assert float((got - want).abs().max()) < 5e-6 * float(want.abs().max())  # measured: 1.4e-6 at most, 0.9e-6 with the usual convolutions
 
 
 @pytest.mark.parametrize("command", ["no-such-compiler", "false", "true", "", "cc '"])
-def test_without_a_compiler_that_works_the_usual_convolutions_do_the_work(monkeypatch, command: str) -> None:
+def test_without_a_compiler_that_works_the_runtime_is_refused_and_never_another(monkeypatch, command: str) -> None:
     monkeypatch.setenv("CC", command)
-    winograd.library.cache_clear()
-    try:
-        assert isinstance(winograd.library(), str)
-        assert arithmetic("eager", "cpu", "float32") == f"eager, without Winograd's convolutions ({winograd.library()})"
-        torch.manual_seed(0)
-        net, x = build("resnet18").requires_grad_(False).eval(), random(4, 3, 64, 64)
-        with torch.inference_mode():
-            assert torch.allclose(prepare("eager", net, x, "float32", 1)(x), net.feature(x), rtol=1e-4, atol=1e-5)
-            assert not any(isinstance(part, WinogradConvolution) for part in pack(quicken(net), x).modules())
-    finally:
-        winograd.library.cache_clear()
+    refused(monkeypatch)
+
+
+def test_with_no_room_for_the_compilation_the_runtime_is_refused(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(native.tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(OSError, match="none"):
+        native.load(winograd.SOURCE)
+    refused(monkeypatch)
+
+
+def test_half_precision_and_other_devices_are_refused() -> None:
+    net = build("small2d").eval()
+    for x, precision in ((torch.zeros(1, 3, 32, 32), "bfloat16"), (torch.zeros(1, 3, 32, 32, device="meta"), "float32")):
+        with pytest.raises(ConfigError, match="runtime=winograd cannot be used here"):
+            prepare("winograd", net, x, precision, 1)
+
+
+def refused(monkeypatch) -> None:
+    monkeypatch.setattr(winograd, "library", functools.cache(winograd.library.__wrapped__))  # as in a new process
+    why = winograd.library()
+    assert isinstance(why, str)
+    with pytest.raises(ConfigError) as error:
+        prepare("winograd", build("small2d").eval(), torch.zeros(1, 3, 32, 32), "float32", 1)
+    assert error.value.message == f"runtime=winograd cannot be used here: {why}"
 
 
 def test_nothing_of_the_compilation_stays_on_disk(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setattr(native.tempfile, "tempdir", str(tmp_path))
     native.load(winograd.SOURCE)
     assert not list(tmp_path.iterdir())
-
-
-def test_a_machine_without_room_for_the_compilation_goes_without(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(native.tempfile, "tempdir", str(tmp_path / "none"))
-    with pytest.raises(OSError, match="none"):
-        native.load(winograd.SOURCE)
 
 
 @compiled
@@ -206,21 +216,20 @@ def test_where_temporary_files_cannot_be_executed_the_same_functions_are_loaded_
     monkeypatch.setattr(native.tempfile, "tempdir", str(tmp_path))
     try:
         assert native.load(winograd.SOURCE).winograd_width() == winograd.library().winograd_width()
-        assert arithmetic("eager", "cpu", "float32") == "eager, with Winograd's convolutions"
-        assert arithmetic("direct", "cpu", "float32") == "direct"
     finally:
         if not done.returncode:
             subprocess.run(["umount", "-l", str(tmp_path)], check=True)
 
 
-def test_its_source_is_part_of_the_key_of_the_runtime_that_compiles_it() -> None:
-    assert winograd.SOURCE in ExtractParams(runtime="eager").data
-    assert winograd.SOURCE not in ExtractParams(runtime="direct").data
+def test_its_source_is_part_of_the_key_of_the_runtime_that_compiles_it_and_of_no_other() -> None:
+    assert winograd.SOURCE in ExtractParams(runtime="winograd").data
+    assert winograd.SOURCE not in ExtractParams().data
+    known = Fingerprint(Path(__file__).parents[2])
+    assert winograd.__name__ in known.closure("stages.extract.run", ExtractParams(runtime="winograd").modules)
+    assert winograd.__name__ not in known.closure("stages.extract.run", ExtractParams().modules)
 
 
-def test_the_runtime_direct_never_has_them() -> None:
-    torch.manual_seed(0)
-    net, x = build("resnet18").requires_grad_(False).eval(), random(4, 3, 64, 64)
-    with torch.inference_mode():
-        want = pack(quicken(net), x, winograd=False)(x).mean((2, 3))
-        assert torch.equal(prepare("direct", net, x, "float32", 1)(x), want)
+@compiled
+def test_rows_tell_the_compiler_where_one_is_used() -> None:
+    assert processor("winograd", "cpu") == f"{processor('eager', 'cpu')}, {native.compiler_version()}"
+    assert native.compiler_version()

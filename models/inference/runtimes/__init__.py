@@ -1,0 +1,65 @@
+"""What computes a frozen network's outputs: PyTorch's own operations, Winograd's convolutions, PyTorch's compiler, or OpenVINO.
+
+A runtime takes batches of one shape, on any number of threads at a time, each of which computes on one core (or one stream of a
+GPU). It is used only if its outputs agree with the plain network's: see :mod:`models.inference.runtimes.gate`. It never gives way to
+another: what cannot be used here is an error, so that its name, which is in the key, says what computed. Nothing of torch is imported here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    #: network input of one shape -> outputs (B, ...) float32
+    Feature = Callable[[torch.Tensor], torch.Tensor]
+
+#: runtime -> its module
+RUNTIMES = {"eager": "eager", "winograd": "winograd", "compile": "compiled", "openvino": "openvino"}
+RUNTIME_NAMES = tuple(RUNTIMES)
+PRECISIONS = ("float32", "bfloat16", "float16")
+
+
+def module_of(runtime: str) -> str:
+    """The module that :func:`prepare` imports: an edit of another runtime changes nothing."""
+    return f"models.inference.runtimes.{RUNTIMES[runtime]}"
+
+
+def data_of(runtime: str) -> tuple[Path, ...]:
+    """The packaged files that :func:`prepare` reads."""
+    return (Path(__file__).with_name("winograd.c"),) if runtime == "winograd" else ()
+
+
+def libraries_of(runtime: str) -> tuple[str, ...]:
+    """The packages whose version can change last bits."""
+    return ("torch", "openvino") if runtime == "openvino" else ("torch",)
+
+
+def prepare(runtime: str, net: nn.Module, example: torch.Tensor, precision: str, lanes: int) -> Feature:
+    """Return ``net.feature`` (evaluation mode, float32) as ``runtime`` computes it.
+
+    ``example`` is an input of the one shape, on the device where the work is to be done; ``lanes`` threads will call at once.
+    Raises ConfigError if the runtime is not installed, or cannot do ``precision`` or the device.
+    """
+    feature: Feature = importlib.import_module(module_of(runtime)).prepare(net, example, precision, lanes)
+    return feature
+
+
+def processor(runtime: str, device: str) -> str:
+    """What of this machine changes last bits and is in no key: the vectors of its processor, or its GPU; the compiler, where one is used.
+
+    Two machines of one group may differ in it, and still share their results: so it is recorded with each of them.
+    """
+    import torch
+
+    if device != "cpu":
+        return str(torch.cuda.get_device_name(device))
+    vectors = torch.backends.cpu.get_cpu_capability()
+    told = vectors if torch.backends.mkldnn.is_available() else f"{vectors} without oneDNN"
+    compiled = getattr(importlib.import_module(module_of(runtime)), "compiled_by", None)
+    return f"{told}, {compiled()}" if compiled is not None else told
