@@ -22,6 +22,7 @@ from cache.errors import ConfigError, nearest
 from cache.option import idle_because, option, settled
 from pipeline import paths
 from pipeline.checked import Value, checked, shown
+from pipeline.declared import declared
 from pipeline.flat_yaml import read_lines, read_value
 from pipeline.roots import take_roots
 
@@ -212,16 +213,24 @@ class Config:
         for key, value in self._values.items():
             if key in GENERAL:
                 self.general(key)
-            elif key not in self.keys:
+            elif key not in self.keys and not self._is_of_another_stage(key):
                 hint = nearest(key, self._open, most=3)
                 if value.origin != TYPED:
                     others = " or ".join(f"{name}.KEY" for name in names("systems") if name != self.system)
                     hint += f"\n  a key of another system begins with that system's name in a file: {others}"
                 raise ConfigError(f"{value.origin}: unknown key {shown(key)}", hint=hint)
-            elif key not in self._uses:
+            elif key in self._fixed and key not in self._uses:
                 raise ConfigError(f"{value.origin}: {key} is decided by the graph", hint="keys of their own: " + ", ".join(GENERAL))
             elif value.origin == TYPED:
-                self._check_matters(key, {section: why for section, why in self._uses[key].items() if section in alive})
+                self._check_matters(key, {section: why for section, why in self._uses.get(key, {}).items() if section in alive})
+
+    def _is_of_another_stage(self, key: str) -> bool:
+        """Whether it is a key of a shared stage that this graph does not have."""
+        name = key.partition(".")[0]
+        if any(section.partition(".")[0] == name for section in self._sections):
+            return False
+        stage = declared("stages").get(name)
+        return stage is not None and key.rpartition(".")[2] in {f.name for f in dataclasses.fields(stage.params)}
 
     def _check_matters(self, key: str, uses: Mapping[str, str]) -> None:
         if not uses:

@@ -13,8 +13,8 @@ from cache.errors import StoreError
 from cache.members import Change, Members
 from cache.stage import Node
 from cache.store import Key, Record, Store
+from pipeline.installed import RECORDED, versions
 from pipeline.judge import DAMAGED, FRESH, NEVER_MADE, WAITS, Judge, State, plain_params
-from pipeline.runner import RECORDED, versions
 from pipeline.text import age_text, line_text
 from pipeline.why import Component, changed, differences, module_file, one_line
 

@@ -20,6 +20,7 @@ from cache.store import Key, Record, Store
 from pipeline import paths, why
 from pipeline.device import default_device, device_class, known_device
 from pipeline.graph import Graph
+from pipeline.installed import installed
 
 T = TypeVar("T")
 
@@ -230,9 +231,9 @@ class Judge:
             return of(last.key)
 
     def facets(self, node: Node) -> dict[str, str]:
-        """The environment facets that the stage declares as able to change its bits."""
+        """The environment facets that the stage declares as able to change its bits, and the versions of its libraries."""
         known = {"device": device_class(self.device), "precision": "float32"}
-        return {name: known[name] for name in node.stage.facets}
+        return {name: known[name] for name in node.stage.facets} | installed(node.stage.libraries)
 
     def files(self, node: Node) -> dict[str, Path]:
         """Parameter name -> external file; an empty parameter names none. Raises DataError for a file that is not there."""
@@ -262,7 +263,7 @@ class Judge:
         """The directory of raw data that a node sees: the drawn world, or DATA_ROOT."""
         if "world" in node.reads:
             return self.store.files(self.inputs(node)["world"])
-        if node.stage.name not in ("index", "ingest", "sample"):
+        if not node.stage.raw:
             return None
         root = self.graph.config.root
         if root is None:
@@ -359,9 +360,7 @@ def _reads_raw(node: Node) -> bool:
 
 def closure(fingerprint: Fingerprint, node: Node) -> dict[str, Module]:
     """The modules reachable from a node's stage, those that its parameters choose included."""
-    modules = node.stage.modules
-    chosen = getattr(node.params, modules) if isinstance(modules, str) else modules
-    return fingerprint.closure(node.stage.entry.partition(":")[0], chosen)
+    return fingerprint.closure(node.stage.entry.partition(":")[0], node.declared("modules"))
 
 
 class _UnreadFiles(StoreError):

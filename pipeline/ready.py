@@ -10,6 +10,7 @@ from cache.errors import ConfigError
 from cache.stage import Node
 from pipeline.device import require_device
 from pipeline.graph import check_possible
+from pipeline.installed import installed
 from pipeline.judge import FRESH, Judge
 
 #: Parameter -> its values that need a package which kdpipe does not bring, and that package.
@@ -45,6 +46,9 @@ def _missing_package(node: Node) -> tuple[str, str] | None:
         package = values.get(value)
         if package and find_spec(package) is None:
             return f"{node.name}.{name}={value} needs {package}, which is not installed", f"pip install 'kdpipe[{package}]'"
+    for library, version in installed(node.stage.libraries).items():
+        if not version:
+            return f"{node.name} needs {library}, which is not installed", f"pip install {library}"
     return None
 
 

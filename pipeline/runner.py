@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import resource
 import shlex
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -24,13 +23,11 @@ from cache.stage import Context, Node, Progress
 from cache.store import Store
 from cache.timings import Timing
 from pipeline import imports
+from pipeline.installed import versions
 from pipeline.judge import FRESH, Judge
 from pipeline.progress import Bars
 from pipeline.text import tolerance_text
 from pipeline.watch import Watch
-
-#: Versions that are recorded with every result (not keyed: they name the environment for people).
-RECORDED = ("torch", "torchvision", "numpy", "scipy", "av", "h5py", "pillow", "nltk")
 
 
 class Upstream(Protocol):
@@ -272,16 +269,3 @@ def _files_changed(judge: Judge, node: Node, key: Key) -> str:
 
 def _progress(node: Node, options: Options) -> Callable[..., Progress]:
     return Bars(node.name, options.progress)
-
-
-def versions() -> dict[str, str]:
-    """Versions that are recorded with a result; nothing of theirs is imported."""
-    import importlib.metadata  # only where something was computed: it is a tenth of what a light verb takes to start
-
-    found = {"python": sys.version.split()[0]}
-    for name in RECORDED:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

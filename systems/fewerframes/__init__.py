@@ -15,11 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
 
-from cache.stage import Node, Stage, option
-
-P = TypeVar("P")
+from cache.stage import Config, Node, Shared, Stage, option
 
 #: student variant -> (learns the representation, learns the predictions); in the order of the report
 VARIANTS = {"alone": (False, False), "rep": (True, False), "pred": (False, True), "both": (True, True)}
@@ -235,56 +232,43 @@ class TimingParams:
     threads: int = option(1, "CPU threads of one operation", at_least=1, at_most=1024)
 
 
-TEACHER = Stage("teacher", "systems.fewerframes.teacher:run", TeacherParams, files=("eigenvalues", "checkpoint"), facets=("device",))
-DUMP = Stage("dump", "systems.fewerframes.dump:run", DumpParams, facets=("device",))
-STUDENT = Stage("student", "systems.fewerframes.student:run", StudentParams, files=("eigenvalues",), facets=("device",))
-EVALUATE = Stage("evaluate", "systems.fewerframes.evaluate:run", EvaluateParams, facets=("device",))
-TIMING = Stage("timing", "systems.fewerframes.timing:run", TimingParams, facets=("device",))
+TEACHER = Stage(
+    "teacher", "systems.fewerframes.teacher:run", TeacherParams, files=("eigenvalues", "checkpoint"), facets=("device",), verb="distill"
+)
+DUMP = Stage("dump", "systems.fewerframes.dump:run", DumpParams, facets=("device",), verb="distill")
+STUDENT = Stage("student", "systems.fewerframes.student:run", StudentParams, files=("eigenvalues",), facets=("device",), verb="distill")
+EVALUATE = Stage(
+    "evaluate", "systems.fewerframes.evaluate:run", EvaluateParams, facets=("device",), help="Score every network by the paper's protocol."
+)
+TIMING = Stage("timing", "systems.fewerframes.timing:run", TimingParams, facets=("device",), help="Measure how long every network takes.")
 
 
-class Config(Protocol):
-    """What the graph needs of a configuration: ``params`` merges a section over the defaults, ``fixed`` values win."""
-
-    @property
-    def seeds(self) -> list[int]: ...
-
-    def params(self, section: str, cls: type[P], **fixed: Any) -> P: ...
-
-
-def nodes(config: Config) -> Iterator[Node]:
+def nodes(config: Config, shared: Shared) -> Iterator[Node]:
     """Yield the nodes of this system, for every seed.
 
     Sections: ``teacher``, ``dump``, ``student`` (for all students; ``student.alone``, ``.rep``, ``.pred`` and ``.both`` speak to
     one variant), ``evaluate`` (its ``ks`` decide which students there are), ``timing``.
     """
-    evaluate = config.params("evaluate", EvaluateParams)
+    evaluate, data = config.params("evaluate", EvaluateParams), {"ingest": shared("ingest")}
+    trained = []
     for seed in config.seeds:
-        yield from _seed_nodes(config, seed, evaluate)
-    if config.seeds:
-        networks = _networks(config.seeds[0], evaluate.ks)
-        yield Node("timing", TIMING, config.params("timing", TimingParams), {**networks, "ingest": "ingest"})
+        teacher = Node(f"teacher.s{seed}", TEACHER, config.params("teacher", TeacherParams, seed=seed), data)
+        dump = Node(f"dump.s{seed}", DUMP, config.params("dump", DumpParams), {"teacher": teacher, **data})
+        students: dict[str, Node] = {}
+        for k in evaluate.ks:
+            for variant, (rep, pred) in VARIANTS.items():
+                params = config.params(f"student.{variant}", StudentParams, seed=seed, k=k, rep=rep, pred=pred)
+                name, reads = f"student.{variant}.k{k}", {**_source(params, teacher, dump), **data}
+                students[name] = Node(f"{name}.s{seed}", STUDENT, params, reads)
+        trained.append({"teacher": teacher, **students})
+        yield from (teacher, dump, *students.values())
+        yield Node(f"evaluate.s{seed}", EVALUATE, evaluate, {**trained[-1], **data, "index": shared("index")})
+    if trained:
+        yield Node("timing", TIMING, config.params("timing", TimingParams), {**trained[0], **data})
 
 
-def _seed_nodes(config: Config, seed: int, evaluate: EvaluateParams) -> Iterator[Node]:
-    data = {"ingest": "ingest"}
-    teacher, dump = f"teacher.s{seed}", f"dump.s{seed}"
-    yield Node(teacher, TEACHER, config.params("teacher", TeacherParams, seed=seed), data)
-    yield Node(dump, DUMP, config.params("dump", DumpParams), {"teacher": teacher, **data})
-    for k in evaluate.ks:
-        for variant, (rep, pred) in VARIANTS.items():
-            params = config.params(f"student.{variant}", StudentParams, seed=seed, k=k, rep=rep, pred=pred)
-            yield Node(f"student.{variant}.k{k}.s{seed}", STUDENT, params, {**_source(params, teacher, dump), **data})
-    yield Node(f"evaluate.s{seed}", EVALUATE, evaluate, {**_networks(seed, evaluate.ks), **data, "index": "index"})
-
-
-def _source(params: StudentParams, teacher: str, dump: str) -> dict[str, str]:
+def _source(params: StudentParams, teacher: Node, dump: Node) -> dict[str, Node]:
     """What a student learns from: nothing, a teacher that it trains itself, the dump, or the teacher at every step."""
     if not (params.rep or params.pred) or params.regime == "parallel":
         return {}
     return {"dump": dump} if params.targets == "cached" else {"teacher": teacher}
-
-
-def _networks(seed: int, ks: tuple[int, ...]) -> dict[str, str]:
-    """Name under which a stage sees a network -> the node that trains it."""
-    students = {f"student.{variant}.k{k}": f"student.{variant}.k{k}.s{seed}" for k in ks for variant in VARIANTS}
-    return {"teacher": f"teacher.s{seed}", **students}
