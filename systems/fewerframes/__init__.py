@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cache.stage import Config, Node, Shared, Stage, option
 
@@ -26,6 +27,8 @@ NETWORKS = ("nextvlad", "nextvlad-mix", "netvlad", "hlstm")
 @dataclass(frozen=True)
 class TrainParams:
     """What teacher and student have in common (spec 5 and 7)."""
+
+    falls_back_to: ClassVar[str] = "train"
 
     network: str = option("nextvlad", "the architecture", choices=NETWORKS)
     groups: int = option(8, "G of NeXtVLAD; audio has half of it", at_least=2, at_most=4096, when={"network": ("nextvlad", "nextvlad-mix")})
@@ -247,7 +250,7 @@ def nodes(config: Config, shared: Shared) -> Iterator[Node]:
     """Yield the nodes of this system, for every seed.
 
     Sections: ``teacher``, ``dump``, ``student`` (for all students; ``student.alone``, ``.rep``, ``.pred`` and ``.both`` speak to
-    one variant), ``evaluate`` (its ``ks`` decide which students there are), ``timing``.
+    one variant), ``train`` (for teacher and students), ``evaluate`` (its ``ks`` decide which students there are), ``timing``.
     """
     evaluate, data = config.params("evaluate", EvaluateParams), {"ingest": shared("ingest")}
     trained = []

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cache.stage import Config, Node, Shared, Stage, option
 
@@ -21,6 +22,8 @@ from cache.stage import Config, Node, Shared, Stage, option
 @dataclass(frozen=True)
 class TrainParams:
     """What teacher and student have in common (spec 8)."""
+
+    falls_back_to: ClassVar[str] = "train"
 
     lr: float = option(1e-4, "Adam's first learning rate", above=0, at_most=10)
     batch_size: int = option(256, "questions per step; the last batch of an epoch may be smaller", at_least=1, at_most=1_000_000)
@@ -146,7 +149,7 @@ def nodes(config: Config, shared: Shared) -> Iterator[Node]:
     """Yield the nodes of this system, for every seed.
 
     Sections: ``teacher``, ``dump``, ``student`` (for all three students; ``student.kd``, ``student.alone`` and
-    ``student.question`` speak to one), ``evaluate``, ``timing``.
+    ``student.question`` speak to one), ``train`` (for teacher and students), ``evaluate``, ``timing``.
     """
     data = {"questions": shared("questions"), "appearance": shared("extract", "appearance"), "motion": shared("extract", "motion")}
     trained = []
