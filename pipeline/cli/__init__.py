@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """As click does, but an unknown command names the nearest one."""
-        if args and args[0] not in COMMANDS and args[0] not in verbs() and not args[0].startswith("-"):
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             ctx.fail(f"no such command '{args[0]}'; {nearest(args[0], [*verbs(), *COMMANDS])}")
         return super().resolve_command(ctx, args)
 
