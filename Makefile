@@ -6,6 +6,9 @@
 #   make features DATASET=msvd DATA_ROOT=/data/msvd
 #   make student ARGS="--set student.kd_alpha=2"
 #
+# setup test lint parity clean; demo and report run everything and show the result. Any other target is one of the system's, which
+# `kdpipe status` lists: a stage (student), a node (student.kd.s0) or a group of them (features).
+#
 # DATASET SYSTEM   a config of configs/datasets, configs/systems      DATA_ROOT   directory of the raw dataset
 # ARGS             more options for kdpipe, as in a shell             VENV        where Python's packages live
 # JOBS             stages, or tests, at a time (or make -jN)          PYTHON      which one sets VENV up
@@ -41,9 +44,7 @@ OPTIONS = $(if $(DATASET),--dataset '$(DATASET)') $(if $(SYSTEM),--system '$(SYS
 # The environment is ready for exactly this setup.cfg: an edit there sets it up again, nothing else does.
 READY := $(VENV)/.ready-$(shell cat setup.cfg pyproject.toml | sha256sum | cut -c1-16)
 
-STAGES := world index ingest sample questions extract features teacher dump student evaluate
-
-.PHONY: help setup demo report test parity lint clean $(STAGES)
+.PHONY: help setup demo report test parity lint clean FORCE
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -74,8 +75,11 @@ if [ -n "$$rules" ]; then \
 fi
 endef
 
-$(STAGES): $(READY)
-	$(call run_target,$@)
+# Whatever is no target of this file is one for kdpipe, which knows the stages; folders are called like some of them, hence FORCE.
+.SUFFIXES:
+Makefile: ;
+%: $(READY) FORCE
+	$(call run_target,'$@')
 
 demo report: $(READY)
 	$(call run_target,report)

@@ -15,7 +15,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from cache.members import Members
 from cache.option import option as option
@@ -23,6 +23,8 @@ from cache.option import option as option
 if TYPE_CHECKING:
     from cache.items import ItemSet
     from cache.ledger import Ledger
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,12 @@ class Absent:
 class Stage:
     """Declaration of a stage.
 
-    name:     the verb, ``"extract"``.
+    name:     what its nodes are called, ``"extract"``.
     entry:    ``"package.module:function"``; ``function(ctx: Context) -> None`` does the work.
     params:   frozen dataclass of parameters, every one with a default (see :func:`cache.option.option`).
     version:  schema version of what it writes; raise it when the layout of the output changes.
     files:    names of parameters that hold a path of an external file (weights, vectors): keyed by content, wherever it lies.
     facets:   keyed environment facets that can change its bits: ``"device"``, or none.
-    versions: packages whose version can change its bits, and is keyed as a facet (``torch``): their names, or the name of a property of
-              the params record that gives them.
     items:    of a stage that keeps a layer of items: the names of the inputs (``"sources"``: the raw files) that its rows stand for.
               A row's key is the digest of all that it was made of there, so other inputs of these names share the row. Every input
               that is not named here is in the key of the item set: another teacher has other rows.
@@ -55,6 +55,14 @@ class Stage:
               them (only what this use of the stage reaches): they join the code fingerprint.
     data:     name of a property of the params record that gives the paths of packaged data files (shipped weights, tables of an
               installed package) that this use of the stage reads, or ``""``: keyed by name and content.
+    libraries: distributions (``"scikit-learn"``) whose versions can change its bits, or the name of a property of the params record
+              that gives them: they are keyed with the facets.
+    help:     what ``kdpipe --help`` says of it: the stage is then a verb, ``kdpipe NAME``.
+    verb:     the verb that it shares with others instead: ``"distill"`` is ``kdpipe distill --stage NAME``.
+    raw:      it opens raw files: it sees the data root, and reads the drawn world where there is one.
+    needs:    what it looks for in a dataset, as layouts name what they hold (``"videos"``, ``"questions"``), or the name of a
+              property of the params record that gives them.
+    reads:    of a stage that systems share: the shared stages that it reads if nobody says otherwise (:class:`Shared`).
     """
 
     name: str
@@ -63,29 +71,67 @@ class Stage:
     version: int = 1
     files: tuple[str, ...] = ()
     facets: tuple[str, ...] = ()
-    versions: tuple[str, ...] | str = ()
     items: tuple[str, ...] = ()
     sources: str = ""
     tolerance: str = ""
     modules: tuple[str, ...] | str = ()
     data: str = ""
+    libraries: tuple[str, ...] | str = ()
+    help: str = ""
+    verb: str = ""
+    raw: bool = False
+    needs: tuple[str, ...] | str = ()
+    reads: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Node:
     """One use of a stage in a graph.
 
-    ``reads`` maps the name under which the stage sees an input (``ctx.inputs[name]``) to the node that makes it.
+    ``reads`` maps the name under which the stage sees an input (``ctx.inputs[name]``) to the name of the node that makes it; a node may
+    be given for its name.
     """
 
     name: str
     stage: Stage
     params: Any
-    reads: Mapping[str, str] = field(default_factory=dict)
+    reads: Mapping[str, str]
 
-    def __post_init__(self) -> None:
-        if self.name.split(".")[0] != self.stage.name:
-            raise ValueError(f"node {self.name!r} must be named after its stage {self.stage.name!r}")
+    def __init__(self, name: str, stage: Stage, params: Any, reads: Mapping[str, Node | str] | None = None) -> None:
+        if name.split(".")[0] != stage.name:
+            raise ValueError(f"node {name!r} must be named after its stage {stage.name!r}")
+        names = {alias: read.name if isinstance(read, Node) else read for alias, read in (reads or {}).items()}
+        vars(self).update(name=name, stage=stage, params=params, reads=names)
+
+    def declared(self, what: str) -> tuple[str, ...]:
+        """``"modules"``, ``"libraries"`` or ``"needs"`` of this use of the stage."""
+        value = getattr(self.stage, what)
+        return tuple(getattr(self.params, value) if isinstance(value, str) else value)
+
+
+class Config(Protocol):
+    """The settings that a system's ``nodes`` is given."""
+
+    @property
+    def seeds(self) -> list[int]: ...
+
+    def params(self, section: str, cls: type[P], *, idle: Mapping[str, str] | None = None, **fixed: Any) -> P:
+        """The record ``cls`` with what is configured in ``section``, and ``fixed``, which the graph decides.
+
+        In a section its beginnings hold too: ``student`` in ``student.kd``. If the record has an attribute ``falls_back_to``, that
+        section does: ``train`` in ``teacher`` and ``student``. ``idle`` says of parameters why they cannot matter in this graph.
+        """
+
+
+class Shared(Protocol):
+    """The nodes of shared stages that a system's ``nodes`` asks for: ``shared("questions")``, ``shared("extract", "motion")``."""
+
+    def __call__(self, stage: str, use: str = "", *, reads: Mapping[str, Node] | None = None, **fixed: Any) -> Node:
+        """The node ``stage.use``, the same one however often it is asked for.
+
+        Its section has its name. It reads what its stage declares, or ``reads``. ``use`` tells the uses of a stage apart
+        (``shared("sample", "audio", policy="audio")``) and is the parameter ``kind`` of a stage that has one.
+        """
 
 
 class Progress(Protocol):

@@ -1,10 +1,12 @@
 """Configuration: flat ``section.key: value`` pairs from YAML files and ``--set``, merged over the defaults in the code.
 
 Order, later wins: defaults of the parameter records, ``configs/systems/<system>.yaml``, ``configs/datasets/<dataset>.yaml``,
-``kdpipe.local.yaml`` in the checkout, ``--set``. A key may be meant for one system alone (``videoqa.teacher.epochs``). In
-the section ``extract.motion`` a key of ``extract`` holds too, unless ``extract.motion`` sets it as late or later. A key that
-nobody asked for is an error that names the nearest known ones. Files hold defaults: what cannot matter under the other settings
-(``weights_file`` of shipped weights, ``kd_alpha`` of a student without a teacher) is passed over there; typed, it is an error.
+``configs/systems/<system>.<dataset>.yaml`` (the system's recipe for the dataset), ``kdpipe.local.yaml`` in the checkout, ``--set``. A key
+may be meant for one system alone (``videoqa.teacher.epochs``). A key of a wider section holds in the narrower ones: one of ``extract`` in
+``extract.motion``, one of ``train`` in ``teacher`` and ``student`` (of records that say so, :class:`cache.stage.Config`), unless the
+narrower one sets it as late or later. A key that nobody asked for is an error that names the nearest known ones. Files hold defaults:
+what cannot matter under the other settings (``weights_file`` of shipped weights, ``kd_alpha`` of a student without a teacher) is passed
+over there; typed, it is an error.
 
 ``kdpipe.local.yaml`` may also say where datasets lie (:mod:`pipeline.roots`); ``--data-root`` and ``DATA_ROOT`` come before that.
 """
@@ -22,6 +24,7 @@ from cache.errors import ConfigError, nearest
 from cache.option import idle_because, option, settled
 from pipeline import paths
 from pipeline.checked import Value, checked, shown
+from pipeline.declared import declared
 from pipeline.flat_yaml import read_lines, read_value
 from pipeline.roots import take_roots
 
@@ -46,8 +49,8 @@ GENERAL = {field.name: field for field in dataclasses.fields(General)}
 
 
 def names(kind: str) -> list[str]:
-    """Names of the configs of a kind: ``"datasets"`` or ``"systems"``."""
-    return sorted(path.stem for path in (paths.CONFIGS / kind).glob("*.yaml"))
+    """Names of the configs of a kind: ``"datasets"`` or ``"systems"``; recipes of a system for a dataset are none."""
+    return sorted(path.stem for path in (paths.CONFIGS / kind).glob("*.yaml") if "." not in path.stem)
 
 
 def local_file() -> dict[str, Value]:
@@ -65,9 +68,19 @@ def named(name: str, lines: Mapping[str, Value]) -> str:
 
 
 def shown_on(system: str) -> str:
-    """The dataset that a system's config names as its own, for when none is named; "" if it names none."""
-    path = paths.CONFIGS / "systems" / f"{system}.yaml"
-    return named("dataset", _read(path)) if system in names("systems") else ""
+    """The dataset that a system's config names as its own, for when none is named. Raises ConfigError if there is none."""
+    dataset = named("dataset", _read(_config_file("system", system)))
+    if not dataset:
+        raise ConfigError(f"no dataset is named, and {system} has none of its own", hint=f"--dataset; {nearest('', names('datasets'))}")
+    return dataset
+
+
+def _config_file(kind: str, name: str) -> Path:
+    """The config of a dataset or a system. Raises ConfigError for one that there is not."""
+    known = names(f"{kind}s")
+    if name not in known:
+        raise ConfigError(f"unknown {kind} {shown(name)}", hint=nearest(name, known))
+    return paths.CONFIGS / f"{kind}s" / f"{name}.yaml"
 
 
 def _read(path: Path) -> dict[str, Value]:
@@ -110,13 +123,9 @@ class Config:
         self._fixed: set[str] = set()  # keys that the graph decides, somewhere
         self._uses: dict[str, dict[str, str]] = {}  # key that is set -> section that it holds in -> why it does not matter there
         self._sections: set[str] = set()
-        known_systems = names("systems")
-        if system not in known_systems:
-            raise ConfigError(f"unknown system {shown(system)}", hint=nearest(system, known_systems))
-        if dataset not in names("datasets"):
-            raise ConfigError(f"unknown dataset {shown(dataset)}", hint=nearest(dataset, names("datasets")))
-        files = [paths.CONFIGS / "systems" / f"{system}.yaml", paths.CONFIGS / "datasets" / f"{dataset}.yaml"]
-        layers = [_read(path) for path in files]
+        layers = [_read(_config_file("system", system)), _read(_config_file("dataset", dataset))]
+        recipe = paths.CONFIGS / "systems" / f"{system}.{dataset}.yaml"
+        layers += [_read(recipe)] if recipe.exists() else []
         layers[0].pop("dataset", None)  # what the system is shown on if no dataset is named: shown_on
         mine = {key: value for key, value in local_file().items() if key not in ("dataset", "system")}
         roots = take_roots(mine, paths.workplace(), names("datasets"))
@@ -124,7 +133,7 @@ class Config:
         layers.append(mine)
         layers.append(dict(parse_setting(text) for text in settings))
         for layer, values in enumerate(layers):
-            self._merge(layer, values, [name for name in known_systems if name != system])
+            self._merge(layer, values, [name for name in names("systems") if name != system])
 
     def _merge(self, layer: int, values: Mapping[str, Value], others: list[str]) -> None:
         for key, value in values.items():
@@ -170,7 +179,7 @@ class Config:
         values: dict[str, Any] = {}
         chosen: dict[str, list[str]] = {}  # parameter -> the keys that set it, the one that wins last
         for name in fields:
-            keys = [f"{prefix}.{name}" for prefix in _prefixes(section)]
+            keys = [f"{prefix}.{name}" for prefix in _prefixes(section, getattr(cls, "falls_back_to", ""))]
             (self._fixed if name in fixed else self._open).update(keys)
             found = sorted((self._values[key].layer, n) for n, key in enumerate(keys) if key in self._values)
             if found and name not in fixed:
@@ -212,16 +221,24 @@ class Config:
         for key, value in self._values.items():
             if key in GENERAL:
                 self.general(key)
-            elif key not in self.keys:
+            elif key not in self.keys and not self._is_of_another_stage(key):
                 hint = nearest(key, self._open, most=3)
                 if value.origin != TYPED:
                     others = " or ".join(f"{name}.KEY" for name in names("systems") if name != self.system)
                     hint += f"\n  a key of another system begins with that system's name in a file: {others}"
                 raise ConfigError(f"{value.origin}: unknown key {shown(key)}", hint=hint)
-            elif key not in self._uses:
+            elif key in self._fixed and key not in self._uses:
                 raise ConfigError(f"{value.origin}: {key} is decided by the graph", hint="keys of their own: " + ", ".join(GENERAL))
             elif value.origin == TYPED:
-                self._check_matters(key, {section: why for section, why in self._uses[key].items() if section in alive})
+                self._check_matters(key, {section: why for section, why in self._uses.get(key, {}).items() if section in alive})
+
+    def _is_of_another_stage(self, key: str) -> bool:
+        """Whether it is a key of a shared stage that this graph does not have."""
+        name = key.partition(".")[0]
+        if any(section.partition(".")[0] == name for section in self._sections):
+            return False
+        stage = declared("stages").get(name)
+        return stage is not None and key.rpartition(".")[2] in {f.name for f in dataclasses.fields(stage.params)}
 
     def _check_matters(self, key: str, uses: Mapping[str, str]) -> None:
         if not uses:
@@ -238,10 +255,10 @@ def _kinds(record: type) -> dict[str, Any]:
     return typing.get_type_hints(record)
 
 
-def _prefixes(section: str) -> list[str]:
-    """``extract.motion`` -> ``extract``, ``extract.motion``."""
+def _prefixes(section: str, wider: str) -> list[str]:
+    """The sections whose keys hold in ``section``, the widest first: ``train``, ``student`` and ``student.kd`` in the last of them."""
     parts = section.split(".")
-    return [".".join(parts[: n + 1]) for n in range(len(parts))]
+    return [*([wider] if wider else []), *(".".join(parts[: n + 1]) for n in range(len(parts)))]
 
 
 def _because(section: str, record: Any, name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from cache.errors import ConfigError, nearest
 from cache.stage import Node
 from pipeline.config import Config
-from pipeline.shared import report_node, shared_nodes
+from pipeline.shared import Shared, report_node
 
 #: What people call a group of nodes: target -> stages.
 ALIASES = {
@@ -19,10 +19,6 @@ ALIASES = {
     "demo": ("report",),
     "all": ("report",),
 }
-
-
-#: Stage -> what it looks for in a dataset, as the layouts name it (``holds`` of :class:`stages.index.dataset.Layout`).
-NEEDS = {"sample": "videos", "questions": "questions", "ingest": "records"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ class Graph:
         if not modules or name not in self.nodes:
             return ""
         holds = importlib.import_module(modules[0]).LAYOUT.holds  # light, and nothing but the adapter in use
-        needs = {NEEDS[node.stage.name] for node in self.closure([name]) if node.stage.name in NEEDS}
+        needs = {need for node in self.closure([name]) for need in node.declared("needs")}
         lacking = " and no ".join(sorted(needs - set(holds)))
         return f"layout '{index.params.layout}' of dataset {self.config.dataset} holds no {lacking}" if index and lacking else ""
 
@@ -71,19 +67,20 @@ class Graph:
 
 
 def load_system(name: str) -> Any:
-    """Import the declaration of a system: ``systems/<name>/__init__.py`` with its ``nodes(config)``."""
+    """Import the declaration of a system: ``systems/<name>/__init__.py`` with its ``nodes(config, shared)``."""
     return importlib.import_module(f"systems.{name}")
 
 
 def build(config: Config) -> Graph:
-    """Build the graph of ``config``; every configured key must have been asked for by some section, and what is typed matter to a node."""
-    shared = {node.name: node for node in shared_nodes(config)}
-    own = {node.name: node for node in load_system(config.system).nodes(config)}
-    nodes = {**shared, **own}
-    nodes["report"] = report_node(config, own)
-    used = _reachable(nodes, ["report", *own])
-    config.check(used)
-    return Graph(config, {name: nodes[name] for name in used})
+    """The nodes that the system yields, those that it asks for, and the report; every configured key must have been asked for by some
+    section, and what is typed matter to a node."""
+    shared = Shared(config)
+    own = {node.name: node for node in load_system(config.system).nodes(config, shared)}
+    nodes = {**shared.nodes, **own, "report": report_node(config, own)}
+    nodes = {name: nodes[name] for name in _reachable(nodes, ["report", *own])}
+    shared.settle(nodes)
+    config.check(nodes)
+    return Graph(config, nodes)
 
 
 def check_possible(system: str, nodes: dict[str, Node]) -> None:

@@ -231,11 +231,10 @@ class Judge:
             return of(last.key)
 
     def facets(self, node: Node) -> dict[str, str]:
-        """The environment facets that the stage declares as able to change its bits."""
+        """The environment facets that the stage declares as able to change its bits, and the versions of its libraries."""
         known = {"device": device_class(self.device)}
-        chosen = node.stage.versions
-        packages = getattr(node.params, chosen) if isinstance(chosen, str) else chosen
-        return {**{name: known[name] for name in node.stage.facets}, **{name: keyed_version(name) for name in packages}}
+        versions = {name: keyed_version(name) for name in node.declared("libraries")}
+        return {name: known[name] for name in node.stage.facets} | versions
 
     def files(self, node: Node) -> dict[str, Path]:
         """Parameter name -> external file; an empty parameter names none. Raises DataError for a file that is not there."""
@@ -265,7 +264,7 @@ class Judge:
         """The directory of raw data that a node sees: the drawn world, or DATA_ROOT."""
         if "world" in node.reads:
             return self.store.files(self.inputs(node)["world"])
-        if node.stage.name not in ("index", "ingest", "sample"):
+        if not node.stage.raw:
             return None
         root = self.graph.config.root
         if root is None:
@@ -362,9 +361,7 @@ def _reads_raw(node: Node) -> bool:
 
 def closure(fingerprint: Fingerprint, node: Node) -> dict[str, Module]:
     """The modules reachable from a node's stage, those that its parameters choose included."""
-    modules = node.stage.modules
-    chosen = getattr(node.params, modules) if isinstance(modules, str) else modules
-    return fingerprint.closure(node.stage.entry.partition(":")[0], chosen)
+    return fingerprint.closure(node.stage.entry.partition(":")[0], node.declared("modules"))
 
 
 class _UnreadFiles(StoreError):

@@ -11,6 +11,7 @@ from cache.stage import Node
 from models.inference.runtimes.native import compiler
 from pipeline.device import require_device
 from pipeline.graph import check_possible
+from pipeline.installed import version_of
 from pipeline.judge import FRESH, Judge
 
 #: Parameter -> its values that need a package which kdpipe does not bring, and that package.
@@ -46,6 +47,9 @@ def _missing_package(node: Node) -> tuple[str, str] | None:
         package = values.get(value)
         if package and find_spec(package) is None:
             return f"{node.name}.{name}={value} needs {package}, which is not installed", f"pip install 'kdpipe[{package}]'"
+    for library in node.declared("libraries"):
+        if not version_of(library):
+            return f"{node.name} needs {library}, which is not installed", f"pip install {library}"
     return None
 
 

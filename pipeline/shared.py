@@ -1,57 +1,73 @@
-"""The nodes of the stages that systems share: world, index, ingest, sample, questions, extract, report."""
+"""Nodes of the stages that systems share, built when a system asks for them (:class:`cache.stage.Shared`)."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import importlib
+from collections.abc import Mapping
+from typing import Any
 
-from cache.stage import Node
-from models.backbones.kinds import KINDS
+from cache.stage import Node, Stage
 from pipeline.config import Config
-from pipeline.imports import NO_NAMES
-from stages import extract, index, ingest, questions, report, sample, world
+from pipeline.imports import ENTRY, NO_NAMES
 
 
-def shared_nodes(config: Config) -> Iterator[Node]:
-    """Yield every shared node that the dataset can have; the graph keeps those that the system's nodes reach."""
-    layout = config.general("layout")
-    drawn = config.general("source") == "world"
-    root = {"world": "world"} if drawn else {}
-    imported = {"appearance", "motion"} <= set(config.imports)
-    unopened = {"max_lost": "features are imported, so no video is opened and none is missed"} if imported else {}
-    indexed = config.params("index", index.IndexParams, layout=layout, idle=unopened)
-    if imported:
-        indexed = dataclasses.replace(indexed, max_lost=1.0)
-    yield Node("world", world.STAGE, config.params("world", world.WorldParams, **({"layout": layout} if drawn else {})))
-    yield Node("index", index.STAGE, indexed, root)
-    yield Node("ingest", ingest.STAGE, config.params("ingest", ingest.IngestParams), {"index": "index", **root})
-    yield Node("sample", sample.STAGE, config.params("sample", sample.SampleParams), {"index": "index", **root})
-    yield Node("questions", questions.STAGE, config.params("questions", questions.QuestionsParams), {"index": "index"})
-    for kind in KINDS:
-        yield _features(config, kind)
+class Shared:
+    """Builds them for one configuration; ``nodes`` are those that were asked for, and what they read."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.nodes: dict[str, Node] = {}
+
+    def __call__(self, stage: str, use: str = "", *, reads: Mapping[str, Node] | None = None, **fixed: Any) -> Node:
+        """The node ``stage.use``; see the contract. Raises ValueError if it was asked for with other settings before."""
+        name = f"{stage}.{use}" if use else stage
+        imported = stage == "extract" and use in self.config.imports
+        node = self._imported(name, use) if imported else self._made(stage_of(stage), name, use, reads, fixed)
+        if self.nodes.setdefault(name, node) != node:
+            raise ValueError(f"{name} is asked for twice, with different settings")
+        return node
+
+    def _made(self, stage: Stage, name: str, use: str, reads: Mapping[str, Node] | None, fixed: Mapping[str, Any]) -> Node:
+        inputs = {other: self(other) for other in stage.reads} if reads is None else dict(reads)
+        if stage.raw and self.config.general("source") == "world":
+            inputs["world"] = self("world")
+        decided = {"layout": self.config.general("layout"), "kind": use}
+        names = {f.name for f in dataclasses.fields(stage.params)}
+        params: Any = self.config.params(name, stage.params, **{k: v for k, v in decided.items() if k in names}, **fixed)
+        return Node(name, stage, self._with_imported_weights(params), inputs)
+
+    def _imported(self, name: str, kind: str) -> Node:
+        """Features that were imported, in place of those that would be computed."""
+        from stages import imported
+
+        record = stage_of("extract").params
+        self.config.params(name, record, kind=kind, idle={f.name: f"the {kind} features are imported" for f in dataclasses.fields(record)})
+        return Node(name, imported.STAGE, imported.ImportedParams(**self.config.imports[kind]), {"index": self("index")})
+
+    def _with_imported_weights(self, params: Any) -> Any:
+        """Let ``weights_file`` be the imported file of that name where no file is named and none is shipped."""
+        if getattr(params, "weights_file", None) != "" or params.weights in NO_NAMES:
+            return params
+        return dataclasses.replace(params, weights_file=self.config.imported_weights(params.network.name, params.weights))
+
+    def settle(self, nodes: dict[str, Node]) -> None:
+        """Where features are imported and no video is opened, none is missed: ``index`` then tolerates any loss."""
+        if any(n.stage.entry == ENTRY for n in nodes.values()) and not any("videos" in n.declared("needs") for n in nodes.values()):
+            index = nodes["index"]
+            idle = {"max_lost": "features are imported, so no video is opened and none is missed"}
+            params: Any = self.config.params("index", index.stage.params, layout=index.params.layout, idle=idle)
+            nodes["index"] = dataclasses.replace(index, params=dataclasses.replace(params, max_lost=1.0))
 
 
-def _features(config: Config, kind: str) -> Node:
-    """Features computed from frames, or imported."""
-    instead = f"the {kind} features are imported" if kind in config.imports else ""
-    idle = {f.name: instead for f in dataclasses.fields(extract.ExtractParams) if instead}
-    params = config.params(f"extract.{kind}", extract.ExtractParams, kind=kind, idle=idle)
-    if not instead:
-        return Node(f"extract.{kind}", extract.STAGE, _with_imported_weights(config, params), {"index": "index", "sample": "sample"})
-    from stages import imported
-
-    return Node(f"extract.{kind}", imported.STAGE, imported.ImportedParams(**config.imports[kind]), {"index": "index"})
-
-
-def _with_imported_weights(config: Config, params: extract.ExtractParams) -> extract.ExtractParams:
-    """Let ``weights_file`` be the imported file of that name where no file is named and none is shipped."""
-    if getattr(params, "weights_file", None) != "" or params.weights in NO_NAMES:
-        return params
-    file = config.imported_weights(params.backbone or KINDS[params.kind].backbone, params.weights)
-    return dataclasses.replace(params, weights_file=file)
+def stage_of(name: str) -> Stage:
+    """The declaration of a shared stage: ``STAGE`` of ``stages/<name>/__init__.py``."""
+    stage: Stage = importlib.import_module(f"stages.{name}").STAGE
+    return stage
 
 
 def report_node(config: Config, own: Mapping[str, Node]) -> Node:
     """The report reads every evaluation of the system, and its timing if there is one."""
-    reads = {name: name for name in own if name.split(".")[0] in ("evaluate", "timing")}
-    return Node("report", report.STAGE, config.params("report", report.ReportParams), reads)
+    report = stage_of("report")
+    reads = {name: node for name, node in own.items() if node.stage.name in ("evaluate", "timing")}
+    return Node("report", report, config.params("report", report.params), reads)

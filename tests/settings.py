@@ -1,11 +1,14 @@
-"""The configuration that the pipeline provides to the graphs of systems, reduced to its contract."""
+"""The settings and the shared nodes that the pipeline provides to the graphs of systems, reduced to their contract."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cache.option import settled
+from cache.stage import Config, Node, Shared, Stage, keyed_params
+
+Nodes = Callable[[Config, Shared], Iterator[Node]]
 
 
 class Settings:
@@ -15,11 +18,26 @@ class Settings:
         self.values = {key.replace("__", "."): value for key, value in values.items()}
         self.seeds = [0, 1]
 
-    def params(self, section: str, cls: type, *, idle: Iterable[str] = (), **fixed: Any) -> Any:
+    def params(self, section: str, cls: type, *, idle: Mapping[str, str] | None = None, **fixed: Any) -> Any:
         found: dict[str, Any] = {}
         parts = section.split(".")
-        for n in range(1, len(parts) + 1):
-            prefix = ".".join(parts[:n]) + "."
-            found |= {key.removeprefix(prefix): value for key, value in self.values.items() if key.startswith(prefix)}
-        own = {key: value for key, value in found.items() if "." not in key and key not in idle}
+        for wider in (getattr(cls, "falls_back_to", section), *(".".join(parts[:n]) for n in range(1, len(parts) + 1))):
+            found |= {key.removeprefix(f"{wider}."): value for key, value in self.values.items() if key.startswith(f"{wider}.")}
+        own = {key: value for key, value in found.items() if "." not in key and key not in (idle or {})}
         return settled(cls(**{**own, **fixed}), keep=tuple(fixed))
+
+
+def shared(stage: str, use: str = "", *, reads: Mapping[str, Node] | None = None, **fixed: Any) -> Node:
+    """A node of that name that does nothing."""
+    return Node(f"{stage}.{use}" if use else stage, Stage(stage, "nowhere:run", object), fixed, reads)
+
+
+def graph(nodes: Nodes, **values: Any) -> dict[str, Node]:
+    """The system's own nodes by name, under these settings."""
+    return {node.name: node for node in nodes(Settings(**values), shared)}
+
+
+def changed(nodes: Nodes, **values: Any) -> set[str]:
+    """Names of the nodes whose keyed parameters or inputs differ from those of the defaults."""
+    before, after = graph(nodes), graph(nodes, **values)
+    return {n for n in after if n not in before or keyed_params(after[n]) != keyed_params(before[n]) or after[n].reads != before[n].reads}

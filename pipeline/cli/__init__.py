@@ -11,17 +11,12 @@ from typing import Any
 import click
 
 from cache.errors import KdpipeError, disk_error, nearest
+from pipeline.declared import declared
 
-#: Command -> (module, what ``--help`` says of it), in the order in which people meet them.
+#: Command -> (module, what ``--help`` says of it), in the order in which people meet them; stages are commands by their declarations.
 COMMANDS: dict[str, tuple[str, str]] = {
     "world": ("world", "Draw the embedded world: real videos in an official layout, no download."),
-    "index": ("stages", "Read a dataset's official layout into one index."),
-    "ingest": ("stages", "Read shards of published frame features into frame stores."),
-    "sample": ("stages", "Choose frames, decode each video once, keep them losslessly."),
-    "questions": ("stages", "Tokenise questions, build the vocabulary, look up word vectors."),
-    "extract": ("stages", "Extract appearance and motion features into HDF5."),
     "distill": ("stages", "Train a teacher, dump its targets, or train students."),
-    "evaluate": ("stages", "Score what was trained by the paper's own protocol."),
     "report": ("report", "Show the result: tables, curves, cost."),
     "run": ("run", "Run what a target needs, in order."),
     "plan": ("plan", "Show what would run, in order, and why."),
@@ -56,26 +51,35 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the commands that people call."""
-        return [name for name, (_, text) in COMMANDS.items() if text]
+        return [*verbs(), *(name for name, (_, text) in COMMANDS.items() if text)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command."""
         if cmd_name not in COMMANDS:
-            return None
+            from pipeline.cli.stages import verb
+
+            return verb(cmd_name, verbs()[cmd_name]) if cmd_name in verbs() else None
         module = importlib.import_module(f"pipeline.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """As click does, but an unknown command names the nearest one."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            ctx.fail(f"no such command '{args[0]}'; {nearest(args[0], COMMANDS)}")
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"no such command '{args[0]}'; {nearest(args[0], [*verbs(), *COMMANDS])}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items() if text])
+        """List the commands without importing their modules."""
+        commands = {name: text for name, (_, text) in COMMANDS.items() if text}
+        for title, rows in (("Stages", verbs()), ("Commands", commands)):
+            with formatter.section(title):
+                formatter.write_dl(list(rows.items()))
+
+
+def verbs() -> dict[str, str]:
+    """Stage that is a command -> what it says of itself."""
+    return {stage.name: stage.help for stage in declared("stages", "systems").values() if stage.help and stage.name not in COMMANDS}
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -46,7 +46,7 @@ def _directory(ctx: click.Context, param: click.Parameter, value: Path | None) -
 OPTIONS: dict[str, Option] = {
     "dataset": Option(
         ("--dataset",),
-        {"default": "", "help": "Name of a file of configs/datasets (default: KDPIPE_DATASET, or the world that fits the system)."},
+        {"default": "", "help": "Name of a file of configs/datasets (default: KDPIPE_DATASET, or the one that the system's config names)."},
     ),
     "system": Option(("--system",), {"default": "", "help": "Name of a file of configs/systems (default: videoqa, or KDPIPE_SYSTEM)."}),
     "settings": Option(

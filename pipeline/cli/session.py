@@ -24,8 +24,8 @@ from pipeline.judge import Judge
 from pipeline.progress import mode
 from pipeline.runner import Options, Upstream
 
-#: Used when neither the command line, the environment nor kdpipe.local.yaml says otherwise.
-DEFAULTS = {"dataset": "world", "system": "videoqa"}
+#: The system, when neither the command line, the environment nor kdpipe.local.yaml names one. Its config names its dataset.
+SYSTEM = "videoqa"
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,9 @@ class Session:
 
 
 def default(name: str, system: str = "") -> str:
-    """The dataset or system to use when none is named; ``system`` may have a dataset of its own to be shown on."""
-    value = os.environ.get(f"KDPIPE_{name.upper()}")
-    if not value:
-        value = named(name, local_file())
-    if not value and name == "dataset" and system:
-        value = shown_on(system)
-    return value or DEFAULTS[name]
+    """The dataset of ``system``, or the system, to use when none is named. Raises ConfigError if there is none."""
+    value = os.environ.get(f"KDPIPE_{name.upper()}") or named(name, local_file())
+    return value or (SYSTEM if name == "system" else shown_on(system))
 
 
 def _upstream(place: str) -> Upstream | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import click
 
+from cache.errors import ConfigError, nearest
 from pipeline.cli.options import HOW, LOOK, WHAT
 from pipeline.cli.run import run_nodes
 from pipeline.cli.session import Session, select, session_options
 
 
-def _verb(stage: str, text: str) -> click.Command:
+def verb(stage: str, text: str) -> click.Command:
+    """The command that runs a stage; ``text`` is its help."""
+
     @click.command(stage, help=text)
     @session_options(*WHAT, *HOW, "dry_run", *LOOK)
     def command(session: Session) -> None:
@@ -18,20 +21,15 @@ def _verb(stage: str, text: str) -> click.Command:
     return command
 
 
-index = _verb("index", "Read the dataset's official layout into one index.")
-ingest = _verb("ingest", "Read shards of published frame features into one frame store a partition.")
-sample = _verb("sample", "Choose frames, decode each video once, keep the frames.")
-questions = _verb("questions", "Tokenise questions, build the vocabulary, look up word vectors.")
-extract = _verb("extract", "Extract appearance and motion features into HDF5.")
-evaluate = _verb("evaluate", "Score every network by the paper's protocol.")
-
-
 @click.command()
-@click.option("--stage", type=click.Choice(["teacher", "dump", "student"]), required=True, help="Which part of the distillation.")
+@click.option("--stage", required=True, help="Which part of the distillation: teacher, dump, student, or what else the system trains.")
 @click.option("--no-kd", is_flag=True, help="With --stage student: only the baseline, trained without a teacher.")
 @session_options(*WHAT, *HOW, "dry_run", *LOOK)
 def distill(session: Session, stage: str, no_kd: bool) -> None:
     """Train the teacher, dump its targets, or train the students against them."""
     if no_kd and stage != "student":
         raise click.UsageError("--no-kd goes with --stage student")
+    parts = {node.stage.name for node in session.graph.nodes.values() if node.stage.verb == "distill"}
+    if stage not in parts:
+        raise ConfigError(f"'{stage}' is no part of the distillation of {session.graph.config.system}", hint=nearest(stage, parts))
     run_nodes(session, select(session, ("student.alone" if no_kd else stage,)))

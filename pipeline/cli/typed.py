@@ -16,16 +16,13 @@ import click
 from click.core import ParameterSource
 
 from pipeline.cli.options import OPTIONS, quoted, shell_words, taken
+from pipeline.declared import declared
 from pipeline.graph import ALIASES
 
 #: A word of a command line: quoted, or without a blank.
 WORD = re.compile(r"""\s+((?:"[^"]*"|'[^']*'|[^\s"';,()])+)""")
 #: What is a word of a command and not of the sentence round it: an option, a placeholder, anything that no English word looks like.
 WRITTEN = re.compile(r"""--?[a-z]|[A-Z|]+$|["'<]|.*(?:\d|[./=~:_].)""")
-#: Words for nodes that look like English.
-NODES = {
-    *ALIASES, "world", "index", "ingest", "sample", "questions", "extract", "teacher", "dump", "student", "evaluate", "timing", "report",
-}  # fmt: skip
 #: They say how this answer is shown, and are no part of what is meant.
 OF_THE_MOMENT = {"as_json", "dry_run"}
 
@@ -42,13 +39,18 @@ def completed(text: str) -> str:
         while word := WORD.match(text, end):
             if not words and _command(longer := f"{verb} {word[1]}".strip()) is not None:
                 verb = longer
-            elif verb and (WRITTEN.match(word[1]) or word[1] in NODES or (words and _takes_value(verb, words[-1]))):
+            elif verb and (WRITTEN.match(word[1]) or _is_target(word[1]) or (words and _takes_value(verb, words[-1]))):
                 words += _unquoted(word[1])
             else:
                 break
             end = word.end()
         text = f"{text[:end]} {_typed(verb, words)}".rstrip() + text[end:]
     return text
+
+
+def _is_target(word: str) -> bool:
+    """Whether it names nodes, though it looks like English."""
+    return word in ALIASES or word in declared("stages", "systems")
 
 
 def _unquoted(word: str) -> list[str]:

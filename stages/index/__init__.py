@@ -35,6 +35,8 @@ STAGE = Stage(
     entry="stages.index.run:run",
     params=IndexParams,
     sources="stages.index.sources:sources",
+    help="Read a dataset's official layout into one index.",
+    raw=True,
     tolerance="max_lost",
     modules="modules",
 )

@@ -35,5 +35,9 @@ STAGE = Stage(
     entry="stages.ingest.run:run",
     params=IngestParams,
     items=("index", "world"),
+    help="Read shards of published frame features into one frame store a partition.",
+    raw=True,
+    needs=("records",),
+    reads=("index",),
     tolerance="max_lost",
 )

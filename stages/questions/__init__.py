@@ -41,6 +41,9 @@ STAGE = Stage(
     name="questions",
     entry="stages.questions.run:run",
     params=QuestionsParams,
+    help="Tokenise questions, build the vocabulary, look up word vectors.",
+    needs=("questions",),
+    reads=("index",),
     files=("glove_file",),
     data="data",
 )

@@ -73,6 +73,10 @@ STAGE = Stage(
     entry="stages.sample.run:run",
     params=SampleParams,
     items=("index", "world"),
+    help="Choose frames, decode each video once, keep them losslessly.",
+    raw=True,
+    needs=("videos",),
+    reads=("index",),
     tolerance="max_lost",
     modules="modules",
 )

@@ -15,52 +15,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import ClassVar
 
-from cache.stage import Node, Stage, option
-
-P = TypeVar("P")
+from cache.stage import Config, Node, Shared, Stage, option
 
 #: student variant -> (learns the representation, learns the predictions); in the order of the report
 VARIANTS = {"alone": (False, False), "rep": (True, False), "pred": (False, True), "both": (True, True)}
 NETWORKS = ("nextvlad", "nextvlad-mix", "netvlad", "hlstm")
+
+#: When a parameter counts: with these networks; where a network is trained and not taken as it is; and not without a teacher.
+NEXTVLAD = {"network": ("nextvlad", "nextvlad-mix")}
+ANY_VLAD = {"network": ("nextvlad", "nextvlad-mix", "netvlad")}
+TRAINED = {"checkpoint": ("",)}
+ALONE = {"rep": (False,), "pred": (False,)}
 
 
 @dataclass(frozen=True)
 class TrainParams:
     """What teacher and student have in common (spec 5 and 7)."""
 
+    falls_back_to: ClassVar[str] = "train"
+
     network: str = option("nextvlad", "the architecture", choices=NETWORKS)
-    groups: int = option(8, "G of NeXtVLAD; audio has half of it", at_least=2, at_most=4096, when={"network": ("nextvlad", "nextvlad-mix")})
-    clusters: int = option(
-        128,
-        "K of NeXtVLAD and NetVLAD; audio has half of it",
-        at_least=2,
-        at_most=65_536,
-        when={"network": ("nextvlad", "nextvlad-mix", "netvlad")},
-    )
-    hidden: int = option(
-        2048,
-        "width of the representation (NeXtVLAD, NetVLAD)",
-        at_least=1,
-        at_most=65_536,
-        when={"network": ("nextvlad", "nextvlad-mix", "netvlad")},
-    )
-    expansion: float = option(
-        2.0, "lambda of NeXtVLAD; below 1 for a laptop", above=0, at_most=64, when={"network": ("nextvlad", "nextvlad-mix")}
-    )
-    gating_reduction: int = option(
-        8, "r of NeXtVLAD", at_least=1, at_most=65_536, no_more_than="hidden", when={"network": ("nextvlad", "nextvlad-mix")}
-    )
-    drop_rate: float = option(
-        0.5, "dropout on the VLAD vector of NeXtVLAD", at_least=0, below=1, when={"network": ("nextvlad", "nextvlad-mix")}
-    )
+    groups: int = option(8, "G of NeXtVLAD; audio has half of it", at_least=2, at_most=4096, when=NEXTVLAD)
+    clusters: int = option(128, "K of NeXtVLAD and NetVLAD; audio has half of it", at_least=2, at_most=65_536, when=ANY_VLAD)
+    hidden: int = option(2048, "width of the representation (NeXtVLAD, NetVLAD)", at_least=1, at_most=65_536, when=ANY_VLAD)
+    expansion: float = option(2.0, "lambda of NeXtVLAD; below 1 for a laptop", above=0, at_most=64, when=NEXTVLAD)
+    gating_reduction: int = option(8, "r of NeXtVLAD", at_least=1, at_most=65_536, no_more_than="hidden", when=NEXTVLAD)
+    drop_rate: float = option(0.5, "dropout on the VLAD vector of NeXtVLAD", at_least=0, below=1, when=NEXTVLAD)
     bn_decay: float = option(
         0.999,
         "of the moving statistics; trainings of a few hundred steps want 0.9",
         at_least=0,
         below=1,
-        when={"network": ("nextvlad", "nextvlad-mix", "netvlad"), "checkpoint": ("",)},
+        when={**ANY_VLAD, **TRAINED},
     )
     cells: int = option(1024, "H of the hierarchical LSTM", at_least=1, at_most=65_536, when={"network": ("hlstm",)})
     blocks: int = option(
@@ -87,22 +75,20 @@ class TrainParams:
         when={"normalisation": ("whitening",)},
     )
     max_frames: int = option(300, "rows of the padded grid; longer videos are cut", at_least=1, at_most=100_000)
-    lr: float = option(2e-4, "first learning rate", above=0, at_most=10, when={"checkpoint": ("",)})
-    decay: float = option(0.8, "the learning rate is multiplied by this ...", above=0, at_most=1, when={"checkpoint": ("",)})
+    lr: float = option(2e-4, "first learning rate", above=0, at_most=10, when=TRAINED)
+    decay: float = option(0.8, "the learning rate is multiplied by this ...", above=0, at_most=1, when=TRAINED)
     decay_examples: float = option(
         2e6,
         "... after every so many videos",
         at_least=1,
         at_most=1_000_000_000_000,
-        when={"checkpoint": ("",)},
+        when=TRAINED,
         unless=({"decay": (1.0,)},),
     )
     batch_size: int = option(160, "videos per step; published: 80 on each of 2 GPUs", at_least=1, at_most=1_000_000)
-    drop_last: bool = option(True, "leave the last, smaller batch of an epoch out", when={"checkpoint": ("",)})
-    epochs: int = option(5, "how often every video is trained on", at_least=1, at_most=100_000, when={"checkpoint": ("",)})
-    clip: float = option(
-        1.0, "largest norm of the gradient of one tensor (0: any)", at_least=0, at_most=1_000_000, when={"checkpoint": ("",)}
-    )
+    drop_last: bool = option(True, "leave the last, smaller batch of an epoch out", when=TRAINED)
+    epochs: int = option(5, "how often every video is trained on", at_least=1, at_most=100_000, when=TRAINED)
+    clip: float = option(1.0, "largest norm of the gradient of one tensor (0: any)", at_least=0, at_most=1_000_000, when=TRAINED)
     ce_epsilon: float = option(1e-8, "added inside the logarithms of the published cross-entropy", above=0, at_most=0.5)
     ce_form: str = option(
         "probabilities",
@@ -110,10 +96,10 @@ class TrainParams:
         choices=("probabilities", "logits"),
         when={"classifier": ("logistic",), "checkpoint": ("",)},
     )
-    l2: float = option(1e-5, "of the classifier's weights", at_least=0, at_most=1_000_000, when={"checkpoint": ("",)})
+    l2: float = option(1e-5, "of the classifier's weights", at_least=0, at_most=1_000_000, when=TRAINED)
     holdout: float = option(0.02, "share of the training videos that select the best epoch (and are not trained on)", above=0, below=1)
     patience: int = option(
-        0, "stop after so many epochs without a better GAP on them (0: never)", at_least=0, at_most=100_000, when={"checkpoint": ("",)}
+        0, "stop after so many epochs without a better GAP on them (0: never)", at_least=0, at_most=100_000, when=TRAINED
     )
     seed: int = option(0, "of the initial weights, the dropout and the order of the videos", at_least=0, at_most=2**32 - 1)
     processes: int = option(
@@ -121,7 +107,7 @@ class TrainParams:
         "processes (on CUDA: devices) that share every batch; in the key, because sums are split by them",
         at_least=1,
         at_most=1024,
-        when={"checkpoint": ("",)},
+        when=TRAINED,
     )
     threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it", at_least=1, at_most=1024)
 
@@ -157,11 +143,9 @@ class StudentParams(TrainParams):
         "reimpl-mean",
         "terms of 'paper' (unit weights), 'reimpl' (batch sums), 'reimpl-mean' (the same at any batch size), 'authors' (their code)",
         choices=("paper", "reimpl", "reimpl-mean", "authors"),
-        unless=({"rep": (False,), "pred": (False,)},),
+        unless=(ALONE,),
     )
-    ce_weight: float = option(
-        1.0, "weight of the cross-entropy", at_least=0, at_most=1_000_000_000, unless=({"rep": (False,), "pred": (False,)},)
-    )
+    ce_weight: float = option(1.0, "weight of the cross-entropy", at_least=0, at_most=1_000_000_000, unless=(ALONE,))
     rep_weight: float | None = option(
         None, "weight of L_rep; null: that of 'loss'", at_least=0, at_most=1_000_000_000, when={"rep": (True,)}
     )
@@ -171,12 +155,7 @@ class StudentParams(TrainParams):
     pred_distance: str | None = option(
         None, "null: that of 'loss'", choices=(None, "sqerr", "kl_classes", "kl_bernoulli"), when={"pred": (True,)}
     )
-    regime: str = option(
-        "serial",
-        "'parallel' trains a teacher in the same loop",
-        choices=("serial", "parallel"),
-        unless=({"rep": (False,), "pred": (False,)},),
-    )
+    regime: str = option("serial", "'parallel' trains a teacher in the same loop", choices=("serial", "parallel"), unless=(ALONE,))
     teacher_blocks: int = option(
         20,
         "blocks of a hierarchical LSTM that is the teacher in the parallel regime",
@@ -190,14 +169,14 @@ class StudentParams(TrainParams):
         at_least=0,
         at_most=100_000,
         no_more_than="epochs",
-        unless=({"rep": (False,), "pred": (False,)},),
+        unless=(ALONE,),
     )
     targets: str = option(
         "cached",
         "from the dump; 'online': the teacher runs at every step; 'online-train': in training mode, as the re-implementation ran it",
         choices=("cached", "online", "online-train"),
         when={"regime": ("serial",)},
-        unless=({"rep": (False,), "pred": (False,)},),
+        unless=(ALONE,),
     )
 
 
@@ -235,56 +214,43 @@ class TimingParams:
     threads: int = option(1, "CPU threads of one operation", at_least=1, at_most=1024)
 
 
-TEACHER = Stage("teacher", "systems.fewerframes.teacher:run", TeacherParams, files=("eigenvalues", "checkpoint"), facets=("device",))
-DUMP = Stage("dump", "systems.fewerframes.dump:run", DumpParams, facets=("device",))
-STUDENT = Stage("student", "systems.fewerframes.student:run", StudentParams, files=("eigenvalues",), facets=("device",))
-EVALUATE = Stage("evaluate", "systems.fewerframes.evaluate:run", EvaluateParams, facets=("device",))
-TIMING = Stage("timing", "systems.fewerframes.timing:run", TimingParams, facets=("device",))
+TEACHER = Stage(
+    "teacher", "systems.fewerframes.teacher:run", TeacherParams, files=("eigenvalues", "checkpoint"), facets=("device",), verb="distill"
+)
+DUMP = Stage("dump", "systems.fewerframes.dump:run", DumpParams, facets=("device",), verb="distill")
+STUDENT = Stage("student", "systems.fewerframes.student:run", StudentParams, files=("eigenvalues",), facets=("device",), verb="distill")
+EVALUATE = Stage(
+    "evaluate", "systems.fewerframes.evaluate:run", EvaluateParams, facets=("device",), help="Score every network by the paper's protocol."
+)
+TIMING = Stage("timing", "systems.fewerframes.timing:run", TimingParams, facets=("device",), help="Measure how long every network takes.")
 
 
-class Config(Protocol):
-    """What the graph needs of a configuration: ``params`` merges a section over the defaults, ``fixed`` values win."""
-
-    @property
-    def seeds(self) -> list[int]: ...
-
-    def params(self, section: str, cls: type[P], **fixed: Any) -> P: ...
-
-
-def nodes(config: Config) -> Iterator[Node]:
+def nodes(config: Config, shared: Shared) -> Iterator[Node]:
     """Yield the nodes of this system, for every seed.
 
     Sections: ``teacher``, ``dump``, ``student`` (for all students; ``student.alone``, ``.rep``, ``.pred`` and ``.both`` speak to
-    one variant), ``evaluate`` (its ``ks`` decide which students there are), ``timing``.
+    one variant), ``train`` (for teacher and students), ``evaluate`` (its ``ks`` decide which students there are), ``timing``.
     """
-    evaluate = config.params("evaluate", EvaluateParams)
+    evaluate, data = config.params("evaluate", EvaluateParams), {"ingest": shared("ingest")}
+    trained = []
     for seed in config.seeds:
-        yield from _seed_nodes(config, seed, evaluate)
-    if config.seeds:
-        networks = _networks(config.seeds[0], evaluate.ks)
-        yield Node("timing", TIMING, config.params("timing", TimingParams), {**networks, "ingest": "ingest"})
+        teacher = Node(f"teacher.s{seed}", TEACHER, config.params("teacher", TeacherParams, seed=seed), data)
+        dump = Node(f"dump.s{seed}", DUMP, config.params("dump", DumpParams), {"teacher": teacher, **data})
+        students: dict[str, Node] = {}
+        for k in evaluate.ks:
+            for variant, (rep, pred) in VARIANTS.items():
+                params = config.params(f"student.{variant}", StudentParams, seed=seed, k=k, rep=rep, pred=pred)
+                name, reads = f"student.{variant}.k{k}", {**_source(params, teacher, dump), **data}
+                students[name] = Node(f"{name}.s{seed}", STUDENT, params, reads)
+        trained.append({"teacher": teacher, **students})
+        yield from (teacher, dump, *students.values())
+        yield Node(f"evaluate.s{seed}", EVALUATE, evaluate, {**trained[-1], **data, "index": shared("index")})
+    if trained:
+        yield Node("timing", TIMING, config.params("timing", TimingParams), {**trained[0], **data})
 
 
-def _seed_nodes(config: Config, seed: int, evaluate: EvaluateParams) -> Iterator[Node]:
-    data = {"ingest": "ingest"}
-    teacher, dump = f"teacher.s{seed}", f"dump.s{seed}"
-    yield Node(teacher, TEACHER, config.params("teacher", TeacherParams, seed=seed), data)
-    yield Node(dump, DUMP, config.params("dump", DumpParams), {"teacher": teacher, **data})
-    for k in evaluate.ks:
-        for variant, (rep, pred) in VARIANTS.items():
-            params = config.params(f"student.{variant}", StudentParams, seed=seed, k=k, rep=rep, pred=pred)
-            yield Node(f"student.{variant}.k{k}.s{seed}", STUDENT, params, {**_source(params, teacher, dump), **data})
-    yield Node(f"evaluate.s{seed}", EVALUATE, evaluate, {**_networks(seed, evaluate.ks), **data, "index": "index"})
-
-
-def _source(params: StudentParams, teacher: str, dump: str) -> dict[str, str]:
+def _source(params: StudentParams, teacher: Node, dump: Node) -> dict[str, Node]:
     """What a student learns from: nothing, a teacher that it trains itself, the dump, or the teacher at every step."""
     if not (params.rep or params.pred) or params.regime == "parallel":
         return {}
     return {"dump": dump} if params.targets == "cached" else {"teacher": teacher}
-
-
-def _networks(seed: int, ks: tuple[int, ...]) -> dict[str, str]:
-    """Name under which a stage sees a network -> the node that trains it."""
-    students = {f"student.{variant}.k{k}": f"student.{variant}.k{k}.s{seed}" for k in ks for variant in VARIANTS}
-    return {"teacher": f"teacher.s{seed}", **students}

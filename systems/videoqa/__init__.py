@@ -12,21 +12,18 @@ distilled one form a pair.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import ClassVar
 
-from cache.stage import Node, Stage, option
-
-P = TypeVar("P")
-
-#: student variant -> what it shows; in the order of the report
-VARIANTS = ("alone", "kd", "question")
+from cache.stage import Config, Node, Shared, Stage, option
 
 
 @dataclass(frozen=True)
 class TrainParams:
     """What teacher and student have in common (spec 8)."""
+
+    falls_back_to: ClassVar[str] = "train"
 
     lr: float = option(1e-4, "Adam's first learning rate", above=0, at_most=10)
     batch_size: int = option(256, "questions per step; the last batch of an epoch may be smaller", at_least=1, at_most=1_000_000)
@@ -139,56 +136,49 @@ class TimingParams:
     threads: int = option(1, "CPU threads of one operation", at_least=1, at_most=1024)
 
 
-TEACHER = Stage("teacher", "systems.videoqa.teacher:run", TeacherParams, facets=("device",))
-DUMP = Stage("dump", "systems.videoqa.dump:run", DumpParams, facets=("device",))
-STUDENT = Stage("student", "systems.videoqa.student:run", StudentParams, facets=("device",))
-EVALUATE = Stage("evaluate", "systems.videoqa.evaluate:run", EvaluateParams, facets=("device",))
-TIMING = Stage("timing", "systems.videoqa.timing:run", TimingParams, facets=("device",))
+TEACHER = Stage("teacher", "systems.videoqa.teacher:run", TeacherParams, facets=("device",), verb="distill")
+DUMP = Stage("dump", "systems.videoqa.dump:run", DumpParams, facets=("device",), verb="distill")
+STUDENT = Stage("student", "systems.videoqa.student:run", StudentParams, facets=("device",), verb="distill")
+EVALUATE = Stage(
+    "evaluate", "systems.videoqa.evaluate:run", EvaluateParams, facets=("device",), help="Score every network by the paper's protocol."
+)
+TIMING = Stage("timing", "systems.videoqa.timing:run", TimingParams, facets=("device",), help="Measure how long every network takes.")
 
 
-class Config(Protocol):
-    """What the graph needs of a configuration: ``params`` merges a section over the defaults, ``fixed`` values win; ``idle`` says why
-    a parameter cannot matter in this graph."""
-
-    @property
-    def seeds(self) -> list[int]: ...
-
-    def params(self, section: str, cls: type[P], *, idle: Mapping[str, str] | None = None, **fixed: Any) -> P: ...
-
-
-def nodes(config: Config) -> Iterator[Node]:
+def nodes(config: Config, shared: Shared) -> Iterator[Node]:
     """Yield the nodes of this system, for every seed.
 
     Sections: ``teacher``, ``dump``, ``student`` (for all three students; ``student.kd``, ``student.alone`` and
-    ``student.question`` speak to one), ``evaluate``, ``timing``.
+    ``student.question`` speak to one), ``train`` (for teacher and students), ``evaluate``, ``timing``.
     """
+    data = {"questions": shared("questions"), "appearance": shared("extract", "appearance"), "motion": shared("extract", "motion")}
+    trained = []
     for seed in config.seeds:
-        yield from _seed_nodes(config, seed)
-    if config.seeds:
-        networks = _networks(config.seeds[0])
-        yield Node("timing", TIMING, config.params("timing", TimingParams), {**networks, **DATA})
+        teacher = Node(f"teacher.s{seed}", TEACHER, config.params("teacher", TeacherParams, seed=seed), data)
+        kd = _distilled(config, seed, teacher.params.module_dim)
+        dump = Node(f"dump.s{seed}", DUMP, config.params("dump", DumpParams, logits=bool(kd.kd_logits)), {"teacher": teacher, **data})
+        source = {"dump": dump} if kd.targets == "cached" else {"teacher": teacher}
+        students = {
+            "student.alone": Node(f"student.alone.s{seed}", STUDENT, _plain(config, "alone", seed, "full"), data),
+            "student.kd": Node(f"student.kd.s{seed}", STUDENT, kd, {**source, **data}),
+            "student.question": Node(f"student.question.s{seed}", STUDENT, _plain(config, "question", seed, "none"), data),
+        }
+        trained.append({"teacher": teacher, **students})
+        yield from (teacher, dump, *students.values())
+        evaluate = config.params("evaluate", EvaluateParams)
+        yield Node(f"evaluate.s{seed}", EVALUATE, evaluate, {**trained[-1], **data, "index": shared("index")})
+    if trained:
+        yield Node("timing", TIMING, config.params("timing", TimingParams), {**trained[0], **data})
 
 
-DATA = {"questions": "questions", "appearance": "extract.appearance", "motion": "extract.motion"}
+def _plain(config: Config, variant: str, seed: int, video: str) -> StudentParams:
+    return config.params(f"student.{variant}", StudentParams, seed=seed, kd="none", video=video)
 
 
-def _seed_nodes(config: Config, seed: int) -> Iterator[Node]:
-    teacher, dump = f"teacher.s{seed}", f"dump.s{seed}"
-    taught_by = config.params("teacher", TeacherParams, seed=seed)
-    yield Node(teacher, TEACHER, taught_by, DATA)
-    kd = config.params("student.kd", StudentParams, seed=seed, kd="features", video="full")
-    if kd.module_dim == taught_by.module_dim:
-        idle = {"kd_projection": f"teacher and student are both {kd.module_dim} wide"}
-        kd = config.params("student.kd", StudentParams, idle=idle, seed=seed, kd="features", video="full")
-    yield Node(dump, DUMP, config.params("dump", DumpParams, logits=bool(kd.kd_logits)), {"teacher": teacher, **DATA})
-    source = {"dump": dump} if kd.targets == "cached" else {"teacher": teacher}
-    yield Node(f"student.kd.s{seed}", STUDENT, kd, {**source, **DATA})
-    for variant, video in (("alone", "full"), ("question", "none")):
-        params = config.params(f"student.{variant}", StudentParams, seed=seed, kd="none", kd_alpha=0.0, kd_beta=0.0, video=video)
-        yield Node(f"student.{variant}.s{seed}", STUDENT, params, DATA)
-    yield Node(f"evaluate.s{seed}", EVALUATE, config.params("evaluate", EvaluateParams), {**_networks(seed), **DATA, "index": "index"})
-
-
-def _networks(seed: int) -> dict[str, str]:
-    """Name under which a stage sees a network -> the node that trains it."""
-    return {"teacher": f"teacher.s{seed}", **{f"student.{variant}": f"student.{variant}.s{seed}" for variant in VARIANTS}}
+def _distilled(config: Config, seed: int, width: int) -> StudentParams:
+    """Of the distilled student; a projection to the teacher's ``width`` cannot matter where it is that wide itself."""
+    params = config.params("student.kd", StudentParams, seed=seed, kd="features", video="full")
+    if params.module_dim != width:
+        return params
+    idle = {"kd_projection": f"teacher and student are both {width} wide"}
+    return config.params("student.kd", StudentParams, idle=idle, seed=seed, kd="features", video="full")

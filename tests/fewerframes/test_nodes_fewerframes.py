@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
-from cache.stage import Node, keyed_params
+from cache.stage import keyed_params
 from systems.fewerframes import VARIANTS, nodes
-from tests.settings import Settings
+from tests import settings
 
-
-def graph(**values: Any) -> dict[str, Node]:
-    return {node.name: node for node in nodes(Settings(**values))}
+graph = partial(settings.graph, nodes)
 
 
 def changed(**values: Any) -> set[str]:
-    """Names of the nodes whose keyed parameters or inputs differ from those of the defaults, without their seeds."""
-    before, after = graph(), graph(**values)
-    return {
-        n.rpartition(".s")[0] or n
-        for n in after
-        if n not in before or keyed_params(after[n]) != keyed_params(before[n]) or after[n].reads != before[n].reads
-    }
+    """As of :mod:`tests.settings`, without the seeds."""
+    return {name.rpartition(".s")[0] or name for name in settings.changed(nodes, **values)}
 
 
 def test_every_seed_has_its_networks_for_every_k() -> None:

@@ -42,7 +42,7 @@ def run(ctx):
 class IndexParams:
     layout: str = option("toy")
 
-STAGE = Stage("index", "stages.index.run:run", IndexParams, sources="stages.index.sources:sources")
+STAGE = Stage("index", "stages.index.run:run", IndexParams, sources="stages.index.sources:sources", raw=True, help="Index.")
 """,
     "stages/index/sources.py": """
 def sources(params, root):
@@ -62,7 +62,16 @@ class SampleParams:
     pause: float = option(0.0, keyed=False)
     max_lost: float = option(0.0, keyed=False)
 
-STAGE = Stage("sample", "stages.sample.run:run", SampleParams, items=("index", "world"), tolerance="max_lost")
+STAGE = Stage(
+    "sample",
+    "stages.sample.run:run",
+    SampleParams,
+    items=("index", "world"),
+    tolerance="max_lost",
+    raw=True,
+    reads=("index",),
+    help="Sample.",
+)
 """,
     "stages/sample/run.py": """
 import hashlib, json, time
@@ -97,7 +106,7 @@ def work(text):
 class IngestParams:
     rgb: int = option(1)
 
-STAGE = Stage("ingest", "stages.ingest.run:run", IngestParams)
+STAGE = Stage("ingest", "stages.ingest.run:run", IngestParams, raw=True, reads=("index",), help="Ingest.")
 """,
     "stages/questions/__init__.py": DECLARE
     + """
@@ -105,7 +114,7 @@ STAGE = Stage("ingest", "stages.ingest.run:run", IngestParams)
 class QuestionsParams:
     glove_file: str = option("")
 
-STAGE = Stage("questions", "stages.questions.run:run", QuestionsParams, files=("glove_file",))
+STAGE = Stage("questions", "stages.questions.run:run", QuestionsParams, files=("glove_file",), reads=("index",), help="Questions.")
 """,
     "stages/questions/run.py": """
 def run(ctx):
@@ -119,7 +128,7 @@ class ExtractParams:
     kind: str = option("appearance", choices=("appearance", "motion"))
     backbone: str = option("small", choices=("small", "small3d", "big"))
 
-STAGE = Stage("extract", "stages.extract.run:run", ExtractParams, facets=("device",))
+STAGE = Stage("extract", "stages.extract.run:run", ExtractParams, facets=("device",), reads=("index", "sample"), help="Extract.")
 """,
     "stages/extract/run.py": """
 from models.net import feature
@@ -158,19 +167,19 @@ def feature(text):
 class TrainParams:
     seed: int = option(0)
     kd: bool = option(False)
-    kd_alpha: float = option(1.0)
+    kd_alpha: float = option(1.0, when={"kd": (True,)})
 
-TEACHER = Stage("teacher", "systems.videoqa.train:run", TrainParams)
-STUDENT = Stage("student", "systems.videoqa.train:run", TrainParams)
-EVALUATE = Stage("evaluate", "systems.videoqa.evaluate:run", TrainParams)
+TEACHER = Stage("teacher", "systems.videoqa.train:run", TrainParams, verb="distill")
+STUDENT = Stage("student", "systems.videoqa.train:run", TrainParams, verb="distill")
+EVALUATE = Stage("evaluate", "systems.videoqa.evaluate:run", TrainParams, help="Evaluate.")
 
-def nodes(config):
-    features = {"questions": "questions", "appearance": "extract.appearance", "motion": "extract.motion"}
+def nodes(config, shared):
+    features = {"questions": shared("questions"), "appearance": shared("extract", "appearance"), "motion": shared("extract", "motion")}
     for seed in config.seeds:
         yield Node(f"teacher.s{seed}", TEACHER, config.params("teacher", TrainParams, seed=seed), features)
-        kd = config.params("student", TrainParams, seed=seed, kd=True)
+        kd = config.params("student.kd", TrainParams, seed=seed, kd=True)
         yield Node(f"student.kd.s{seed}", STUDENT, kd, {**features, "teacher": f"teacher.s{seed}"})
-        alone = config.params("student", TrainParams, seed=seed, kd=False, kd_alpha=0.0)
+        alone = config.params("student.alone", TrainParams, seed=seed, kd=False)
         yield Node(f"student.alone.s{seed}", STUDENT, alone, features)
         reads = {"kd": f"student.kd.s{seed}", "alone": f"student.alone.s{seed}"}
         yield Node(f"evaluate.s{seed}", EVALUATE, TrainParams(seed=seed), reads)
@@ -184,8 +193,9 @@ def run(ctx):
 def run(ctx):
     (ctx.out / "metric").write_text("|".join((path / "model").read_text() for path in ctx.inputs.values()))
 """,
-    "configs/systems/videoqa.yaml": "seeds: 2\nsample.num_clips: 4\n",
-    "configs/datasets/world.yaml": "source: world\nlayout: toy\nvideoqa.student.kd_alpha: 0.5\n",
+    "configs/systems/videoqa.yaml": "dataset: world\nseeds: 2\nsample.num_clips: 4\n",
+    "configs/systems/videoqa.world.yaml": "student.kd_alpha: 0.5\n",
+    "configs/datasets/world.yaml": "source: world\nlayout: toy\n",
     "configs/datasets/files.yaml": "source: files\nlayout: toy\n",
 }
 

@@ -89,3 +89,26 @@ def test_defaults_can_be_changed_by_environment_and_local_file(house) -> None:
     del house.environment["KDPIPE_DATASET"]
     (house.root / "kdpipe.local.yaml").write_text("dataset: other\n")
     assert "videoqa on other" in house.run("status").stdout
+
+
+def test_a_recipe_of_the_system_for_the_dataset_comes_after_both_and_before_the_local_file(house) -> None:
+    import json
+
+    def clips() -> int:
+        house.run("run", "sample")
+        return json.loads(house.run("show", "sample", "--json").stdout)["key"]["params"]["num_clips"]
+
+    assert clips() == 4  # the system's
+    (house.root / "configs/datasets/world.yaml").write_text("source: world\nlayout: toy\nsample.num_clips: 5\n")
+    assert clips() == 5
+    (house.root / "configs/systems/videoqa.world.yaml").write_text("sample.num_clips: 6\n")
+    assert clips() == 6
+    (house.root / "kdpipe.local.yaml").write_text("sample.num_clips: 7\n")
+    assert clips() == 7
+    (house.root / "configs/systems/videoqa.world.yaml").write_text("sample.num_clps: 6\n")
+    assert "configs/systems/videoqa.world.yaml, line 1: unknown key" in house.run("status", code=1).stderr
+
+
+def test_without_any_dataset_the_known_ones_are_named(house) -> None:
+    (house.root / "configs/systems/videoqa.yaml").write_text("seeds: 2\n")
+    assert "no dataset is named, and videoqa has none of its own\n  --dataset; known: files, world" in house.run("status", code=1).stderr

@@ -1,6 +1,7 @@
 """The Makefile: what is typed there reaches kdpipe, as many stages run at a time as was said, and a Python that is too old is named."""
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import shutil
@@ -147,3 +148,81 @@ def bare(house, there: dict[str, str]) -> str:
     for name in ("Makefile", "setup.cfg", "pyproject.toml"):
         shutil.copy(PROJECT / name, house.root / name)
     return str(folder)
+
+
+SYSTEM = {
+    "systems/toy/__init__.py": """
+from dataclasses import dataclass
+from typing import ClassVar
+from cache.stage import Node, Stage, option
+
+@dataclass(frozen=True)
+class TrainParams:
+    falls_back_to: ClassVar[str] = "train"
+    lr: float = option(1.0)
+
+PRETRAIN = Stage("pretrain", "systems.toy.run:train", TrainParams, help="Train without labels.")
+SVM = Stage("svm", "systems.toy.run:train", TrainParams, verb="distill", libraries=("click",))
+EVALUATE = Stage("evaluate", "systems.toy.run:score", TrainParams)
+
+def nodes(config, shared):
+    data = {"few": shared("sample", "few", num_clips=2), "many": shared("sample", "many", num_clips=3), "index": shared("index")}
+    pretrain = Node("pretrain", PRETRAIN, config.params("pretrain", TrainParams), data)
+    svm = Node("svm.linear", SVM, config.params("svm.linear", TrainParams), {"pretrain": pretrain})
+    yield from (pretrain, svm, Node("evaluate.s0", EVALUATE, TrainParams(), {"svm": svm}))
+""",
+    "systems/toy/run.py": """
+def train(ctx):
+    (ctx.out / "model").write_text(repr(ctx.params))
+
+def score(ctx):
+    (ctx.out / "metric").write_text((ctx.inputs["svm"] / "model").read_text())
+""",
+    "configs/systems/toy.yaml": "dataset: world\ntrain.lr: 0.5\nsvm.lr: 0.25\n",
+}
+
+
+@pytest.fixture
+def sixth(front):
+    """The toy checkout with a system of its own: one folder and one config."""
+    for name, text in SYSTEM.items():
+        (front.root / name).parent.mkdir(exist_ok=True)
+        (front.root / name).write_text(text)
+    return front
+
+
+def test_a_system_is_one_folder_and_one_config(sixth) -> None:
+    assert "TrainParams(lr=0.25)" in make(sixth, "report", "SYSTEM=toy").stdout
+    nodes = {"world", "index", "sample.few", "sample.many", "pretrain", "svm.linear", "evaluate.s0", "report"}
+    assert sixth.status("--system", "toy") == dict.fromkeys(nodes, "fresh")
+    shown = {
+        name: json.loads(sixth.run("show", name, "--system", "toy", "--json").stdout)["key"] for name in ("sample.many", "svm", "pretrain")
+    }
+    assert (shown["sample.many"]["params"]["num_clips"], shown["pretrain"]["params"]["lr"]) == (3, 0.5)
+    assert shown["svm"]["facets"] == {"click": importlib.metadata.version("click")}
+    assert sixth.computed("pretrain", "--system", "toy", "--set", "svm.lr=3") == []
+    assert sixth.computed("svm", "--system", "toy", "--set", "train.lr=3") == ["pretrain", "svm.linear"]
+
+
+def test_a_system_brings_its_own_verbs_and_targets(sixth) -> None:
+    assert "Train without labels." in sixth.run("--help").stdout
+    make(sixth, "sample.few", "SYSTEM=toy")
+    assert sixth.status("--system", "toy")["sample.many"] == "missing"
+    assert "kdpipe run sample.many" in sixth.run("pretrain", "--system", "toy", code=1).stderr
+    make(sixth, "sample", "SYSTEM=toy")
+    assert "pretrain: done" in sixth.run("pretrain", "--system", "toy").stderr
+    assert "svm.linear: done" in sixth.run("distill", "--system", "toy", "--stage", "svm").stderr
+    assert "'teacher' is no part of the distillation of toy" in sixth.run("distill", "--system", "toy", "--stage", "teacher", code=1).stderr
+    assert "'pretrain' is not a target of videoqa" in sixth.run("pretrain", code=1).stderr
+    assert "did you mean 'pretrain'?" in make(sixth, "pretrian", "SYSTEM=toy", code=2).stderr
+
+
+def test_a_library_that_is_not_there_is_named_before_anything_runs(sixth) -> None:
+    sixth.edit("systems/toy/__init__.py", 'libraries=("click",)', 'libraries=("no-such-thing",)')
+    assert "svm.linear needs no-such-thing, which is not installed" in make(sixth, "svm", "SYSTEM=toy", code=2).stderr
+    assert not (sixth.store / "objects").exists()
+
+
+def test_a_stage_that_is_asked_for_twice_has_the_same_settings(sixth) -> None:
+    sixth.edit("systems/toy/__init__.py", '"many", num_clips=3', '"few", num_clips=3')
+    assert "sample.few is asked for twice, with different settings" in sixth.run("status", "--system", "toy", code=70).stderr

@@ -76,7 +76,7 @@ def test_dry_runs_write_nothing(house, team: Path) -> None:
 
 
 def test_pull_takes_what_is_wanted_now_and_names_what_is_not_there(house, team: Path) -> None:
-    house.edit("configs/datasets/world.yaml", "kd_alpha: 0.5", "kd_alpha: 0.7")
+    house.edit("configs/systems/videoqa.world.yaml", "kd_alpha: 0.5", "kd_alpha: 0.7")
     told = rows(house.run("pull", str(team)).stdout)
     assert told["teacher.s0"].startswith("pulled ")
     assert told["student.kd.s0"] == "not there: kdpipe run would compute it"

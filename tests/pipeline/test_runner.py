@@ -62,7 +62,7 @@ def test_a_constant_in_a_helper_of_extract_reruns_extract_and_what_follows(house
 
 def test_a_student_weight_reruns_student_evaluate_report(house) -> None:
     house.computed()
-    house.edit("configs/datasets/world.yaml", "kd_alpha: 0.5", "kd_alpha: 0.7")
+    house.edit("configs/systems/videoqa.world.yaml", "kd_alpha: 0.5", "kd_alpha: 0.7")
     assert house.computed() == ["evaluate.s0", "evaluate.s1", "report", "student.kd.s0", "student.kd.s1"]
 
 

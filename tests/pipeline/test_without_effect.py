@@ -48,7 +48,10 @@ WITHOUT_EFFECT: list[tuple[str, Sequence[str], str, str]] = [
     ("videoqa", [], "sample.quality=50", "sample.codec is 'utvideo'"),
     ("videoqa", [], "questions.glove_file=hello", "questions.glove is 'embedded'"),
     ("videoqa", ["teacher.lr_steps=[]"], "teacher.lr_decay=0.1", "teacher.lr_steps is ()"),
-    ("videoqa", [], "student.alone.kd_alpha=3", "decided by the graph"),
+    ("videoqa", [], "student.alone.kd_alpha=3", "student.alone.kd is 'none'"),
+    ("videoqa", ["teacher.lr_steps=[]", "student.lr_steps=[]"], "train.lr_decay=0.1", "teacher.lr_steps is ()"),
+    ("videoqa", ["teacher.lr=0.5", "student.lr=0.5"], "train.lr=0.1", "teacher.lr is set too"),
+    ("fewerframes", [], "train.cells=5", "teacher.network is 'nextvlad'"),
     ("videoqa", [], "student.alone.t_app=3", "student.alone.kd is 'none'"),
     ("videoqa", [], "student.question.targets=online", "student.question.kd is 'none'"),
     ("videoqa", [], "student.question.video_dropout=shared", "student.question.video is 'none'"),
@@ -80,8 +83,6 @@ def test_an_option_without_effect_is_refused_when_typed(local: Path, system: str
 
 @pytest.mark.parametrize(("system", "others", "setting", "says"), WITHOUT_EFFECT, ids=[case[2] for case in WITHOUT_EFFECT])
 def test_an_option_without_effect_in_a_file_changes_no_key(local: Path, system: str, others: list[str], setting: str, says: str) -> None:
-    if says == "decided by the graph":
-        return
     dataset = "world8m" if system == "fewerframes" else "world"
     before = keyed(graph(*others, dataset=dataset, system=system))
     local.write_text(setting.replace("=", ": ") + "\n")
@@ -106,8 +107,24 @@ def test_the_readmes_lines_for_published_weights_need_no_file_where_shipped_ones
 
 def test_what_is_typed_and_counts_for_one_stage_of_several_is_taken(local: Path) -> None:
     nodes = graph("student.kd_alpha=3", f"{MOTION}.weights=random", "extract.random_seed=5").nodes
-    assert (nodes["student.kd.s0"].params.kd_alpha, nodes["student.alone.s0"].params.kd_alpha) == (3.0, 0.0)
+    assert (nodes["student.kd.s0"].params.kd_alpha, nodes["student.alone.s0"].params.kd_alpha) == (3.0, 1.0)
     assert (nodes[MOTION].params.random_seed, nodes[APPEARANCE].params.random_seed) == (5, 0)
+
+
+def test_a_key_of_train_holds_for_teacher_and_students_unless_theirs_is_set_as_late_or_later(local: Path) -> None:
+    def rates(*settings: str) -> list[float]:
+        nodes = graph(*settings, dataset="msvd").nodes
+        return [nodes[f"{name}.s0"].params.lr for name in ("teacher", "student.kd", "student.alone")]
+
+    assert rates("train.lr=0.5") == [0.5, 0.5, 0.5]
+    assert rates("student.lr=0.25", "student.kd.lr=0.125", "train.lr=0.5") == [0.5, 0.125, 0.25]
+    local.write_text("student.lr: 0.25\nstudent.kd.lr: 0.125\ntrain.epochs: 3\n")
+    assert rates() == [1e-4, 0.125, 0.25]
+    assert rates("train.lr=0.5") == [0.5, 0.5, 0.5]
+    nodes = graph("train.kd_alpha=7", dataset="msvd").nodes
+    assert nodes["student.kd.s0"].params.kd_alpha == 7 and {nodes[f"{name}.s0"].params.epochs for name in ("teacher", "student.kd")} == {3}
+    with pytest.raises(ConfigError, match=r"unknown key 'train\.ks'"):
+        graph("train.ks=[3]", dataset="msvd")
 
 
 def test_what_is_typed_and_overruled_wherever_it_holds_is_refused(local: Path) -> None:

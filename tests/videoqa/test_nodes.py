@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from cache.stage import Node, keyed_params
-from systems.videoqa import nodes
-from tests.settings import Settings
+from systems import videoqa
+from tests import settings
 
-
-def graph(**values: Any) -> dict[str, Node]:
-    return {node.name: node for node in nodes(Settings(**values))}
-
-
-def changed(**values: Any) -> set[str]:
-    """Names of the nodes whose keyed parameters or inputs differ from those of the defaults."""
-    before, after = graph(), graph(**values)
-    return {n for n in after if n not in before or keyed_params(after[n]) != keyed_params(before[n]) or after[n].reads != before[n].reads}
+graph, changed = partial(settings.graph, videoqa.nodes), partial(settings.changed, videoqa.nodes)
 
 
 def test_every_seed_has_its_networks_and_its_evaluation() -> None:
