@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from world.actions import ACTIONS, IDLE, Style, smooth
-from world.body import BUILDS, CHANNELS, REST, solve
+from world.actions import ACTIONS, IDLE
+from world.body import BUILDS, CHANNELS, REST, Floats, solve
+from world.moves import Style, smooth
 from world.plan import RATE, Actor
 
-Floats = npt.NDArray[np.float64]
 #: seconds over which one action passes into the next
 BLEND = 0.24
 #: how much nearer points lie lower in the picture (a camera slightly above)
