@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cache.errors import StoreError
-from cache.fingerprint import NEUTRAL, PACKAGES, Fingerprint, unseen
+from cache.fingerprint import NEUTRAL, Fingerprint, unseen
+from cache.syntax import PACKAGES
 from cache.values import VALUE, values
 
 RUN = '''"""The stage."""
