@@ -24,6 +24,11 @@ class Style:
     reps: int = 1
 
 
+def both(**channels: Floats | float) -> Pose:
+    """The same for the right and the left limb."""
+    return {side + name: value for name, value in channels.items() for side in "rl"}
+
+
 def smooth(x: Floats) -> Floats:
     """0 -> 1 with flat ends (cubic smoothstep, clipped)."""
     x = np.clip(x, 0.0, 1.0)
@@ -54,10 +59,7 @@ def _steps(phase: Floats, hip: float, knee: float, arm: float, elbow: float) -> 
         "lk": 6 + knee * np.clip(-c, 0, 1),
         "rf": -arm * s,
         "lf": arm * s,
-        "re": elbow,
-        "le": elbow,
-        "ra": 7.0,
-        "la": 7.0,
+        **both(e=elbow, a=7.0),
     }
 
 
@@ -86,8 +88,7 @@ def march(t: Floats, duration: float, style: Style) -> Pose:
         "lk": 88 * left * style.size,
         "rf": -38 * s,
         "lf": 38 * s,
-        "re": 20.0,
-        "le": 20.0,
+        **both(e=20.0),
     }
 
 
@@ -96,16 +97,7 @@ def jump(t: Floats, duration: float, style: Style) -> Pose:
     crouch = np.exp(-(((p - 0.22) / 0.12) ** 2)) + 0.8 * np.exp(-(((p - 0.83) / 0.09) ** 2))
     u = np.clip((p - 0.32) / 0.46, 0, 1)
     flight = 4 * u * (1 - u)
-    return {
-        "lift": 0.2 * style.size * flight,
-        "lean": 26 * crouch,
-        "rhf": 52 * crouch,
-        "lhf": 52 * crouch,
-        "rk": 78 * crouch,
-        "lk": 78 * crouch,
-        "rf": 140 * flight - 30 * crouch,
-        "lf": 140 * flight - 30 * crouch,
-    }
+    return {"lift": 0.2 * style.size * flight, "lean": 26 * crouch, **both(hf=52 * crouch, k=78 * crouch, f=140 * flight - 30 * crouch)}
 
 
 def hop(t: Floats, duration: float, style: Style) -> Pose:
@@ -116,8 +108,7 @@ def hop(t: Floats, duration: float, style: Style) -> Pose:
         h + "hf": 35.0,
         h + "k": 95.0,
         "lift": 0.09 * style.size * up,
-        "ra": 35 + 20 * up,
-        "la": 35 + 20 * up,
+        **both(a=35 + 20 * up),
         _other(h) + "hf": 22 * bend,
         _other(h) + "k": 40 * bend,
         "lean": 6.0,
@@ -127,21 +118,11 @@ def hop(t: Floats, duration: float, style: Style) -> Pose:
 def squat(t: Floats, duration: float, style: Style) -> Pose:
     s = (0.5 - 0.5 * np.cos(2 * np.pi * _rep(t, duration, style))) ** 0.8
     s = s * min(style.size, 1.05)
-    return {
-        "rhf": 98 * s,
-        "lhf": 98 * s,
-        "rk": 112 * s,
-        "lk": 112 * s,
-        "lean": 30 * s,
-        "rf": 84 * s,
-        "lf": 84 * s,
-        "rha": 4 + 8 * s,
-        "lha": 4 + 8 * s,
-    }
+    return {**both(hf=98 * s, k=112 * s, f=84 * s, ha=4 + 8 * s), "lean": 30 * s}
 
 
 def _seated(s: Floats) -> Pose:
-    return {"rhf": 86 * s, "lhf": 86 * s, "rk": 86 * s, "lk": 86 * s, "rf": 28 * s, "lf": 28 * s, "re": 12 + 40 * s, "le": 12 + 40 * s}
+    return both(hf=86 * s, k=86 * s, f=28 * s, e=12 + 40 * s)
 
 
 def sit(t: Floats, duration: float, style: Style) -> Pose:
@@ -162,8 +143,7 @@ def kick(t: Floats, duration: float, style: Style) -> Pose:
         h + "hf": 82 * out * style.size - 32 * back,
         h + "k": 70 * back + 4,
         "lean": -10 * out + 8 * back,
-        "ra": 12 + 32 * out,
-        "la": 12 + 32 * out,
+        **both(a=12 + 32 * out),
         _other(h) + "f": 40 * out,
         _other(h) + "k": 10.0,
     }
@@ -180,8 +160,7 @@ def punch(t: Floats, duration: float, style: Style) -> Pose:
         o + "e": 118 - 112 * hit[1],
         h + "hf": -14.0,
         o + "hf": 18.0,
-        "rk": 16.0,
-        "lk": 16.0,
+        **both(k=16.0),
         "lean": 8.0,
         "twist": (22 * hit[0] - 22 * hit[1]) * (1 if h == "r" else -1),
     }
@@ -190,22 +169,12 @@ def punch(t: Floats, duration: float, style: Style) -> Pose:
 def clap(t: Floats, duration: float, style: Style) -> Pose:
     gap = 0.5 + 0.5 * np.cos(_cycle(t, 2.2 * style.rate))
     a = -16 + 40 * gap * style.size
-    return {"rf": 52.0, "lf": 52.0, "ra": a, "la": a, "re": 62.0, "le": 62.0, "rw": 22.0, "lw": 22.0}
+    return both(f=52.0, a=a, e=62.0, w=22.0)
 
 
 def pray(t: Floats, duration: float, style: Style) -> Pose:
     s = np.sin(_cycle(t, 0.3))
-    return {
-        "rf": 36.0,
-        "lf": 36.0,
-        "ra": -16.0,
-        "la": -16.0,
-        "re": 100 + 3 * s,
-        "le": 100 + 3 * s,
-        "rw": 20.0,
-        "lw": 20.0,
-        "nod": 18 + 4 * s,
-    }
+    return {**both(f=36.0, a=-16.0, e=100 + 3 * s, w=20.0), "nod": 18 + 4 * s}
 
 
 def wave(t: Floats, duration: float, style: Style) -> Pose:
@@ -228,12 +197,12 @@ def salute(t: Floats, duration: float, style: Style) -> Pose:
 
 def bow(t: Floats, duration: float, style: Style) -> Pose:
     s = smooth(1.25 * (0.5 - 0.5 * np.cos(2 * np.pi * _rep(t, duration, style))))
-    return {"lean": 66 * s * style.size, "nod": 14 * s, "rf": 10 * s, "lf": 10 * s, "rhf": -7 * s, "lhf": -7 * s}
+    return {"lean": 66 * s * style.size, "nod": 14 * s, **both(f=10 * s, hf=-7 * s)}
 
 
 def stretch(t: Floats, duration: float, style: Style) -> Pose:
     s = np.sin(_cycle(t, 0.42 * style.rate))
-    return {"rf": 172.0, "lf": 172.0, "ra": 12.0, "la": 12.0, "re": 10.0, "le": 10.0, "side": 26 * s * style.size, "rha": 9.0, "lha": 9.0}
+    return {**both(f=172.0, a=12.0, e=10.0, ha=9.0), "side": 26 * s * style.size}
 
 
 def dance(t: Floats, duration: float, style: Style) -> Pose:
@@ -245,37 +214,25 @@ def dance(t: Floats, duration: float, style: Style) -> Pose:
         "lift": 0.02 * np.abs(b),
         "rf": 30 + 120 * up,
         "lf": 150 - 120 * up,
-        "ra": 32.0,
-        "la": 32.0,
+        **both(a=32.0, ha=10.0),
         "re": 55 + 25 * b,
         "le": 55 - 25 * b,
         "rhf": 22 * np.clip(a, 0, 1),
         "rk": 45 * np.clip(a, 0, 1) + 8,
         "lhf": 22 * np.clip(-a, 0, 1),
         "lk": 45 * np.clip(-a, 0, 1) + 8,
-        "rha": 10.0,
-        "lha": 10.0,
         "look": 16 * b,
     }
 
 
 def spin(t: Floats, duration: float, style: Style) -> Pose:
     out = smooth(t / 0.35) * smooth((duration - t) / 0.35)
-    return {"ra": 9 + 62 * out, "la": 9 + 62 * out, "re": 14.0, "le": 14.0, "lift": 0.012 * np.abs(np.sin(_cycle(t, 1.5)))}
+    return {**both(a=9 + 62 * out, e=14.0), "lift": 0.012 * np.abs(np.sin(_cycle(t, 1.5)))}
 
 
 def exercise(t: Floats, duration: float, style: Style) -> Pose:
     s = 0.5 - 0.5 * np.cos(2 * np.pi * _rep(t, duration, style))
-    return {
-        "pitch": 64 + 13 * s,
-        "rf": 88 - 80 * s,
-        "lf": 88 - 80 * s,
-        "re": 4 + 92 * s,
-        "le": 4 + 92 * s,
-        "ra": 14.0,
-        "la": 14.0,
-        "nod": -22.0,
-    }
+    return {"pitch": 64 + 13 * s, **both(f=88 - 80 * s, e=4 + 92 * s, a=14.0), "nod": -22.0}
 
 
 def crawl(t: Floats, duration: float, style: Style) -> Pose:
@@ -284,24 +241,21 @@ def crawl(t: Floats, duration: float, style: Style) -> Pose:
         "pitch": 80.0,
         "rhf": 82 + 20 * s,
         "lhf": 82 - 20 * s,
-        "rk": 88.0,
-        "lk": 88.0,
+        **both(k=88.0, e=6.0),
         "rf": 84 - 20 * s,
         "lf": 84 + 20 * s,
-        "re": 6.0,
-        "le": 6.0,
         "nod": -34.0,
     }
 
 
 def push(t: Floats, duration: float, style: Style) -> Pose:
     gait = _steps(_cycle(t, 0.85 * style.rate), 24, 34, 0, 0)
-    return {**gait, "lean": 24.0, "rf": 62.0, "lf": 62.0, "re": 22.0, "le": 22.0, "ra": 4.0, "la": 4.0}
+    return {**gait, "lean": 24.0, **both(f=62.0, e=22.0, a=4.0)}
 
 
 def pull(t: Floats, duration: float, style: Style) -> Pose:
     gait = _steps(-_cycle(t, 0.85 * style.rate), 24, 34, 0, 0)
-    return {**gait, "lean": 8.0, "rf": 62.0, "lf": 62.0, "re": 18.0, "le": 18.0, "ra": 4.0, "la": 4.0}
+    return {**gait, "lean": 8.0, **both(f=62.0, e=18.0, a=4.0)}
 
 
 def throw(t: Floats, duration: float, style: Style) -> Pose:
@@ -325,28 +279,16 @@ def catch(t: Floats, duration: float, style: Style) -> Pose:
     p = np.clip(t / duration, 0, 1)
     reach = smooth(p / 0.3) * (1 - smooth((p - 0.5) / 0.14))
     hold = smooth((p - 0.5) / 0.14)
-    both: Pose = {}
-    for h in ("r", "l"):
-        both.update({h + "f": 16 + 66 * reach + 16 * hold, h + "e": 24 - 10 * reach + 66 * hold, h + "a": 2.0})
-    return {**both, "lean": 9 * reach - 3 * hold, "rk": 20 * reach, "lk": 20 * reach, "rhf": 12 * reach, "lhf": 12 * reach}
+    return {
+        **both(f=16 + 66 * reach + 16 * hold, e=24 - 10 * reach + 66 * hold, a=2.0, k=20 * reach, hf=12 * reach),
+        "lean": 9 * reach - 3 * hold,
+    }
 
 
 def _carry(s: Floats) -> Pose:
     """``s`` = 0: hands on a box on the floor; 1: upright with the box before the chest."""
     d = 1 - s
-    return {
-        "rhf": 62 * d,
-        "lhf": 62 * d,
-        "rk": 82 * d,
-        "lk": 82 * d,
-        "lean": 52 * d,
-        "rf": 30 + 32 * d,
-        "lf": 30 + 32 * d,
-        "re": 66 - 58 * d,
-        "le": 66 - 58 * d,
-        "ra": 3.0,
-        "la": 3.0,
-    }
+    return {**both(hf=62 * d, k=82 * d, f=30 + 32 * d, e=66 - 58 * d, a=3.0), "lean": 52 * d}
 
 
 def lift(t: Floats, duration: float, style: Style) -> Pose:
@@ -372,7 +314,7 @@ def drink(t: Floats, duration: float, style: Style) -> Pose:
 
 def read(t: Floats, duration: float, style: Style) -> Pose:
     s = np.sin(_cycle(t, 0.5))
-    return {"rf": 36.0, "lf": 36.0, "ra": -4.0, "la": -4.0, "re": 84.0, "le": 84.0, "rw": 12.0, "lw": 12.0, "nod": 22.0, "look": 10 * s}
+    return {**both(f=36.0, a=-4.0, e=84.0, w=12.0), "nod": 22.0, "look": 10 * s}
 
 
 def play(t: Floats, duration: float, style: Style) -> Pose:
@@ -395,4 +337,4 @@ def play(t: Floats, duration: float, style: Style) -> Pose:
 
 def juggle(t: Floats, duration: float, style: Style) -> Pose:
     s = np.sin(_cycle(t, 1.2 * style.rate))
-    return {"rf": 26 + 12 * s, "lf": 26 - 12 * s, "re": 78 + 16 * s, "le": 78 - 16 * s, "ra": 10.0, "la": 10.0, "nod": -12.0}
+    return {"rf": 26 + 12 * s, "lf": 26 - 12 * s, "re": 78 + 16 * s, "le": 78 - 16 * s, **both(a=10.0), "nod": -12.0}
