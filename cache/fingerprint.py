@@ -39,8 +39,8 @@ from cache.syntax import ORDER, PACKAGES, TEXT, Module, digest_definitions, opaq
 #: ``cache.digest`` and ``cache.ledger`` can: stages write what they compute.
 NEUTRAL = frozenset(
     {
-        "cache", "cache.arrival", "cache.bytecode", "cache.declarations", "cache.directory", "cache.errors", "cache.expendable",
-        "cache.faults", "cache.finding", "cache.fingerprint", "cache.fs", "cache.fsck", "cache.gc", "cache.items", "cache.layout",
+        "cache", "cache.addresses", "cache.arrival", "cache.bytecode", "cache.declarations", "cache.directory", "cache.errors",
+        "cache.expendable", "cache.faults", "cache.finding", "cache.fingerprint", "cache.fs", "cache.fsck", "cache.gc", "cache.items",
         "cache.leftovers", "cache.listing", "cache.loaded", "cache.locks", "cache.machine", "cache.members", "cache.memo", "cache.mounts",
         "cache.names", "cache.normal_form", "cache.option", "cache.pins", "cache.publication", "cache.record", "cache.remote",
         "cache.repair", "cache.shard", "cache.stage", "cache.store", "cache.syntax", "cache.timings", "cache.transfer", "cache.upstream",

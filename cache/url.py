@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from cache import layout
+from cache import addresses
 from cache.digest import FileEntry, Manifest
 from cache.errors import KdpipeError, RemoteError
 from cache.remote import CHUNK, Check, Remote, Step, format_bytes
@@ -109,7 +109,7 @@ class Url(Remote):
         for entry in manifest.files:
             if not self._holds(manifest.digest, entry):
                 self._receive_file(manifest.digest, entry, source, step)
-        self.write(f"{layout.object_directory(manifest.digest)}/manifest.json", manifest.dump())
+        self.write(f"{addresses.object_directory(manifest.digest)}/manifest.json", manifest.dump())
         self.manifest(manifest.digest)
 
     def receive_file(self, path: str, source: Remote, step: Step, check: Check) -> int:
@@ -190,7 +190,7 @@ class Url(Remote):
             self._files.makedirs(posixpath.dirname(self._full(path)), exist_ok=True)
 
     def _file(self, oid: str, entry: FileEntry) -> str:
-        return f"{layout.object_directory(oid)}/files/{entry.path}"
+        return f"{addresses.object_directory(oid)}/files/{entry.path}"
 
     def _full(self, path: str) -> str:
         return f"{self._root}/{path}" if path else self._root

@@ -22,7 +22,7 @@ class Offer:
 
     kind: str
     path: Path
-    layout: str
+    form: str
     array: str
     dtype: str
     shape: tuple[int, ...]
@@ -38,7 +38,7 @@ class Offer:
     @property
     def lines(self) -> list[str]:
         """What it is, for people."""
-        said = [f"{self.kind}: {self.path}", f"  {self.layout}: {self.dtype} {[len(self.ids), *self.shape]}"]
+        said = [f"{self.kind}: {self.path}", f"  {self.form}: {self.dtype} {[len(self.ids), *self.shape]}"]
         if self.dtype.lstrip("<>=") != "float32":
             said.append(f"  {self.dtype} is converted to float32")
         if self.restored != self.shape:
@@ -113,7 +113,7 @@ def _offer(path: Path, kind: str, array: str, ids_array: str) -> Offer:
                 f"{path}: rows of the shape {list(source.shape)} are no {kind} features: those have {axes}",
                 hint="is it the other kind? --kind says so",
             )
-        return Offer(kind, path, source.layout, source.array, source.dtype, source.shape, tuple(source.ids))
+        return Offer(kind, path, source.form, source.array, source.dtype, source.shape, tuple(source.ids))
 
 
 def _kind(path: Path, source: Source) -> str:
@@ -124,7 +124,7 @@ def _kind(path: Path, source: Source) -> str:
     named = [kind for kind in KINDS if kind in path.name.lower()]
     if len(named) == 1:
         return named[0]
-    if source.layout != source.array:
+    if source.form != source.array:
         for kind in KINDS:
             if AXES[kind] == len(source.shape):
                 return kind

@@ -24,7 +24,7 @@ class Backbone:
     image_size: side of the square input in pixels.
     frames:  frames of a clip (1 for images). channels: of the input.
     options: arguments of the factory.
-    window:  its pooling window is made for a clip size (2018 layout): the factory takes ``sample_size``, ``sample_duration``.
+    window:  its pooling window is made for a clip size (2018 release): the factory takes ``sample_size``, ``sample_duration``.
     """
 
     name: str

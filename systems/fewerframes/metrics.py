@@ -92,7 +92,7 @@ class Metrics:
         """Everything over the videos added so far. Raises DataError if there is none."""
         n = self._videos
         if not n:
-            raise DataError("no video to measure", hint="kdpipe show the index: is the split empty?")
+            raise DataError("no video to measure", hint="is the partition empty? kdpipe show ingest --ledger")
         ap = self.class_precisions()
         found = self._positives > 0
         return Measured(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cache import faults, layout
+from cache import addresses, faults
 from cache.digest import FileEntry, Manifest
 from cache.directory import Directory
 from cache.errors import DamageError, RemoteError, StoreError
@@ -802,7 +802,7 @@ def test_an_object_that_the_target_had_and_that_goes_meanwhile_is_brought(tmp_pa
     real, gone = Directory.write, tmp_path / "gone"
 
     def interrupted(self: Directory, path: str, data: bytes, *, read_only: bool = True) -> None:
-        if path == layout.record(twin.digest):
+        if path == addresses.record(twin.digest):
             target.store.object_path(world.object).rename(gone)
         real(self, path, data, read_only=read_only)
 

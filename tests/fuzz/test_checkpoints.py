@@ -20,7 +20,7 @@ from cache.errors import DataError
 from models import tensorflow_checkpoint
 from models.backbones import imported
 from models.backbones.checkpoint import read_raw
-from models.backbones.layouts import find_backbone
+from models.backbones.naming import find_backbone
 from models.backbones.sniff import identify
 from models.tensorflow_checkpoint import checkpoint_prefix, read_checkpoint, read_index
 from tests.fuzz.files import WRONG, refusal, shrinking, spoilt
