@@ -36,7 +36,7 @@ from cache.errors import StoreError
 from cache.syntax import ORDER, PACKAGES, TEXT, Module, digest_definitions, opaque, parse, short_digest
 
 #: Modules that cannot change the bytes of a result. ``cache.pack``, ``cache.hdf5``, ``cache.fletcher32``, ``cache.ragged``,
-#: ``cache.digest`` and ``cache.ledger`` can: stages write what they compute.
+#: ``cache.json_files``, ``cache.digest`` and ``cache.ledger`` can: stages write what they compute.
 NEUTRAL = frozenset(
     {
         "cache", "cache.addresses", "cache.arrival", "cache.bytecode", "cache.declarations", "cache.directory", "cache.errors",

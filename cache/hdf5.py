@@ -48,7 +48,7 @@ class FeatureWriter:
         import h5py
 
         if not ids:
-            raise DataError(f"no rows for {path.name}", hint="kdpipe show STAGE --ledger, for every stage that it reads: what was lost is there")
+            raise DataError(f"no rows for {path.name}", hint="kdpipe show STAGE --ledger says what was lost in a stage that it reads")
         self._ids = list(ids)
         self._next = 0
         self._file = h5py.File(path, "w")

@@ -13,7 +13,6 @@ whitening is fitted on programmes that belong to no partition.
 from __future__ import annotations
 
 import csv
-import json
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cache import loaded
+from cache.json_files import write_json, write_lines
 from formats.tfrecord import RecordWriter
 from formats.whitening import Whitening, fit
 from formats.youtube8m import AUDIO, HIGH, LOW, RGB, Video, encode_frames, encode_means, quantise
@@ -201,10 +201,8 @@ def _write_shards(out: Path, seed: int, entries: list[Entry], labels: dict[str, 
 def _write_truth(out: Path, seed: int, size: str, entries: list[Entry]) -> None:
     (out / "truth").mkdir()
     world = {"layout": "yt8m", "size": size, "seed": seed, "stride": STRIDE}
-    (out / "truth" / "world.json").write_text(json.dumps(world, sort_keys=True) + "\n", encoding="utf-8")
-    with (out / "truth" / "videos.jsonl").open("w", encoding="utf-8") as file:
-        for entry in entries:
-            file.write(json.dumps(_truth(entry, make_programme(seed, entry.index)), sort_keys=True) + "\n")
+    write_json(out / "truth" / "world.json", world)
+    write_lines(out / "truth" / "videos.jsonl", (_truth(entry, make_programme(seed, entry.index)) for entry in entries))
 
 
 def _truth(entry: Entry, programme: Programme) -> dict[str, Any]:
@@ -220,5 +218,4 @@ def _truth(entry: Entry, programme: Programme) -> dict[str, Any]:
         }
         for shot in programme.shots
     ]
-    row = {"id": entry.id, "partition": entry.partition, "theme": programme.theme, "concepts": list(entry.concepts), "shots": shots}
-    return row
+    return {"id": entry.id, "partition": entry.partition, "theme": programme.theme, "concepts": list(entry.concepts), "shots": shots}

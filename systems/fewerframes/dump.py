@@ -11,8 +11,8 @@ import torch
 
 from cache.stage import Context
 from models.training.determinism import make_deterministic
-from systems.fewerframes.checkpoint import read_network
 from systems.fewerframes.data import Partition, open_partition
+from systems.fewerframes.trained import read_network
 
 
 @torch.no_grad()

@@ -14,10 +14,10 @@ from cache.errors import ConfigError, DataError
 from models.evaluation.files import read_evaluation
 from models.evaluation.record import Row
 from systems.fewerframes import StudentParams, TeacherParams, TimingParams, student, teacher
-from systems.fewerframes.checkpoint import read_network
 from systems.fewerframes.data import Partition, open_partition
 from systems.fewerframes.student import objective_of
 from systems.fewerframes.targets import Dumped, Online
+from systems.fewerframes.trained import read_network
 from tests.fewerframes.conftest import CLASSES, COUNTS, SIZES, Bench, write_features
 
 
