@@ -232,17 +232,10 @@ class Store:
         fs.make_directory(path / "files")
         return path
 
-    def publish_object(self, temporary: Path) -> Manifest:
-        """Make ``temporary/files`` an object: digest, fsync, rename. Equal content is stored once; a damaged twin is put aside."""
-        manifest = Manifest.of_tree(temporary / "files")
-        if not self.name_object(temporary, manifest):
-            fs.remove_tree(temporary)
-        return manifest
-
     def name_object(self, temporary: Path, manifest: Manifest) -> bool:
         """Give ``temporary/files``, which ``manifest`` lists, its name; the one place where an object becomes visible.
 
-        False if the same object was there already, whole; ``temporary`` is then the caller's to remove.
+        False if the same object was there already, whole; ``temporary`` is then the caller's to remove. A damaged twin is put aside.
         """
         files = temporary / "files"
         for entry in manifest.files:

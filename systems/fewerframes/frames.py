@@ -7,6 +7,7 @@ loses frames. ``real`` are the T frames that the video has. Symbols: T real fram
 from __future__ import annotations
 
 import zlib
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -36,16 +37,14 @@ def select(rule: str, k: int, frames: int, *, grid: str = "real", size: int = GR
     """
     _check(rule, k, grid, size)
     frames = min(frames, size)
-    if rule == "steps":
-        rows = steps(k, size)
-        return Kept(rows, rows < frames)
+    choose = partial(random, seed=seed, id=id) if rule == "random" else _RULES[rule]
     if grid == "padded":
-        rows = _RULES[rule](k, size) if rule != "random" else random(k, size, seed, id)
+        rows = choose(k, size)
         return Kept(rows, rows < frames)
     kept = min(k, frames)
     rows = np.zeros(k, np.int64)
     if kept:
-        rows[:kept] = np.arange(kept) if kept == frames else _RULES[rule](kept, frames) if rule != "random" else random(k, frames, seed, id)
+        rows[:kept] = np.arange(kept) if kept == frames else choose(kept, frames)
     return Kept(rows, np.arange(k) < kept)
 
 
@@ -112,7 +111,7 @@ def with_replacement(draws: npt.ArrayLike, frames: npt.ArrayLike) -> Indices:
     return (np.asarray(draws, np.float32) * counts).astype(np.int64)
 
 
-_RULES = {"uniform": uniform, "first": first, "middle": middle, "last": last, "first-middle-last": first_middle_last}
+_RULES = {"uniform": uniform, "steps": steps, "first": first, "middle": middle, "last": last, "first-middle-last": first_middle_last}
 
 
 def _check(rule: str, k: int, grid: str, size: int) -> None:
