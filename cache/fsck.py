@@ -19,7 +19,7 @@ from cache.finding import Finding, bytes_of, irregular, words
 from cache.names import unescape
 from cache.record import Record
 from cache.shard import Hole, Place, read_row, scan
-from cache.store import FORMAT, FORMATS, Store, listed, open_sealed
+from cache.store import FORMAT, FORMATS, Store, listed, open_sealed, shelved
 
 #: Names in a store's directory, and nothing else.
 ROOMS = {
@@ -94,14 +94,13 @@ class Fsck:
     # -- records ----------------------------------------------------------------------------------------------------
 
     def _read_records(self) -> Iterator[Finding]:
-        for directory in sorted(listed(self.store.root / "actions")):
-            for path in sorted(listed(directory)):
-                if path.suffix == ".members":
-                    continue
-                self.checked.records += 1
-                problem = self._read_record(path)
-                if problem:
-                    yield Finding("record", path, problem, repair="run again: only that stage is computed", aside=path)
+        for path in shelved(self.store.root / "actions"):
+            if path.suffix == ".members":
+                continue
+            self.checked.records += 1
+            problem = self._read_record(path)
+            if problem:
+                yield Finding("record", path, problem, repair="run again: only that stage is computed", aside=path)
         yield from self._read_members()
 
     def _read_record(self, path: Path) -> str:
@@ -116,16 +115,13 @@ class Fsck:
         return ""
 
     def _read_members(self) -> Iterator[Finding]:
-        for directory in sorted(listed(self.store.root / "actions")):
-            for path in sorted(p for p in listed(directory) if p.suffix == ".members"):
-                record = self._records.get(path.stem)
-                if record is None:
-                    yield Finding("members", path, "a list of members without a record", repair="kdpipe gc", note=True)
-                elif not self.store.members(record):
-                    run = self._command(record)
-                    yield Finding(
-                        "members", path, f"the list of members of {record.node} is damaged (results are not)", repair=run, aside=path
-                    )
+        for path in (p for p in shelved(self.store.root / "actions") if p.suffix == ".members"):
+            record = self._records.get(path.stem)
+            if record is None:
+                yield Finding("members", path, "a list of members without a record", repair="kdpipe gc", note=True)
+            elif not self.store.members(record):
+                run = self._command(record)
+                yield Finding("members", path, f"the list of members of {record.node} is damaged (results are not)", repair=run, aside=path)
         for record in self._records.values():
             if record.members and not self.store.members_path(record.digest).exists():
                 yield Finding(
@@ -138,15 +134,14 @@ class Fsck:
     # -- objects ----------------------------------------------------------------------------------------------------
 
     def _objects(self) -> Iterator[Finding]:
-        for directory in sorted(listed(self.store.root / "objects")):
-            for path in sorted(listed(directory)):
-                self.checked.objects += 1
-                before = None
-                for finding in self._object(path):
-                    before = finding
-                    yield finding
-                if before is None or before.note:
-                    self._sound.add(path.name)
+        for path in shelved(self.store.root / "objects"):
+            self.checked.objects += 1
+            before = None
+            for finding in self._object(path):
+                before = finding
+                yield finding
+            if before is None or before.note:
+                self._sound.add(path.name)
 
     def _object(self, path: Path) -> Iterator[Finding]:
         repair = self._repair_of(path.name)
@@ -244,14 +239,13 @@ class Fsck:
 
     def _items(self) -> Iterator[Finding]:
         for stage in sorted(listed(self.store.root / "items")):
-            for directory in sorted(listed(stage)):
-                for path in sorted(listed(directory)):
-                    if path.name == "accepted.json":
-                        yield from self._accepted(path)
-                    elif path.suffix == ".items":
-                        yield from self._shard(path)
-                    else:
-                        yield Finding("items", path, "no shard", aside=path)
+            for path in shelved(stage):
+                if path.name == "accepted.json":
+                    yield from self._accepted(path)
+                elif path.suffix == ".items":
+                    yield from self._shard(path)
+                else:
+                    yield Finding("items", path, "no shard", aside=path)
         yield from self._missing_rows()
 
     def _accepted(self, path: Path) -> Iterator[Finding]:

@@ -116,13 +116,11 @@ class Store:
 
     def keys(self) -> Iterator[str]:
         """Keys of all records, sorted."""
-        for directory in sorted(listed(self.root / "actions")):
-            yield from sorted(path.stem for path in listed(directory) if path.suffix == ".json")
+        return (path.stem for path in shelved(self.root / "actions") if path.suffix == ".json")
 
     def objects(self) -> Iterator[str]:
         """Digests of all objects, sorted."""
-        for directory in sorted(listed(self.root / "objects")):
-            yield from sorted(path.name for path in listed(directory))
+        return (path.name for path in shelved(self.root / "objects"))
 
     def refs(self) -> Iterator[tuple[Path, str]]:
         """Every ref: its file, and the key that it names (as it stands there, unchecked)."""
@@ -388,3 +386,8 @@ def listed(directory: Path) -> list[Path]:
             return [Path(entry.path) for entry in entries]
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def shelved(room: Path) -> Iterator[Path]:
+    """What lies in the directories in ``room``, in order."""
+    return (path for shelf in sorted(listed(room)) for path in sorted(listed(shelf)))
