@@ -124,19 +124,13 @@ def _depths(ids: list[str], edges: Iterable[tuple[str, str]]) -> dict[str, int]:
     for parent, child in edges:
         parents[child].append(parent)
     depth: dict[str, int] = {}
-    for start in ids:
-        stack = [start]
-        open_ = {start}
-        while stack:
-            id = stack[-1]
-            todo = [p for p in parents[id] if p not in depth and p not in open_]
-            if todo:
-                stack.append(todo[0])
-                open_.add(todo[0])
-                continue
-            depth[id] = max((depth[p] + 1 for p in parents[id] if p in depth), default=0)
-            open_.discard(stack.pop())
-    return depth
+
+    def of(id: str, below: tuple[str, ...] = ()) -> int:
+        if id not in depth:
+            depth[id] = max((1 + of(p, (*below, id)) for p in parents[id] if p not in below), default=0)
+        return depth[id]
+
+    return {id: of(id) for id in ids}
 
 
 def _chain(edge: tuple[str, str], depth: Mapping[str, int]) -> list[str]:
