@@ -32,7 +32,7 @@ def _bar(x0: float, y0: float, x1: float, y1: float, r: float) -> Floats:
     return capsule(np.array([[x0, y0]]), np.array([[x1, y1]]), r, r)[0]
 
 
-def _umbrella(c: Colour) -> Drawing:
+def umbrella(c: Colour) -> Drawing:
     t = np.linspace(np.pi, 2 * np.pi, 13)
     dome = np.stack([0.3 * np.cos(t), -0.36 + 0.24 * np.sin(t)], -1)
     lit = np.stack([0.1 * np.cos(t), -0.36 + 0.24 * np.sin(t)], -1)
@@ -40,7 +40,7 @@ def _umbrella(c: Colour) -> Drawing:
     return [(_bar(0, 0.06, 0, -0.6, 0.011), DARK), (dome, shade(c, 0.8)), (lit, c), *((s, shade(c, 0.66)) for s in scallops)]
 
 
-def _cup(c: Colour) -> Drawing:
+def cup(c: Colour) -> Drawing:
     return [
         (_bar(0.045, -0.03, 0.075, -0.03, 0.03), shade(c, 0.6)),
         (_poly(-0.05, -0.09, 0.05, -0.09, 0.04, 0.04, -0.04, 0.04), shade(c, 0.7)),
@@ -49,7 +49,7 @@ def _cup(c: Colour) -> Drawing:
     ]
 
 
-def _ball(c: Colour) -> Drawing:
+def ball(c: Colour) -> Drawing:
     return [
         (_oval(0, 0, 0.078, 0.078), shade(c, 0.6)),
         (_oval(-0.01, -0.01, 0.064, 0.064), c),
@@ -58,7 +58,7 @@ def _ball(c: Colour) -> Drawing:
     ]
 
 
-def _book(c: Colour) -> Drawing:
+def book(c: Colour) -> Drawing:
     return [
         (_poly(-0.12, -0.07, 0.0, -0.05, 0.12, -0.07, 0.12, 0.07, 0.0, 0.09, -0.12, 0.07), shade(c, 0.75)),
         (_poly(-0.105, -0.062, 0.0, -0.042, 0.0, 0.074, -0.105, 0.056), (246, 244, 232, 255)),
@@ -66,7 +66,7 @@ def _book(c: Colour) -> Drawing:
     ]
 
 
-def _guitar(c: Colour) -> Drawing:
+def guitar(c: Colour) -> Drawing:
     c = shade(c, 0.92)
     return [
         (_bar(0.06, 0, 0.42, 0, 0.016), shade(WOOD, 0.7)),
@@ -80,7 +80,7 @@ def _guitar(c: Colour) -> Drawing:
     ]
 
 
-def _balloon(c: Colour) -> Drawing:
+def balloon(c: Colour) -> Drawing:
     return [
         (_bar(0, 0, 0.02, -0.34, 0.005), (220, 220, 220, 255)),
         (_oval(0.02, -0.46, 0.105, 0.13), shade(c, 0.72)),
@@ -89,7 +89,7 @@ def _balloon(c: Colour) -> Drawing:
     ]
 
 
-def _flower(c: Colour) -> Drawing:
+def flower(c: Colour) -> Drawing:
     petals = [_oval(0.045 * np.cos(a), -0.17 + 0.045 * np.sin(a), 0.036, 0.036, 10) for a in np.arange(5) * 2 * np.pi / 5]
     green: Colour = (52, 138, 58, 255)
     return [
@@ -100,7 +100,7 @@ def _flower(c: Colour) -> Drawing:
     ]
 
 
-def _bag(c: Colour) -> Drawing:
+def bag(c: Colour) -> Drawing:
     return [
         (_bar(-0.055, 0.03, 0, -0.015, 0.01), shade(c, 0.5)),
         (_bar(0.055, 0.03, 0, -0.015, 0.01), shade(c, 0.5)),
@@ -109,7 +109,7 @@ def _bag(c: Colour) -> Drawing:
     ]
 
 
-def _flag(c: Colour) -> Drawing:
+def flag(c: Colour) -> Drawing:
     return [
         (_bar(0, 0.12, 0, -0.5, 0.012), WOOD),
         (_poly(0.01, -0.5, 0.13, -0.47, 0.25, -0.5, 0.25, -0.32, 0.13, -0.29, 0.01, -0.32), shade(c, 0.8)),
@@ -117,7 +117,7 @@ def _flag(c: Colour) -> Drawing:
     ]
 
 
-def _sword(c: Colour) -> Drawing:
+def sword(c: Colour) -> Drawing:
     return [
         (_poly(-0.018, -0.04, 0.018, -0.04, 0.014, -0.42, 0, -0.47, -0.014, -0.42), (206, 212, 222, 255)),
         (_bar(-0.06, -0.04, 0.06, -0.04, 0.014), c),
@@ -125,7 +125,7 @@ def _sword(c: Colour) -> Drawing:
     ]
 
 
-def _box(c: Colour) -> Drawing:
+def box(c: Colour) -> Drawing:
     top = _poly(-0.13, -0.1, 0.13, -0.1, 0.16, -0.15, -0.1, -0.15)
     side = _poly(0.13, -0.1, 0.16, -0.15, 0.16, 0.07, 0.13, 0.12)
     return [
@@ -137,7 +137,7 @@ def _box(c: Colour) -> Drawing:
     ]
 
 
-def _chair(c: Colour) -> Drawing:
+def chair(c: Colour) -> Drawing:
     legs = [(_bar(x, -0.24, x * 1.1, -0.01, 0.014), shade(c, 0.6)) for x in (-0.12, 0.12, -0.09, 0.09)]
     return [
         *legs,
@@ -147,7 +147,7 @@ def _chair(c: Colour) -> Drawing:
     ]
 
 
-def _table(c: Colour) -> Drawing:
+def table(c: Colour) -> Drawing:
     legs = [(_bar(x, -0.3, x, -0.01, 0.02), shade(WOOD, 0.7)) for x in (-0.27, 0.27)]
     return [
         *legs,
@@ -156,7 +156,7 @@ def _table(c: Colour) -> Drawing:
     ]
 
 
-def _plant(c: Colour) -> Drawing:
+def plant(c: Colour) -> Drawing:
     green = (48, 134, 62, 255)
     leaves = [
         (_bar(0, -0.14, 0.17 * np.sin(a), -0.16 - 0.26 * np.cos(a), 0.03), shade(green, 0.8 + 0.12 * (i % 3)))
@@ -165,7 +165,7 @@ def _plant(c: Colour) -> Drawing:
     return [*leaves, (_poly(-0.09, -0.17, 0.09, -0.17, 0.065, 0, -0.065, 0), c), (_rect(-0.1, -0.19, 0.1, -0.155), shade(c, 0.7))]
 
 
-def _lamp(c: Colour) -> Drawing:
+def lamp(c: Colour) -> Drawing:
     return [
         (_oval(0, -0.01, 0.1, 0.02), DARK),
         (_bar(0, -0.02, 0, -0.7, 0.014), STEEL),
@@ -182,7 +182,7 @@ def _wheel(x: float, r: float) -> Drawing:
     ]
 
 
-def _bicycle(c: Colour) -> Drawing:
+def bicycle(c: Colour) -> Drawing:
     frame = [
         (-0.24, -0.14, -0.1, -0.32),
         (-0.1, -0.32, 0.14, -0.32),
@@ -201,7 +201,7 @@ def _bicycle(c: Colour) -> Drawing:
     ]
 
 
-def _barrel(c: Colour) -> Drawing:
+def barrel(c: Colour) -> Drawing:
     body = _poly(-0.12, -0.32, 0.12, -0.32, 0.15, -0.16, 0.12, 0, -0.12, 0, -0.15, -0.16)
     return [
         (body, shade(c, 0.7)),
@@ -212,25 +212,9 @@ def _barrel(c: Colour) -> Drawing:
     ]
 
 
-DRAWINGS: dict[str, Callable[[Colour], Drawing]] = {
-    "umbrella": _umbrella,
-    "cup": _cup,
-    "ball": _ball,
-    "book": _book,
-    "guitar": _guitar,
-    "balloon": _balloon,
-    "flower": _flower,
-    "bag": _bag,
-    "flag": _flag,
-    "sword": _sword,
-    "box": _box,
-    "chair": _chair,
-    "table": _table,
-    "plant": _plant,
-    "lamp": _lamp,
-    "bicycle": _bicycle,
-    "barrel": _barrel,
-}
+HELD = (umbrella, cup, ball, book, guitar, balloon, flower, bag, flag, sword)
+AROUND = (box, chair, table, plant, lamp, bicycle, barrel)
+DRAWINGS: dict[str, Callable[[Colour], Drawing]] = {draw.__name__: draw for draw in (*HELD, *AROUND)}
 
 
 def put(

@@ -347,15 +347,7 @@ def desert(c: Canvas) -> None:
 
 
 PAINTERS: dict[str, Callable[[Canvas], None]] = {
-    "street": street,
-    "park": park,
-    "beach": beach,
-    "kitchen": kitchen,
-    "bedroom": bedroom,
-    "stage": stage,
-    "mountain": mountain,
-    "classroom": classroom,
-    "desert": desert,
+    paint.__name__: paint for paint in (street, park, beach, kitchen, bedroom, stage, mountain, classroom, desert)
 }
 
 
