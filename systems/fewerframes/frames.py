@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cache.errors import ConfigError, nearest
+from cache.errors import ConfigError, one_of
 
 Indices = npt.NDArray[np.int64]
 GRID = 300
@@ -115,10 +115,8 @@ _RULES = {"uniform": uniform, "steps": steps, "first": first, "middle": middle, 
 
 
 def _check(rule: str, k: int, grid: str, size: int) -> None:
-    if rule not in RULES:
-        raise ConfigError(f"frames cannot be chosen by {rule!r}", hint=nearest(rule, RULES))
-    if grid not in GRIDS:
-        raise ConfigError(f"grid cannot be {grid!r}", hint=nearest(grid, GRIDS))
+    one_of("the rule that chooses frames", rule, RULES)
+    one_of("grid", grid, GRIDS)
     if not 1 <= k <= size:
         raise ConfigError(f"k must be between 1 and {size}, not {k}")
     if rule == "steps" and grid != "padded":

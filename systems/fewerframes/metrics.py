@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cache.errors import ConfigError, DataError, nearest
+from cache.errors import DataError, one_of
 from systems.fewerframes.average_precision import TIE_BREAKS, accumulated_order, ranked_precision
 
 Scores = npt.NDArray[np.floating]
@@ -57,8 +57,7 @@ class Metrics:
     _batches: list[tuple[Scores, Indices, npt.NDArray[np.bool_]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if self.tie_break not in TIE_BREAKS:
-            raise ConfigError(f"tie_break cannot be {self.tie_break!r}", hint=nearest(self.tie_break, TIE_BREAKS))
+        one_of("tie_break", self.tie_break, TIE_BREAKS)
         self._positives = np.zeros(self.classes, np.int64)
 
     def add(self, scores: Scores, labels: Labels, *, loss: float = 0.0, kept: Indices | None = None) -> BatchMeasured:
