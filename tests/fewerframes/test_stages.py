@@ -285,7 +285,7 @@ def test_video_level_means_are_read_as_one_frame(bench: Bench) -> None:
     from cache.ragged import RaggedWriter
 
     for name in ("train", "validate"):
-        with RaggedWriter(bench.ingest / f"{name}.h5", 24, dtype="float32", about={}) as file:
+        with RaggedWriter(bench.ingest / f"{name}.h5", 24, rows=40, dtype="float32", about={}) as file:
             for video in range(40):
                 generator = np.random.default_rng(video)
                 file.append(f"v{video}", [video % CLASSES], generator.standard_normal((1, 24)).astype(np.float32))
