@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,10 +43,6 @@ class Members:
         if hashlib.sha256(data).hexdigest() != digest:
             return cls()
         return cls({id: (row, content) for id, row, content in map(json.loads, data.splitlines())})
-
-    def ids_of(self, row: str) -> Iterator[str]:
-        """The ids whose row has the key ``row``."""
-        return (id for id, (key, _) in self.rows.items() if key == row)
 
 
 @dataclass(frozen=True)

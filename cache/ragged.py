@@ -139,10 +139,10 @@ class RaggedFrames:
         """The labels of a video: int32, sorted as they were written."""
         return self._labels[self._label_offsets[video] : self._label_offsets[video + 1]]
 
-    def frames(self, video: int, rows: Integers | slice | None = None) -> Array:
-        """The rows (n, D) of a video: all of them as a view of the file, or those numbered (each in 0 .. T - 1)."""
+    def frames(self, video: int) -> Array:
+        """The rows (T, D) of a video, as a view of the file."""
         own: Array = self._rows[self.offsets[video] : self.offsets[video + 1]]
-        return own if rows is None else own[rows]
+        return own
 
     def batch(self, videos: Integers | Sequence[int], rows: Integers | Sequence[Sequence[int]]) -> Array:
         """(B, k, D): of each of the B videos the rows numbered by ``rows``, (B, k) or (k,) for all.

@@ -34,12 +34,11 @@ BOTH: dict[str, dict[str, float]] = {
 
 @dataclass
 class Moving:
-    """An actor in motion. ``joints``: name -> (T, 3) in heights; ``x``: (T,) world pixels; ``yaw``: (T,) degrees."""
+    """An actor in motion. ``joints``: name -> (T, 3) in heights; ``x``: (T,) world pixels."""
 
     actor: Actor
     joints: dict[str, Floats]
     x: Floats
-    yaw: Floats
 
     def flat(self, name: str) -> Floats:
         """A joint in world pixels (T, 2)."""
@@ -89,7 +88,7 @@ def move(actor: Actor, frames: int) -> Moving:
     pose = {name: value / total for name, value in pose.items()}
     _hold(actor, pose, free)
     yaw = yaw / total + turn
-    return Moving(actor, solve(pose, yaw, BUILDS[actor.kind]), x, yaw)
+    return Moving(actor, solve(pose, yaw, BUILDS[actor.kind]), x)
 
 
 def _hold(actor: Actor, pose: dict[str, Floats], hand: str) -> None:

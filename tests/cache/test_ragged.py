@@ -41,7 +41,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     for v, (labels, frames) in enumerate(videos.values()):
         assert store.labels(v).tolist() == labels
         assert (store.frames(v) == frames).all()
-    assert (store.frames(2, np.array([7, 299, 7])) == videos["vidéo2"][1][[7, 299, 7]]).all()
+    assert (store.batch([2], [7, 299, 7])[0] == videos["vidéo2"][1][[7, 299, 7]]).all()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5"]
 
 
