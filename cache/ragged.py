@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.errors import DataError, StoreError
+from cache.hdf5 import write_texts
 
 FORMAT = 1
 #: Rows are written so many bytes at a time.
@@ -91,16 +92,12 @@ class RaggedWriter:
     def _finish(self) -> None:
         import h5py
 
-        kind = h5py.string_dtype("utf-8", max((len(id.encode()) for id in self._ids), default=1) or 1)
         values = np.concatenate(self._labels) if self._labels else np.zeros(0, "<i4")
         with h5py.File(self._path, "r+") as file:
-            for name, data in (
-                ("offsets", _ends(self._lengths)),
-                ("ids", np.array([id.encode() for id in self._ids], dtype=kind)),
-                ("labels_values", values),
-                ("labels_offsets", _ends([len(labels) for labels in self._labels])),
-            ):
-                file.create_dataset(name, data=data, dtype=kind if name == "ids" else None, track_times=False)
+            file.create_dataset("offsets", data=_ends(self._lengths), track_times=False)
+            write_texts(file, "ids", self._ids)
+            file.create_dataset("labels_values", data=values, track_times=False)
+            file.create_dataset("labels_offsets", data=_ends([len(labels) for labels in self._labels]), track_times=False)
             file.attrs["format"] = FORMAT
             text = json.dumps(self._about, sort_keys=True).encode()  # an attribute could not hold the names of 4,000 shards
             file.create_dataset("about", data=np.array(text, kind := h5py.string_dtype("utf-8", len(text))), dtype=kind, track_times=False)

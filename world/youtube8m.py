@@ -13,6 +13,7 @@ whitening is fitted on programmes that belong to no partition.
 from __future__ import annotations
 
 import csv
+import functools
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -110,14 +111,14 @@ def _fit(out: Path, seed: int, size: str, run: Run, progress: Progress) -> None:
     fit(np.concatenate(hearing), AUDIO).save(out / PCA, "audio_")
 
 
-_EYE: list[Eye] = []
-_WHITENINGS: dict[str, tuple[Whitening, Whitening]] = {}
-
-
+@functools.cache
 def _eye() -> Eye:
-    if not _EYE:
-        _EYE.append(Eye())
-    return _EYE[0]
+    return Eye()
+
+
+@functools.cache
+def _whitenings(out: str) -> tuple[Whitening, Whitening]:
+    return Whitening.load(Path(out) / PCA, RGB), Whitening.load(Path(out) / PCA, AUDIO, "audio_")
 
 
 def _described(job: tuple[int, int]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -128,11 +129,8 @@ def _described(job: tuple[int, int]) -> tuple[npt.NDArray[np.float32], npt.NDArr
 def _records(job: tuple[str, int, int, str, list[int]]) -> tuple[bytes, bytes]:
     """The frame-level and the video-level record of one video."""
     out, seed, index, id, labels = job
-    if out not in _WHITENINGS:
-        folder = Path(out) / PCA
-        _WHITENINGS[out] = Whitening.load(folder, RGB), Whitening.load(folder, AUDIO, "audio_")
     seen, heard = _described((seed, index))
-    rgb, audio = (quantise(whiten(rows)) for whiten, rows in zip(_WHITENINGS[out], (seen, heard)))
+    rgb, audio = (quantise(whiten(rows)) for whiten, rows in zip(_whitenings(out), (seen, heard)))
     video = Video(id, np.array(labels, np.int64), rgb, audio)
     return encode_frames(video), encode_means(Video(id, video.labels, _mean(rgb), _mean(audio)))
 
