@@ -1,6 +1,6 @@
 """A store somewhere else: what push writes to, and what pull and an upstream read from.
 
-A remote has the layout of a store (docs/FORMAT.md), so a directory that was pushed to *is* a store. It may have been made by somebody
+A remote is arranged as a store is (docs/FORMAT.md), so a directory that was pushed to *is* a store. It may have been made by somebody
 else: nothing that is read from it is believed before it was checked (sizes before contents, digests, names of files).
 """
 

@@ -29,7 +29,7 @@ from cache.timings import Timings
 
 __all__ = ["FORMAT", "FORMATS", "Key", "Record", "Store"]
 
-#: Version of the layout on disk. A newer store is refused; an older one is read, and marked as new by the first write.
+#: Version of the form on disk. A newer store is refused; an older one is read, and marked as new by the first write.
 FORMAT = 2
 FORMATS = (1, 2)
 #: How often a record and its list of members are written again because another process wrote between the two.
