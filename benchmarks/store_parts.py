@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from cache import fs
+from cache import fs, publication
+from cache.digest import Manifest
 from cache.hdf5 import FeatureWriter
 from cache.items import ItemSet
 from cache.members import Members
 from cache.store import Store
-from pipeline import paths
+from pipeline import paths, runner
 from pipeline.config import Config
 from pipeline.graph import build
 from pipeline.judge import Judge
@@ -82,13 +83,14 @@ def _fill_results(judge: Judge, count: int) -> None:
         temporary = store.new_directory()
         (temporary / "files" / "metrics.json").write_text(json.dumps({"n": n, "values": list(range(200))}))
         (temporary / "files" / "model.bin").write_bytes(n.to_bytes(8, "little") * 500)
-        manifest = store.publish_object(temporary)
+        manifest = Manifest.of_tree(temporary / "files")
         key = replace(model.key, stage="student", params={**model.key.params, "seed": n}, inputs={"index": manifest.digest})
         parents = {f"input{i}": parent for i, parent in enumerate(recent[-3:])} if n % 25 else {}
         node, dataset = f"student.kd.s{n % 25}", f"dataset{n // 25 % 30}"
         made = replace(model, key=key, object=manifest.digest, items="", node=node, dataset=dataset, parents=parents, size=manifest.size)
         members = Members({str(i): ("", f"{i:064x}") for i in range(100)})
-        record = store.publish_record(replace(made, created=time.time() - 100_000 * n, ledger={"ok": 100}), members)
+        made = replace(made, created=time.time() - 100_000 * n, ledger={"ok": 100})
+        record = publication.publish(store, temporary, lambda _, made=made: made, members)
         store.set_ref(dataset, "videoqa", node, record.digest)
         recent.append(record.digest)
 
@@ -230,8 +232,7 @@ def publish(size: str) -> dict[str, Any]:
     store = Store(paths.store_root())
     judge = _judge("world", None, store, *settings)
     spent = {"publish": 0.0}
-    for function in ("publish_object", "publish_record", "set_ref"):
-        setattr(store, function, _clocked(getattr(store, function), spent))
+    runner.publish, store.set_ref = _clocked(runner.publish, spent), _clocked(store.set_ref, spent)
     found: dict[str, Any] = {}
     for name in ("world", "index", "sample", "extract.appearance", "extract.motion"):
         spent["publish"] = 0.0

@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from cache import fs, layout
-from cache.digest import CHUNK, FileEntry, Manifest
+from cache import addresses, fs
+from cache.digest import CHUNK, FileEntry, Manifest, digest_file
 from cache.errors import StoreError
 from cache.leftovers import GIVEN_UP
 from cache.locks import Owner
@@ -146,7 +146,7 @@ def _remove_given_up(path: Path, *, dead: bool) -> None:
 
 def _receive_file(target: Path, entry: FileEntry, oid: str, source: Remote, step: Step) -> None:
     """Bring one file, continuing what is there; if the whole is wrong then, from the beginning."""
-    path = f"{layout.object_directory(oid)}/files/{entry.path}"
+    path = f"{addresses.object_directory(oid)}/files/{entry.path}"
     if source.size(path) != entry.size:
         raise source.damage(f"object {oid[:12]} is damaged: {entry.path} is missing or does not have {entry.size} bytes")
     fs.make_directory(target.parent)
@@ -166,10 +166,7 @@ def _receive_file(target: Path, entry: FileEntry, oid: str, source: Remote, step
         raise source.damage(f"object {oid[:12]} is damaged: {entry.path} does not have the digest of its manifest")
     if start < entry.size:
         _forget_cached(target)
-        written = hashlib.sha256()
-        for chunk in _read(target):
-            written.update(chunk)
-        if written.hexdigest() != entry.sha256:
+        if digest_file(target) != entry.sha256:
             fs.remove_file(target)
             raise StoreError(f"{target} was written, but reads differently", hint="the disk or the network file system fails")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from cache import layout
+from cache import addresses
 from cache.arrival import receive_file, receive_object, receive_shard
 from cache.digest import Manifest
 from cache.errors import DamageError, RemoteError
@@ -120,7 +120,7 @@ class Directory(Remote):
 
     def has_object(self, manifest: Manifest, *, contents: bool = False) -> bool:
         """Whether every file is there with its size; with ``contents``, its bytes."""
-        files = self.root / layout.object_directory(manifest.digest) / "files"
+        files = self.root / addresses.object_directory(manifest.digest) / "files"
         try:
             if self.manifest(manifest.digest) is None:
                 return False
@@ -130,7 +130,7 @@ class Directory(Remote):
 
     def receive_object(self, manifest: Manifest, source: Remote, step: Step) -> None:
         """Fetch an object; what an earlier transfer brought is used."""
-        self._stat(layout.object_directory(manifest.digest))
+        self._stat(addresses.object_directory(manifest.digest))
         receive_object(self.store, manifest, source, step)
 
     def receive_file(self, path: str, source: Remote, step: Step, check: Check) -> int:

@@ -10,7 +10,7 @@ import difflib
 import errno
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class KdpipeError(Exception):
@@ -109,6 +109,12 @@ def nearest(name: str, known: Iterable[str], *, most: int = 1) -> str:
     if len(names) <= LISTED:
         return "known: " + ", ".join(names) if names else ""
     return f"the nearest of {len(names)}: " + ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0.0))
+
+
+def one_of(what: str, value: str, known: Collection[str]) -> None:
+    """Raise ConfigError, naming the nearest of the ``known``, if ``value`` is none of them; ``what`` is what has that value."""
+    if value not in known:
+        raise ConfigError(f"{what} cannot be {value!r}", hint=nearest(value, known))
 
 
 def some(names: Iterable[object], most: int = 5) -> str:

@@ -1,7 +1,7 @@
 """The code fingerprint of a stage: digests of the syntax trees of every project module that it can reach.
 
 Starting from the stage's entry module, all imports (also those inside functions) are followed through the project's
-own packages. Each module is parsed, never imported, and brought to a normal form (:mod:`cache.normal_form`): comments,
+own packages. Each module is parsed, never imported, and brought to a normal form (:mod:`cache.syntax`): comments,
 layout, docstrings, annotations of functions and the order of neighbouring imports don't count; any changed statement,
 constant, default or decorator does.
 
@@ -20,7 +20,6 @@ What is reached by a name that is put together at run time is not seen: a stage 
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import dataclasses
 import hashlib
@@ -28,103 +27,32 @@ import json
 import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
 from cache.bytecode import drop_stale
-from cache.declarations import declarations
 from cache.errors import StoreError
-from cache.normal_form import dump, normal_form, without_type_checking
-from cache.values import VALUE, values
-
-#: Packages of the project; imports of anything else are the environment's business.
-PACKAGES = ("cache", "pipeline", "stages", "systems", "models", "media", "formats", "world")
+from cache.syntax import ORDER, PACKAGES, TEXT, Module, digest_definitions, opaque, parse, short_digest
 
 #: Modules that cannot change the bytes of a result. ``cache.pack``, ``cache.hdf5``, ``cache.fletcher32``, ``cache.ragged``,
-#: ``cache.digest`` and ``cache.ledger`` can: stages write what they compute.
+#: ``cache.json_files``, ``cache.digest`` and ``cache.ledger`` can: stages write what they compute.
 NEUTRAL = frozenset(
     {
-        "cache",
-        "cache.arrival",
-        "cache.bytecode",
-        "cache.declarations",
-        "cache.directory",
-        "cache.errors",
-        "cache.faults",
-        "cache.fingerprint",
-        "cache.fs",
-        "cache.fsck",
-        "cache.gc",
-        "cache.items",
-        "cache.layout",
-        "cache.leftovers",
-        "cache.listing",
-        "cache.loaded",
-        "cache.locks",
-        "cache.machine",
-        "cache.members",
-        "cache.memo",
-        "cache.mounts",
-        "cache.names",
-        "cache.normal_form",
-        "cache.option",
-        "cache.pins",
-        "cache.publication",
-        "cache.record",
-        "cache.remote",
-        "cache.repair",
-        "cache.shard",
-        "cache.stage",
-        "cache.store",
-        "cache.timings",
-        "cache.transfer",
-        "cache.upstream",
-        "cache.url",
-        "cache.values",
+        "cache", "cache.addresses", "cache.arrival", "cache.bytecode", "cache.declarations", "cache.directory", "cache.errors",
+        "cache.expendable", "cache.faults", "cache.finding", "cache.fingerprint", "cache.fs", "cache.fsck", "cache.gc", "cache.items",
+        "cache.leftovers", "cache.listing", "cache.loaded", "cache.locks", "cache.machine", "cache.members", "cache.memo", "cache.mounts",
+        "cache.names", "cache.normal_form", "cache.option", "cache.pins", "cache.publication", "cache.record", "cache.remote",
+        "cache.repair", "cache.shard", "cache.stage", "cache.store", "cache.syntax", "cache.timings", "cache.transfer", "cache.upstream",
+        "cache.url", "cache.values",
     }
-)
+)  # fmt: skip
 
 #: They can change a result, and every process loads them.
 EVERYWHERE = frozenset({"cache.digest", "cache.ledger"})
 
 #: Raise when the normal form changes: memoised module digests are then computed anew.
 NORMAL_FORM = 4
-
-#: Names under which more than functions and classes is listed among a module's definitions.
-TOP = "<module>"
-ORDER = "<order of imports>"
-TEXT = "<text>"
-
-#: A module that imports or names one of these reads annotations, docstrings or source when it runs.
-READERS = frozenset(
-    {
-        "__annotations__", "__doc__", "beartype", "co_firstlineno", "doctest", "f_lineno", "fire", "get_annotations", "get_type_hints",
-        "getdoc", "getsource", "inspect", "jit", "linecache", "pydantic", "pydoc", "singledispatch", "singledispatchmethod",
-        "tb_lineno", "typeguard", "typer",
-    }
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Module:
-    """What the fingerprint knows of one module.
-
-    digest:      of the definitions. definitions: name -> digest of its normal form; for a name that begins with :data:`VALUE`, which
-                 the digest leaves out, the text of a short value.
-    imports:     dotted names that it may import, in the order of the text; not all of them are modules.
-    text:        digest of the text as it stands. reads_text: it looks at annotations, docstrings or source at run time.
-    uses:        dotted names of imported things that its code speaks of. declares: its own names that depend on a declaration.
-    """
-
-    digest: str
-    definitions: dict[str, str]
-    imports: tuple[str, ...] = ()
-    text: str = ""
-    reads_text: bool = False
-    uses: tuple[str, ...] = ()
-    declares: tuple[str, ...] = ()
 
 
 class Fingerprint:
@@ -188,9 +116,9 @@ class Fingerprint:
             more = {TEXT: module.text}
         else:
             order = list(dict.fromkeys(reached for reached in self._reached(module) if reached in closure))
-            more = {ORDER: _digest("\n".join(order))} if len(order) > 1 else {}
+            more = {ORDER: short_digest("\n".join(order))} if len(order) > 1 else {}
         definitions = {**module.definitions, **more}
-        return dataclasses.replace(module, digest=_digest_definitions(definitions), definitions=definitions) if more else module
+        return dataclasses.replace(module, digest=digest_definitions(definitions), definitions=definitions) if more else module
 
     def save(self) -> None:
         """Write the memory of parsed modules, if it grew; where it cannot be written, they are parsed again next time."""
@@ -245,7 +173,7 @@ class Fingerprint:
         self._asked.add(key)
         is_new = key not in self._by_text
         if is_new:
-            self._by_text[key] = self._parse(name, path, text, is_package) if path.suffix == ".py" else _opaque(text)
+            self._by_text[key] = self._parse(name, path, text, is_package) if path.suffix == ".py" else opaque(text)
             self._dirty = True
         if path.suffix == ".py":
             drop_stale(name, path, text, is_new=is_new)
@@ -253,27 +181,10 @@ class Fingerprint:
 
     def _parse(self, name: str, path: Path, text: bytes, is_package: bool) -> Module:
         try:
-            tree = without_type_checking(ast.parse(text))
+            return parse(text, name if is_package else name.rpartition(".")[0], is_package=is_package)
         except (SyntaxError, ValueError) as error:
             line, what = (error.lineno, error.msg) if isinstance(error, SyntaxError) else (1, str(error))
             raise StoreError(f"{path.relative_to(self.root)} line {line}: {what}", hint="mend it and run again") from error
-        package = name if is_package else name.rpartition(".")[0]
-        imports = tuple(dict.fromkeys(_imports(tree, package)))
-        reads_text = any(word in READERS for word in _words(tree))
-        declared = declarations(tree)
-        tree = normal_form(tree, declared)
-        definitions: dict[str, str] = {}
-        _collect(tree.body, "", definitions, ["package"] if is_package else [])
-        definitions |= values(tree.body)
-        return Module(
-            digest=_digest_definitions(definitions),
-            definitions=definitions,
-            imports=imports,
-            text=hashlib.sha256(text).hexdigest()[:32],
-            reads_text=reads_text,
-            uses=tuple(sorted(_uses(tree, package))),
-            declares=tuple(sorted(declared.names)),
-        )
 
 
 def unseen(loaded: Iterable[str], known: Mapping[str, Module], declared: Iterable[str] = ()) -> list[str]:
@@ -309,114 +220,7 @@ def _module_of(row: list[Any]) -> Module:
     return Module(digest, definitions, tuple(imports), text, reads_text, tuple(uses), tuple(declares))
 
 
-def _opaque(content: bytes) -> Module:
-    """A compiled extension, or bytecode without a text: all of its bytes count."""
-    text = hashlib.sha256(content).hexdigest()[:32]
-    return Module(text, {TEXT: text}, text=text)
-
-
 def _parents(name: str) -> Iterator[str]:
     parts = name.split(".")
     for length in range(1, len(parts)):
         yield ".".join(parts[:length])
-
-
-def _imports(tree: ast.Module, package: str) -> Iterator[str]:
-    """Every dotted name that the module may import, in order; names that turn out not to be modules are dropped by the caller."""
-    nodes = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom | ast.Call)]
-    callers = {"import_module", "__import__"}
-    callers |= {a.asname for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names if a.name in callers and a.asname}
-    for node in sorted(nodes, key=lambda n: (n.lineno, n.col_offset)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = _absolute("." * node.level + (node.module or ""), package)
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-        elif _called_name(node) in callers:
-            first = [*node.args, *(k.value for k in node.keywords if k.arg == "name")][:1]
-            if first and isinstance(first[0], ast.Constant) and isinstance(first[0].value, str):
-                yield _absolute(first[0].value, package)
-
-
-def _absolute(name: str, package: str) -> str:
-    """``"..net"`` as seen from a package -> ``"models.net"``."""
-    rest = name.lstrip(".")
-    level = len(name) - len(rest)
-    if not level:
-        return name
-    parts = package.split(".")
-    above = ".".join(parts[: max(0, len(parts) - level + 1)])
-    return f"{above}.{rest}" if rest else above
-
-
-def _called_name(call: ast.Call) -> str:
-    function = call.func
-    return function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
-
-
-def _words(tree: ast.Module) -> Iterator[str]:
-    """Names, attributes, parts of imported names, and strings that look like a name of Python's own (``getattr(x, "__doc__")``)."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            yield node.id
-        elif isinstance(node, ast.Attribute):
-            yield node.attr
-        elif isinstance(node, ast.alias):
-            yield from node.name.split(".")
-        elif isinstance(node, ast.ImportFrom):
-            yield from (node.module or "").split(".")
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("__"):
-            yield node.value
-
-
-def _uses(tree: ast.Module, package: str) -> Iterator[str]:
-    """Dotted names of imported things that the code speaks of, as far as attributes lead."""
-    meaning: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                name = alias.asname or alias.name.split(".")[0]
-                meaning.setdefault(name, set()).add(alias.name if alias.asname else name)
-        elif isinstance(node, ast.ImportFrom):
-            base = _absolute("." * node.level + (node.module or ""), package)
-            for alias in node.names:
-                meaning.setdefault(alias.asname or alias.name, set()).add(f"{base}.{alias.name}")
-    meaning = {name: {m for m in found if m.split(".")[0] in PACKAGES} for name, found in meaning.items()}
-    for node in ast.walk(tree):
-        attributes: list[str] = []
-        while isinstance(node, ast.Attribute):
-            attributes.insert(0, node.attr)
-            node = node.value
-        if isinstance(node, ast.Name):
-            yield from (".".join([m, *attributes]) for m in meaning.get(node.id, ()))
-
-
-def _collect(body: list[ast.stmt], prefix: str, definitions: dict[str, str], rest: list[str]) -> None:
-    """Digest functions and classes by qualified name; what is left of a body goes under its owner's name, in order."""
-    owner = prefix[:-1] or TOP
-    definitions[owner] = ""  # the name is taken, also by what the body itself defines
-    for statement in body:
-        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            rest.append(dump(statement))
-            continue
-        name = f"{prefix}{statement.name}"
-        while name in definitions:  # overloads, properties with setters, a class that replaces another
-            name += "'"
-        if isinstance(statement, ast.ClassDef):
-            inner, statement.body = statement.body, []
-            _collect(inner, f"{name}.", definitions, [])
-            rest.append(f"{name} {dump(statement)}")
-        else:
-            definitions[name] = _digest(dump(statement))
-            rest.append(name)
-    definitions[owner] = _digest("\n".join(rest))
-
-
-def _digest_definitions(definitions: Mapping[str, str]) -> str:
-    counted = sorted((name, digest) for name, digest in definitions.items() if not name.startswith(VALUE))
-    return hashlib.sha256(json.dumps(counted).encode()).hexdigest()
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -22,12 +22,7 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 def fsync_directory(path: Path) -> None:
     """Make the names in ``path`` durable."""
-    faults.step("fsync", path)
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _fsync_at(path, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def make_directory(path: Path) -> None:
@@ -45,12 +40,7 @@ def make_directory(path: Path) -> None:
 
 def fsync_file(path: Path) -> None:
     """Make the bytes of ``path`` durable."""
-    faults.step("fsync", path)
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _fsync_at(path, os.O_RDONLY)
 
 
 def append(path: Path, data: bytes) -> None:
@@ -219,6 +209,15 @@ def _write(descriptor: int, data: Buffer, path: Path) -> None:
         while view:
             allowed = faults.step("write", path, len(view))
             view = view[os.write(descriptor, view[:allowed]) :]
+
+
+def _fsync_at(path: Path, flags: int) -> None:
+    faults.step("fsync", path)
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _fsync(descriptor: int, path: Path) -> None:

@@ -7,58 +7,25 @@ all contents. Damage is told apart from notes: what a kill may leave behind, or 
 
 from __future__ import annotations
 
-import os
 import random
-import stat
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cache import pins
+from cache import expendable, pins
 from cache.digest import FileEntry, Manifest, canonical
 from cache.errors import StoreError
-from cache.fingerprint import memo_is_sound
-from cache.locks import Owner
+from cache.finding import Finding, bytes_of, irregular, words
 from cache.names import unescape
 from cache.record import Record
 from cache.shard import Hole, Place, read_row, scan
-from cache.store import FORMAT, FORMATS, Store, listed, open_sealed
+from cache.store import FORMAT, FORMATS, Store, listed, open_sealed, shelved
 
 #: Names in a store's directory, and nothing else.
 ROOMS = {
-    "actions",
-    "objects",
-    "refs",
-    "pins",
-    "items",
-    "scratch",
-    "failures",
-    "memo",
-    "locks",
-    "tmp",
-    "quarantine",
-    "imports",
-    "weights",
+    "actions", "objects", "refs", "pins", "items", "scratch", "failures", "memo", "locks", "tmp", "quarantine", "imports", "weights",
     "format.json",
-}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that is not as it should be.
-
-    ``what`` says it in words; ``items`` are the ids that it touches; ``repair`` is the command that mends it; ``aside`` is what to put
-    into quarantine first. A ``note`` is no damage.
-    """
-
-    kind: str
-    path: Path
-    what: str
-    items: tuple[str, ...] = ()
-    repair: str = ""
-    aside: Path | None = None
-    note: bool = False
+}  # fmt: skip
 
 
 @dataclass
@@ -101,10 +68,10 @@ class Fsck:
         yield from self._refs()
         yield from self._pins()
         yield from self._items()
-        yield from self._sealed()
+        yield from expendable.sealed(self.store)
         yield from self._weights()
-        yield from self._memo()
-        yield from self._temporaries()
+        yield from expendable.memo(self.store)
+        yield from expendable.temporaries(self.store)
 
     def _chosen(self) -> bool:
         return self.share >= 1 or (self.share > 0 and self._dice.random() < self.share)
@@ -116,7 +83,7 @@ class Fsck:
         if not marker.exists():
             if any(listed(self.store.root / "actions")) or any(listed(self.store.root / "objects")):
                 yield Finding("format", marker, "the store has no format marker", repair="any run writes it anew")
-        elif _bytes(marker) not in [canonical({"format": n}) + b"\n" for n in FORMATS]:
+        elif bytes_of(marker) not in [canonical({"format": n}) + b"\n" for n in FORMATS]:
             yield Finding("format", marker, "the format marker is damaged", repair=f'write {{"format":{FORMAT}}} into it', aside=marker)
 
     def _strangers(self) -> Iterator[Finding]:
@@ -127,38 +94,34 @@ class Fsck:
     # -- records ----------------------------------------------------------------------------------------------------
 
     def _read_records(self) -> Iterator[Finding]:
-        for directory in sorted(listed(self.store.root / "actions")):
-            for path in sorted(listed(directory)):
-                if path.suffix == ".members":
-                    continue
-                self.checked.records += 1
-                problem = self._read_record(path)
-                if problem:
-                    yield Finding("record", path, problem, repair="run again: only that stage is computed", aside=path)
+        for path in shelved(self.store.root / "actions"):
+            if path.suffix == ".members":
+                continue
+            self.checked.records += 1
+            problem = self._read_record(path)
+            if problem:
+                yield Finding("record", path, problem, repair="run again: only that stage is computed", aside=path)
         yield from self._read_members()
 
     def _read_record(self, path: Path) -> str:
         if path.suffix != ".json" or path.parent.name != path.stem[:2]:
             return "a file that is no record, or stands in the wrong place"
-        if problem := _irregular(path):
+        if problem := irregular(path):
             return problem
         try:
-            self._records[path.stem] = Record.load(_bytes(path), path.stem)
+            self._records[path.stem] = Record.load(bytes_of(path), path.stem)
         except (ValueError, OSError) as error:
-            return f"the record is damaged: {_words(error)}"
+            return f"the record is damaged: {words(error)}"
         return ""
 
     def _read_members(self) -> Iterator[Finding]:
-        for directory in sorted(listed(self.store.root / "actions")):
-            for path in sorted(p for p in listed(directory) if p.suffix == ".members"):
-                record = self._records.get(path.stem)
-                if record is None:
-                    yield Finding("members", path, "a list of members without a record", repair="kdpipe gc", note=True)
-                elif not self.store.members(record):
-                    run = self._command(record)
-                    yield Finding(
-                        "members", path, f"the list of members of {record.node} is damaged (results are not)", repair=run, aside=path
-                    )
+        for path in (p for p in shelved(self.store.root / "actions") if p.suffix == ".members"):
+            record = self._records.get(path.stem)
+            if record is None:
+                yield Finding("members", path, "a list of members without a record", repair="kdpipe gc", note=True)
+            elif not self.store.members(record):
+                run = self._command(record)
+                yield Finding("members", path, f"the list of members of {record.node} is damaged (results are not)", repair=run, aside=path)
         for record in self._records.values():
             if record.members and not self.store.members_path(record.digest).exists():
                 yield Finding(
@@ -171,15 +134,14 @@ class Fsck:
     # -- objects ----------------------------------------------------------------------------------------------------
 
     def _objects(self) -> Iterator[Finding]:
-        for directory in sorted(listed(self.store.root / "objects")):
-            for path in sorted(listed(directory)):
-                self.checked.objects += 1
-                before = None
-                for finding in self._object(path):
-                    before = finding
-                    yield finding
-                if before is None or before.note:
-                    self._sound.add(path.name)
+        for path in shelved(self.store.root / "objects"):
+            self.checked.objects += 1
+            before = None
+            for finding in self._object(path):
+                before = finding
+                yield finding
+            if before is None or before.note:
+                self._sound.add(path.name)
 
     def _object(self, path: Path) -> Iterator[Finding]:
         repair = self._repair_of(path.name)
@@ -191,7 +153,7 @@ class Fsck:
         except StoreError as error:
             yield Finding("object", path, error.message, repair=repair, aside=path)
             return
-        if _bytes(path / "manifest.json") != manifest.dump():
+        if bytes_of(path / "manifest.json") != manifest.dump():
             yield Finding("object", path, "its manifest is not what was written", repair=repair, aside=path)
             return
         yield from self._contents(path, manifest, repair)
@@ -212,7 +174,7 @@ class Fsck:
                 yield Finding("object", extra, "a file that is not in the manifest", aside=extra)
 
     def _file(self, file: Path, entry: FileEntry) -> str:
-        if problem := _irregular(file):
+        if problem := irregular(file):
             return problem
         size = file.stat().st_size
         if size != entry.size:
@@ -252,9 +214,9 @@ class Fsck:
             self.checked.refs += 1
             names = [unescape(part) or part for part in path.relative_to(base).parts]
             run = f"kdpipe run {names[-1]} --dataset {names[0]} --system {names[1]}" if len(names) == 3 else ""
-            text = _bytes(path).decode("ascii", "replace")
+            text = bytes_of(path).decode("ascii", "replace")
             key = text.removesuffix("\n")
-            if _irregular(path) or len(key) != 64 or text != f"{key}\n" or not set(key) <= set("0123456789abcdef"):
+            if irregular(path) or len(key) != 64 or text != f"{key}\n" or not set(key) <= set("0123456789abcdef"):
                 yield Finding("ref", path, "the ref is damaged", repair=run, aside=path)
             elif key not in self._records:
                 yield Finding("ref", path, f"the ref names {key[:12]}, and there is no such record", repair=run, aside=path)
@@ -266,7 +228,7 @@ class Fsck:
             try:
                 pin = pins.read(path)
             except (ValueError, OSError) as error:
-                yield Finding("pin", path, f"the pin is damaged: {_words(error)}", repair="pin the result again", aside=path)
+                yield Finding("pin", path, f"the pin is damaged: {words(error)}", repair="pin the result again", aside=path)
                 continue
             if path != pins.path_of(self.store, pin.name):
                 yield Finding("pin", path, f"the pin '{pin.name}' stands under another name", repair="pin the result again", aside=path)
@@ -277,24 +239,23 @@ class Fsck:
 
     def _items(self) -> Iterator[Finding]:
         for stage in sorted(listed(self.store.root / "items")):
-            for directory in sorted(listed(stage)):
-                for path in sorted(listed(directory)):
-                    if path.name == "accepted.json":
-                        yield from self._accepted(path)
-                    elif path.suffix == ".items":
-                        yield from self._shard(path)
-                    else:
-                        yield Finding("items", path, "no shard", aside=path)
+            for path in shelved(stage):
+                if path.name == "accepted.json":
+                    yield from self._accepted(path)
+                elif path.suffix == ".items":
+                    yield from self._shard(path)
+                else:
+                    yield Finding("items", path, "no shard", aside=path)
         yield from self._missing_rows()
 
     def _accepted(self, path: Path) -> Iterator[Finding]:
         try:
-            open_sealed(_bytes(path))
+            open_sealed(bytes_of(path))
         except ValueError as error:
             yield Finding("items", path, f"it is damaged: {error}", repair="kdpipe accept STAGE --because REASON, once more", aside=path)
 
     def _shard(self, path: Path) -> Iterator[Finding]:
-        if problem := _irregular(path):
+        if problem := irregular(path):
             yield Finding("items", path, problem, aside=path)
             return
         for part in scan(path):
@@ -317,7 +278,7 @@ class Fsck:
         try:
             read_row(place)
         except (ValueError, OSError) as error:
-            return _words(error)
+            return words(error)
         return ""
 
     def _users(self, directory: Path, row: str) -> tuple[tuple[str, ...], str]:
@@ -356,82 +317,10 @@ class Fsck:
                     "items", path, f"{len(lost)} rows behind {record.node} are gone", tuple(lost), self._command(record), aside=path
                 )
 
-    # -- the rest -------------------------------------------------------------------------------------------------------
-
-    def _sealed(self) -> Iterator[Finding]:
-        """Small sealed files that no result depends on."""
-        for room, what, repair in (
-            ("failures", "what a failed run said", "run it again"),
-            ("imports", "the list of imported features", "kdpipe import-features FILE once more"),
-        ):
-            for path in sorted(p for p in (self.store.root / room).rglob("*") if not p.is_dir()):
-                try:
-                    open_sealed(_bytes(path))
-                except ValueError as error:
-                    yield Finding(room, path, f"{what} is damaged: {error}", repair=repair, aside=path)
+    # -- imported weights -----------------------------------------------------------------------------------------------
 
     def _weights(self) -> Iterator[Finding]:
         for path in sorted(listed(self.store.root / "weights")):
-            problem = _irregular(path) or (self.damaged_weights(path) if self._chosen() else "")
+            problem = irregular(path) or (self.damaged_weights(path) if self._chosen() else "")
             if problem:
                 yield Finding("weights", path, problem, repair="kdpipe weights import FILE once more", aside=path)
-
-    def _memo(self) -> Iterator[Finding]:
-        repair = "nothing is lost: damaged entries are not used, and the memo may be deleted at any time"
-        for path in sorted(listed(self.store.root / "memo")):
-            bad = _CHECKS[path.name](_bytes(path)) if path.name in _CHECKS else 0
-            if bad:
-                yield Finding("memo", path, f"{bad} damaged entries", repair=repair, aside=path)
-
-    def _temporaries(self) -> Iterator[Finding]:
-        for path in sorted(listed(self.store.root / "tmp")):
-            owner = Owner.parse(path.name)
-            if owner is None or owner.dead:
-                yield Finding("temporary", path, "left behind by a process that is gone; the next run sweeps it", note=True)
-
-
-def _check_lines(data: bytes, split: Callable[[bytes], tuple[bytes, bytes]]) -> int:
-    lines = data.split(b"\n")
-    return sum(check != b"%08x" % zlib.crc32(body) for check, body in map(split, lines[:-1])) + (lines[-1] != b"")
-
-
-def _check_digests(data: bytes) -> int:
-    return _check_lines(data, lambda line: (line.rpartition(b" ")[2], line.rpartition(b" ")[0]))
-
-
-def _check_timings(data: bytes) -> int:
-    return _check_lines(data, lambda line: (line.partition(b" ")[0], line.partition(b" ")[2]))
-
-
-def _check_code(data: bytes) -> int:
-    return int(not memo_is_sound(data))
-
-
-_CHECKS: dict[str, Callable[[bytes], int]] = {
-    "digests.log": _check_digests,
-    "listings.log": _check_digests,
-    "timings.log": _check_timings,
-    "code.json": _check_code,
-}
-
-
-def _irregular(path: Path) -> str:
-    """What keeps ``path`` from being a regular file that can be read, or ``""``."""
-    try:
-        mode = path.lstat().st_mode
-    except OSError as error:
-        return f"it is not there ({error.strerror})"
-    if not stat.S_ISREG(mode):
-        return "it is a link or a special file"
-    return "" if os.access(path, os.R_OK) else "it cannot be read: check its rights"
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
-
-
-def _words(error: Exception) -> str:
-    return (error.strerror or "it cannot be read") if isinstance(error, OSError) else str(error)

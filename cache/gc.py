@@ -19,7 +19,7 @@ from cache import fs, locks
 from cache.errors import StoreError
 from cache.pins import pins
 from cache.record import Record
-from cache.store import Store, listed
+from cache.store import Store, listed, shelved
 
 DAY = 86400.0
 
@@ -44,14 +44,13 @@ class Marked:
     items: set[str] = field(default_factory=set)  # stage/name, names cut as they are on disk
 
 
-def find(store: Store, *, keep: int = 3, grace: float = 7 * DAY, now: float | None = None) -> list[Rubbish]:
+def find(store: Store, *, keep: int = 3, grace: float = 7 * DAY) -> list[Rubbish]:
     """What could go. ``grace`` is in seconds; nothing younger is named. Raises StoreError if a ref, pin or record cannot be trusted."""
-    now = time.time() if now is None else now
     records = _records(store)
     marked = mark(store, records, keep)
     found = [*_rubbish_records(store, records, marked), *_rubbish_objects(store, marked), *_rubbish_items(store, marked)]
     found += _rubbish_directories(store)
-    aged = [Rubbish(r.kind, r.path, r.what, r.size, now - _changed(r.path)) for r in found]
+    aged = [Rubbish(r.kind, r.path, r.what, r.size, time.time() - _changed(r.path)) for r in found]
     return [r for r in aged if r.age >= grace]
 
 
@@ -176,10 +175,9 @@ def _rubbish_records(store: Store, records: dict[str, Record], marked: Marked) -
         if key not in marked.actions:
             path = store.action_path(key)
             yield Rubbish("record", path, f"{record.node} {key[:12]}", path.stat().st_size, 0.0)
-    for directory in listed(store.root / "actions"):
-        for path in listed(directory):
-            if path.suffix == ".members" and path.stem not in records:
-                yield Rubbish("members", path, path.stem[:12], path.stat().st_size, 0.0)
+    for path in shelved(store.root / "actions"):
+        if path.suffix == ".members" and path.stem not in records:
+            yield Rubbish("members", path, path.stem[:12], path.stat().st_size, 0.0)
 
 
 def _rubbish_objects(store: Store, marked: Marked) -> Iterable[Rubbish]:
@@ -190,10 +188,10 @@ def _rubbish_objects(store: Store, marked: Marked) -> Iterable[Rubbish]:
 
 
 def _rubbish_items(store: Store, marked: Marked) -> Iterable[Rubbish]:
-    for stage in listed(store.root / "items"):
-        for path in listed(stage):
-            if f"{stage.name}/{path.name}" not in marked.items:
-                yield Rubbish("items", path, f"{stage.name} {path.name[:12]}", size_of(path), 0.0)
+    for path in shelved(store.root / "items"):
+        stage = path.parent.name
+        if f"{stage}/{path.name}" not in marked.items:
+            yield Rubbish("items", path, f"{stage} {path.name[:12]}", size_of(path), 0.0)
 
 
 def _rubbish_directories(store: Store) -> Iterable[Rubbish]:

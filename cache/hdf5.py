@@ -48,7 +48,7 @@ class FeatureWriter:
         import h5py
 
         if not ids:
-            raise DataError(f"no rows for {path.name}", hint="kdpipe show the inputs: their ledger says what was lost")
+            raise DataError(f"no rows for {path.name}", hint="kdpipe show STAGE --ledger says what was lost in a stage that it reads")
         self._ids = list(ids)
         self._next = 0
         self._file = h5py.File(path, "w")
@@ -108,15 +108,11 @@ class FeatureWriter:
 
     def close(self) -> None:
         """Write ``ids`` and close the file."""
-        import h5py
-
         self._write()
         if all(is_integer(id) for id in self._ids):
             self._file.create_dataset("ids", data=np.array([int(id) for id in self._ids], "<i8"), track_times=False)
         else:
-            encoded = [id.encode() for id in self._ids]
-            kind = h5py.string_dtype("utf-8", max(map(len, encoded)))
-            self._file.create_dataset("ids", data=np.array(encoded, dtype=kind), dtype=kind, track_times=False)
+            write_texts(self._file, "ids", self._ids)
         self._abandon()
 
     def _abandon(self) -> None:
@@ -258,6 +254,15 @@ def _passes(reader: FeatureReader, id: str) -> bool:
     except StoreError:
         return False
     return True
+
+
+def write_texts(file: Any, name: str, texts: Iterable[str]) -> None:
+    """Write a dataset of utf-8 strings of a fixed length."""
+    import h5py
+
+    encoded = [text.encode() for text in texts]
+    kind = h5py.string_dtype("utf-8", max(map(len, encoded), default=0) or 1)
+    file.create_dataset(name, data=np.array(encoded, dtype=kind), dtype=kind, track_times=False)
 
 
 def is_integer(id: str) -> bool:

@@ -98,9 +98,7 @@ class ItemSet:
 
     def get(self, key: str) -> Item | None:
         """Return the row of ``key`` after checking its checksum, or None. Raises StoreError if the row is damaged."""
-        if key in self._pending_keys:
-            self.flush()
-        place = self._where.get(key)
+        place = self._place(key)
         if place is None:
             return None
         (item,) = _items([place], whole=True)
@@ -111,9 +109,7 @@ class ItemSet:
 
         For choosing what to read. Empty if it is damaged so far that it is no meta.
         """
-        if key in self._pending_keys:
-            self.flush()
-        place = self._where.get(key)
+        place = self._place(key)
         if place is None:
             return None
         try:
@@ -121,6 +117,11 @@ class ItemSet:
         except ValueError:
             return {}
         return {name: value for name, value in meta.items() if name not in OWN} if isinstance(meta, dict) else {}
+
+    def _place(self, key: str) -> Place | None:
+        if key in self._pending_keys:
+            self.flush()
+        return self._where.get(key)
 
     def read(self, keys: Iterable[str]) -> Iterator[Item]:
         """Yield the rows of ``keys`` in that order, each checked, quickly where it can be; a thread reads and checks ahead of the caller.

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from cache.errors import StoreError
-from cache.fingerprint import PACKAGES, Fingerprint
+from cache.fingerprint import Fingerprint
+from cache.syntax import PACKAGES
 
 #: Module -> the file that it came from (empty if Python tells none), and the sha256 of its text soon after it was loaded.
 Report = dict[str, tuple[str, str]]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +25,10 @@ class Members:
         """Note an item; a later call for the same id replaces it."""
         self.rows[str(id)] = (row, digest)
 
+    def contents(self) -> Members:
+        """The same by their content alone: a row under another key with the same content is no change."""
+        return Members({id: ("", digest) for id, (_, digest) in self.rows.items()})
+
     def dump(self) -> bytes:
         """The list as JSON lines."""
         return "".join(json.dumps([id, *self.rows[id]], separators=(",", ":")) + "\n" for id in sorted(self.rows)).encode()
@@ -40,10 +43,6 @@ class Members:
         if hashlib.sha256(data).hexdigest() != digest:
             return cls()
         return cls({id: (row, content) for id, row, content in map(json.loads, data.splitlines())})
-
-    def ids_of(self, row: str) -> Iterator[str]:
-        """The ids whose row has the key ``row``."""
-        return (id for id, (key, _) in self.rows.items() if key == row)
 
 
 @dataclass(frozen=True)

@@ -47,11 +47,11 @@ class Entry(NamedTuple):
 
 def unpack(payload: bytes | memoryview) -> dict[str, Array]:
     """Return name -> read-only array, views into ``payload``. Raises ValueError on a malformed payload."""
-    entries, body = layout(payload)
+    entries, body = parts_of(payload)
     return {name: np.frombuffer(body[offset : offset + length], dtype).reshape(shape) for name, (dtype, shape, offset, length) in entries}
 
 
-def layout(payload: bytes | memoryview) -> tuple[tuple[tuple[str, Entry], ...], memoryview]:
+def parts_of(payload: bytes | memoryview) -> tuple[tuple[tuple[str, Entry], ...], memoryview]:
     """Return what lies where in ``payload``, by name, and its body. Raises ValueError as :func:`unpack`."""
     view = memoryview(payload)
     size = 8 + int.from_bytes(view[:8], "little")

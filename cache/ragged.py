@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.errors import DataError, StoreError
+from cache.hdf5 import write_texts
 
 FORMAT = 1
 #: Rows are written so many bytes at a time.
@@ -33,11 +34,11 @@ Integers = npt.NDArray[np.integer[Any]]
 class RaggedWriter:
     """Writes videos one after another. A context manager: leaving it without an error completes the file.
 
-    ``width`` is D. ``rows`` is how many rows all videos will have together; without it they are first written beside the
-    file (``<name>.rows``), since a contiguous array cannot grow, and copied at the end. Memory holds one block, ids and labels.
+    ``width`` is D. ``rows`` is how many rows all videos will have together: a contiguous array cannot grow. Memory holds one block, ids
+    and labels.
     """
 
-    def __init__(self, path: Path, width: int, *, rows: int | None = None, dtype: str = "uint8", about: Mapping[str, Any] | None = None):
+    def __init__(self, path: Path, width: int, *, rows: int, dtype: str = "uint8", about: Mapping[str, Any] | None = None):
         self._path, self._width, self._promised = Path(path), width, rows
         self._dtype = np.dtype(dtype).newbyteorder("<")
         self._about = dict(about or {})
@@ -45,15 +46,9 @@ class RaggedWriter:
         self._lengths: list[int] = []
         self._labels: list[Integers] = []
         self._written = 0
-        self._file: Any = None
-        self._offset = 0
-        self._spill = self._path.with_name(self._path.name + ".rows")
-        if rows is None:
-            self._out = self._spill.open("wb", buffering=BLOCK_BYTES)
-        else:
-            self._create(rows)
-            self._out = self._path.open("r+b", buffering=BLOCK_BYTES)
-            self._out.seek(self._offset)
+        offset = self._create(rows)
+        self._out = self._path.open("r+b", buffering=BLOCK_BYTES)
+        self._out.seek(offset)
 
     def append(self, id: str, labels: Sequence[int] | Integers, *frames: Array) -> None:
         """Write the next video. ``frames``: arrays (T, d) whose widths make D; several are put side by side (rgb and audio).
@@ -76,15 +71,12 @@ class RaggedWriter:
     def close(self) -> None:
         """Write what belongs to the rows. Raises StoreError if there are more or fewer rows than promised."""
         self._out.close()
-        if self._promised is None:
-            self._create(self._written)
-            self._copy_spilled()
-        elif self._written != self._promised:
+        if self._written != self._promised:
             raise StoreError(f"{self._path.name}: {self._promised} rows promised, {self._written} written")
         self._finish()
 
-    def _create(self, rows: int) -> None:
-        """Make the file with room for the rows, and see where they lie."""
+    def _create(self, rows: int) -> int:
+        """Make the file with room for the rows; returns where they lie."""
         import h5py
 
         with h5py.File(self._path, "w") as file:
@@ -95,28 +87,17 @@ class RaggedWriter:
             plist.set_obj_track_times(False)
             space = h5py.h5s.create_simple((rows, self._width))
             kind = h5py.h5t.py_create(self._dtype)
-            self._offset = h5py.h5d.create(file.id, b"frames", kind, space, plist).get_offset() or 0
-
-    def _copy_spilled(self) -> None:
-        with self._spill.open("rb", buffering=0) as source, self._path.open("r+b", buffering=0) as target:
-            target.seek(self._offset)
-            while block := source.read(BLOCK_BYTES):
-                target.write(block)
-        self._spill.unlink()
+            return h5py.h5d.create(file.id, b"frames", kind, space, plist).get_offset() or 0
 
     def _finish(self) -> None:
         import h5py
 
-        kind = h5py.string_dtype("utf-8", max((len(id.encode()) for id in self._ids), default=1) or 1)
         values = np.concatenate(self._labels) if self._labels else np.zeros(0, "<i4")
         with h5py.File(self._path, "r+") as file:
-            for name, data in (
-                ("offsets", _ends(self._lengths)),
-                ("ids", np.array([id.encode() for id in self._ids], dtype=kind)),
-                ("labels_values", values),
-                ("labels_offsets", _ends([len(labels) for labels in self._labels])),
-            ):
-                file.create_dataset(name, data=data, dtype=kind if name == "ids" else None, track_times=False)
+            file.create_dataset("offsets", data=_ends(self._lengths), track_times=False)
+            write_texts(file, "ids", self._ids)
+            file.create_dataset("labels_values", data=values, track_times=False)
+            file.create_dataset("labels_offsets", data=_ends([len(labels) for labels in self._labels]), track_times=False)
             file.attrs["format"] = FORMAT
             text = json.dumps(self._about, sort_keys=True).encode()  # an attribute could not hold the names of 4,000 shards
             file.create_dataset("about", data=np.array(text, kind := h5py.string_dtype("utf-8", len(text))), dtype=kind, track_times=False)
@@ -127,9 +108,8 @@ class RaggedWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is None:
             self.close()
-            return
-        self._out.close()
-        self._spill.unlink(missing_ok=True)
+        else:
+            self._out.close()
 
 
 class RaggedFrames:
@@ -156,10 +136,10 @@ class RaggedFrames:
         """The labels of a video: int32, sorted as they were written."""
         return self._labels[self._label_offsets[video] : self._label_offsets[video + 1]]
 
-    def frames(self, video: int, rows: Integers | slice | None = None) -> Array:
-        """The rows (n, D) of a video: all of them as a view of the file, or those numbered (each in 0 .. T - 1)."""
+    def frames(self, video: int) -> Array:
+        """The rows (T, D) of a video, as a view of the file."""
         own: Array = self._rows[self.offsets[video] : self.offsets[video + 1]]
-        return own if rows is None else own[rows]
+        return own
 
     def batch(self, videos: Integers | Sequence[int], rows: Integers | Sequence[Sequence[int]]) -> Array:
         """(B, k, D): of each of the B videos the rows numbered by ``rows``, (B, k) or (k,) for all.

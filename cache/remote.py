@@ -1,6 +1,6 @@
 """A store somewhere else: what push writes to, and what pull and an upstream read from.
 
-A remote has the layout of a store (docs/FORMAT.md), so a directory that was pushed to *is* a store. It may have been made by somebody
+A remote is arranged as a store is (docs/FORMAT.md), so a directory that was pushed to *is* a store. It may have been made by somebody
 else: nothing that is read from it is believed before it was checked (sizes before contents, digests, names of files).
 """
 
@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from cache import layout
+from cache import addresses
 from cache.digest import FileEntry, Manifest, canonical
 from cache.errors import DamageError, RemoteError
 from cache.record import Record
@@ -137,7 +137,7 @@ class Remote(ABC):
 
     def record(self, key: str) -> tuple[Record, bytes] | None:
         """The record of ``key`` and its bytes, or None. Raises DamageError if it is not sound, or names what cannot be."""
-        data = self.read(layout.record(key))
+        data = self.read(addresses.record(key))
         if data is None:
             return None
         try:
@@ -149,7 +149,7 @@ class Remote(ABC):
 
     def manifest(self, oid: str) -> Manifest | None:
         """The manifest of an object, or None. Raises DamageError unless it is the one that names the object."""
-        data = self.read(f"{layout.object_directory(oid)}/manifest.json")
+        data = self.read(f"{addresses.object_directory(oid)}/manifest.json")
         if data is None:
             return None
         try:
@@ -176,15 +176,15 @@ def _check_record(record: Record) -> None:
     for shown in (record.node, record.dataset, record.system):
         if not shown.isprintable():
             raise ValueError("its names cannot be shown")
-    layout.digest(record.object)
-    layout.name(record.key.stage)
+    addresses.digest(record.object)
+    addresses.name(record.key.stage)
     for name in (record.items, record.members):
         if name:
-            layout.digest(name)
+            addresses.digest(name)
     for parent in record.parents.values():
-        layout.digest(parent)
+        addresses.digest(parent)
     if record.accepted.get("from"):
-        layout.digest(record.accepted["from"])
+        addresses.digest(record.accepted["from"])
 
 
 def _check_manifest(manifest: Manifest) -> None:
@@ -205,6 +205,6 @@ def _check_entry(entry: FileEntry) -> None:
     size: Any = entry.size
     if type(size) is not int or size < 0:
         raise ValueError(f"{entry.path!r} has no size")
-    layout.digest(entry.sha256)
+    addresses.digest(entry.sha256)
     if any(len(part.encode("utf-8", "surrogateescape")) > 255 for part in entry.path.split("/")):
         raise ValueError("it names a file whose name is too long")

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from cache import fs
-from cache.fsck import Finding, Fsck
+from cache.finding import Finding
+from cache.fsck import Fsck
 from cache.items import FLUSH_BYTES
 from cache.shard import Place, encode_row, read_row, scan
 from cache.store import Store

@@ -170,13 +170,13 @@ def sound_rows(shard: Path) -> int | None:
 def _head(descriptor: int, shard: Path, offset: int) -> Place | None:
     """The row whose sound head stands at ``offset``, or None."""
     data = os.pread(descriptor, HEAD2.size, offset)
-    layout = MAGICS.get(data[:4])
-    if layout is None or len(data) < layout.size:
+    head = MAGICS.get(data[:4])
+    if head is None or len(data) < head.size:
         return None
-    _, key, meta_size, payload_size, *check = layout.unpack(data[: layout.size])
-    if check and zlib.crc32(data[: layout.size - 4]) != check[0]:
+    _, key, meta_size, payload_size, *check = head.unpack(data[: head.size])
+    if check and zlib.crc32(data[: head.size - 4]) != check[0]:
         return None
-    place = Place(key.hex(), shard, offset, meta_size, payload_size, layout.size)
+    place = Place(key.hex(), shard, offset, meta_size, payload_size, head.size)
     if not check and os.pread(descriptor, 4, place.end) not in (b"", *MAGICS):
         return None  # format 1 has no checksum of the head: what follows must be the next row, or nothing
     return place

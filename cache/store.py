@@ -29,7 +29,7 @@ from cache.timings import Timings
 
 __all__ = ["FORMAT", "FORMATS", "Key", "Record", "Store"]
 
-#: Version of the layout on disk. A newer store is refused; an older one is read, and marked as new by the first write.
+#: Version of the form on disk. A newer store is refused; an older one is read, and marked as new by the first write.
 FORMAT = 2
 FORMATS = (1, 2)
 #: How often a record and its list of members are written again because another process wrote between the two.
@@ -116,13 +116,11 @@ class Store:
 
     def keys(self) -> Iterator[str]:
         """Keys of all records, sorted."""
-        for directory in sorted(listed(self.root / "actions")):
-            yield from sorted(path.stem for path in listed(directory) if path.suffix == ".json")
+        return (path.stem for path in shelved(self.root / "actions") if path.suffix == ".json")
 
     def objects(self) -> Iterator[str]:
         """Digests of all objects, sorted."""
-        for directory in sorted(listed(self.root / "objects")):
-            yield from sorted(path.name for path in listed(directory))
+        return (path.name for path in shelved(self.root / "objects"))
 
     def refs(self) -> Iterator[tuple[Path, str]]:
         """Every ref: its file, and the key that it names (as it stands there, unchecked)."""
@@ -232,17 +230,10 @@ class Store:
         fs.make_directory(path / "files")
         return path
 
-    def publish_object(self, temporary: Path) -> Manifest:
-        """Make ``temporary/files`` an object: digest, fsync, rename. Equal content is stored once; a damaged twin is put aside."""
-        manifest = Manifest.of_tree(temporary / "files")
-        if not self.name_object(temporary, manifest):
-            fs.remove_tree(temporary)
-        return manifest
-
     def name_object(self, temporary: Path, manifest: Manifest) -> bool:
         """Give ``temporary/files``, which ``manifest`` lists, its name; the one place where an object becomes visible.
 
-        False if the same object was there already, whole; ``temporary`` is then the caller's to remove.
+        False if the same object was there already, whole; ``temporary`` is then the caller's to remove. A damaged twin is put aside.
         """
         files = temporary / "files"
         for entry in manifest.files:
@@ -395,3 +386,8 @@ def listed(directory: Path) -> list[Path]:
             return [Path(entry.path) for entry in entries]
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def shelved(room: Path) -> Iterator[Path]:
+    """What lies in the directories in ``room``, in order."""
+    return (path for shelf in sorted(listed(room)) for path in sorted(listed(shelf)))

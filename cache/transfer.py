@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cache import layout
+from cache import addresses
 from cache.directory import Directory
 from cache.errors import DamageError, RemoteError
 from cache.record import Record
@@ -103,7 +103,7 @@ class Transfer:
             return own
         self.moved.records += 1
         if not self.dry_run:
-            self.target.write(layout.record(key), data)
+            self.target.write(addresses.record(key), data)
             self.target.record(key)
             if record.object not in self._brought and not self._has(record.object):  # collected while the record was on its way
                 self._objects.discard(record.object)
@@ -141,7 +141,7 @@ class Transfer:
 
     def _members(self, record: Record) -> None:
         """The list of members: it is for people, so a result without it is whole too."""
-        path = layout.members(record.digest)
+        path = addresses.members(record.digest)
         if not record.members or self.dry_run or self.target.size(path) is not None:
             return
         data = self.source.read(path, LIST)
@@ -195,7 +195,7 @@ class Transfer:
             if directory in self._sets:
                 continue
             self._sets.add(directory)
-            for shard in filter(layout.is_shard, self.source.names(directory)):
+            for shard in filter(addresses.is_shard, self.source.names(directory)):
                 self._shard(f"{directory}/{shard}")
             path = f"{directory}/accepted.json"
             if accepted and not self.dry_run and self.target.size(path) is None:
@@ -217,7 +217,7 @@ class Transfer:
 
     def ref(self, path: str, key: str) -> None:
         """Let a ref of the target name a result that it has."""
-        line = f"{layout.digest(key)}\n".encode()
+        line = f"{addresses.digest(key)}\n".encode()
         with contextlib.suppress(DamageError):  # whatever stands there is replaced
             if self.target.read(path, 4096) == line:
                 return
@@ -286,13 +286,13 @@ class Transfer:
 def predecessors(remote: Remote, stage: str, name: str) -> list[tuple[str, bytes]]:
     """An item set and those whose rows were accepted for it, the oldest first: directory, and its ``accepted.json`` or nothing."""
     found: dict[str, bytes] = {}
-    while (directory := layout.items(stage, name)) not in found:
+    while (directory := addresses.items(stage, name)) not in found:
         data = remote.read(f"{directory}/accepted.json") or b""
         found[directory] = data
         if not data:
             break
         try:
-            name = layout.digest(open_sealed(data)["items"])
+            name = addresses.digest(open_sealed(data)["items"])
         except (ValueError, KeyError) as error:
             raise remote.damage(f"{directory}/accepted.json is damaged ({error})") from error
     return list(found.items())[::-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from cache import layout
+from cache import addresses
 from cache.directory import Directory
 from cache.errors import DamageError
 from cache.record import Record
@@ -51,7 +51,7 @@ class Upstream:
     def items(self, stage: str, name: str) -> list[Path]:
         """Directories of an upstream directory whose rows may be read as they are; none behind a URL."""
         try:
-            found = [self.remote.local(directory) for directory, _ in predecessors(self.remote, stage, layout.digest(name))]
+            found = [self.remote.local(directory) for directory, _ in predecessors(self.remote, stage, addresses.digest(name))]
         except DamageError as error:
             self.say(f"rows of {stage} are not taken from upstream: {error}")
             return []

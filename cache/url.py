@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from cache import layout
+from cache import addresses
 from cache.digest import FileEntry, Manifest
 from cache.errors import KdpipeError, RemoteError
 from cache.remote import CHUNK, Check, Remote, Step, format_bytes
@@ -109,7 +109,7 @@ class Url(Remote):
         for entry in manifest.files:
             if not self._holds(manifest.digest, entry):
                 self._receive_file(manifest.digest, entry, source, step)
-        self.write(f"{layout.object_directory(manifest.digest)}/manifest.json", manifest.dump())
+        self.write(f"{addresses.object_directory(manifest.digest)}/manifest.json", manifest.dump())
         self.manifest(manifest.digest)
 
     def receive_file(self, path: str, source: Remote, step: Step, check: Check) -> int:
@@ -118,10 +118,7 @@ class Url(Remote):
         wrong = check(file) if file is not None else "it is not at hand to be checked"
         if wrong:
             raise source.damage(f"{path}: {wrong}")
-        sent = self._put(path, source.chunks(path), step)
-        if self._digest(path) != sent:
-            self._remove(path)
-            raise RemoteError(f"{self.name}: {path} was written, but reads differently", hint="try again")
+        self._put(path, source.chunks(path), step)
         return self.size(path) or 0
 
     def receive_shard(self, path: str, source: Remote, step: Step) -> int:
@@ -136,10 +133,7 @@ class Url(Remote):
             raise source.damage(f"a row of {path} is damaged")
         if end <= before:
             return 0
-        digest = self._put(path, _limited(source.chunks(path), end), step)
-        if self._digest(path) != digest:
-            self._remove(path)
-            raise RemoteError(f"{self.name}: {path} was written, but reads differently", hint="try again")
+        self._put(path, _limited(source.chunks(path), end), step)
         return end - before
 
     def _receive_file(self, oid: str, entry: FileEntry, source: Remote, step: Step) -> None:
@@ -150,12 +144,9 @@ class Url(Remote):
         if sent != entry.sha256:
             self._remove(path)
             raise source.damage(f"object {oid[:12]} is damaged: {entry.path} does not have the digest of its manifest")
-        if self._digest(path) != entry.sha256:
-            self._remove(path)
-            raise RemoteError(f"{self.name}: {path} was written, but reads differently", hint="try again")
 
     def _put(self, path: str, chunks: Iterator[bytes], step: Step) -> str:
-        """Write a file; returns the digest of what was sent."""
+        """Write a file and read it back; returns its digest."""
         digest = hashlib.sha256()
         with self._asking(path):
             self._make_directory(path)
@@ -165,6 +156,9 @@ class Url(Remote):
                     file.write(chunk)
                     step(len(chunk))
             self._files.invalidate_cache()
+        if self._digest(path) != digest.hexdigest():
+            self._remove(path)
+            raise RemoteError(f"{self.name}: {path} was written, but reads differently", hint="try again")
         return digest.hexdigest()
 
     def _holds(self, oid: str, entry: FileEntry) -> bool:
@@ -190,7 +184,7 @@ class Url(Remote):
             self._files.makedirs(posixpath.dirname(self._full(path)), exist_ok=True)
 
     def _file(self, oid: str, entry: FileEntry) -> str:
-        return f"{layout.object_directory(oid)}/files/{entry.path}"
+        return f"{addresses.object_directory(oid)}/files/{entry.path}"
 
     def _full(self, path: str) -> str:
         return f"{self._root}/{path}" if path else self._root

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from cache.errors import DataError
+from cache.given import plain_file
 
 #: A line has fewer bytes than this: what is longer is no line of any list or table that is read here.
 LONGEST = 1 << 20
@@ -47,9 +47,7 @@ def text_lines(path: Path) -> Iterator[bytes]:
     single bytes, or has a line of :data:`LONGEST` bytes.
     """
     try:
-        kind = path.stat().st_mode
-        if not stat.S_ISREG(kind):
-            raise DataError(f"{path} is {'a directory' if stat.S_ISDIR(kind) else 'no regular file'}", hint="give a text file")
+        plain_file(path, hint="give a text file")
         with path.open("rb", buffering=1 << 20) as file:
             _refuse(path, head := file.peek(HEAD)[:HEAD])
             file.read(len(BOM) if head.startswith(BOM) else 0)

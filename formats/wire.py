@@ -1,4 +1,4 @@
-"""The protobuf wire format, as much as examples need: fields of a message, varints, length-delimited parts.
+"""The protobuf wire format, as much as examples and indexes of checkpoints need: fields of a message, varints, length-delimited parts.
 
 A message is a run of fields: a varint key ``number << 3 | wire type``, then a value. Wire types: 0 varint, 1 eight bytes, 2 length
 and bytes, 5 four bytes. What is hostile or torn is an error: a varint without an end, a length beyond its message, a group.
@@ -60,7 +60,7 @@ def fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, i
         elif kind == FIXED64:
             at += 8
         else:
-            raise WireError(f"byte {at}: wire type {kind} is not used in examples")
+            raise WireError(f"byte {at}: wire type {kind} is not used here")
         if at > end:
             raise WireError(f"byte {begin}: a field reaches {at - end} bytes beyond its message")
         yield number, kind, begin, at

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
 from cache.errors import DataError
 from cache.given import plain_file, read_bytes, read_text
+from formats.tfrecord import masked_crc
+from formats.wire import BYTES, VARINT, WireError, fields, varint
 
 MAGIC = 0xDB4775248B80FB57
 FOOTER = 48
@@ -29,8 +30,6 @@ TRAILER = 5
 LARGEST_INDEX, MOST_AXES = 16 << 20, 32
 FILES = "a checkpoint is PREFIX.index with PREFIX.data-00000-of-00001"
 DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", 10: "?", 19: "<f2"}
-MASK_DELTA = 0xA282EAD8
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
 @dataclass(frozen=True)
@@ -43,12 +42,6 @@ class Entry:
     offset: int
     size: int
     crc: int
-
-
-def masked_crc(data: bytes) -> int:
-    """CRC-32C, rotated and shifted as TensorFlow stores it."""
-    crc = int(google_crc32c.value(data))
-    return (((crc >> 15) | (crc << 17)) + MASK_DELTA) & 0xFFFFFFFF
 
 
 def read_checkpoint(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -88,10 +81,10 @@ def read_index(path: Path) -> tuple[int, dict[str, Entry]]:
     if len(data) < FOOTER or struct.unpack("<Q", data[-8:])[0] != MAGIC:
         raise DataError(f"{path} is no TensorFlow checkpoint index, or its end is missing")
     try:
-        _, _, offset, size = _varints(data[-FOOTER:-8], 4)
-        rows = list(_rows(path, data, [_varints(handle, 2) for _, handle in _block(path, data, offset, size)]))
+        (_, _, offset, size), _ = _varints(data[-FOOTER:-8], 4)
+        rows = list(_rows(path, data, [_varints(handle, 2)[0] for _, handle in _block(path, data, offset, size)]))
         header, entries = _numbers(rows[0][1]), {key.decode(): _entry(path, key.decode(), value) for key, value in rows[1:]}
-    except (IndexError, ValueError, struct.error) as error:
+    except (WireError, ValueError, struct.error) as error:
         raise DataError(f"{path} is damaged: {error}") from error
     if rows[0][0] != b"" or header.get(2, 0) != 0:
         raise DataError(f"{path}: no header for a little-endian checkpoint")
@@ -118,7 +111,7 @@ def _block(path: Path, data: bytes, offset: int, size: int) -> Iterator[tuple[by
     (restarts,) = struct.unpack("<I", body[size - 4 : size])
     end, place, key = size - 4 * (restarts + 1), 0, b""
     while place < end:
-        (shared, fresh, length), place = _varints_at(body, place, 3)
+        (shared, fresh, length), place = _varints(body, 3, place)
         previous, key = key, key[:shared] + body[place : place + fresh]
         value = body[place + fresh : place + fresh + length]
         place += fresh + length
@@ -163,23 +156,11 @@ def _tensor(prefix: Path, shards: int, name: str, entry: Entry) -> npt.NDArray[A
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
     """Field number and content of a protobuf message: an int, or bytes."""
-    place = 0
-    while place < len(data):
-        (tag,), place = _varints_at(data, place, 1)
-        kind = tag & 7
-        if kind == VARINT:
-            (content,), place = _varints_at(data, place, 1)
-        elif kind == BYTES:
-            (length,), place = _varints_at(data, place, 1)
-            content, place = data[place : place + length], place + length
-        elif kind in (FIXED32, FIXED64):
-            length = 4 if kind == FIXED32 else 8
-            content, place = int.from_bytes(data[place : place + length], "little"), place + length
+    for number, kind, begin, end in fields(data, 0, len(data)):
+        if kind == BYTES:
+            yield number, data[begin:end]
         else:
-            raise ValueError(f"wire type {kind}")
-        if place > len(data):
-            raise ValueError("a field ends beyond its message")
-        yield tag >> 3, content
+            yield number, varint(data, begin, end)[0] if kind == VARINT else int.from_bytes(data[begin:end], "little")
 
 
 def _numbers(data: bytes) -> dict[int, int]:
@@ -193,23 +174,10 @@ def _message(content: Any) -> bytes:
     return content
 
 
-def _varints(data: bytes, count: int) -> list[int]:
-    return _varints_at(data, 0, count)[0]
-
-
-def _varints_at(data: bytes, place: int, count: int) -> tuple[list[int], int]:
+def _varints(data: bytes, count: int, place: int = 0) -> tuple[list[int], int]:
     """``count`` varints of ``data`` from ``place``, and where they end."""
     found = []
     for _ in range(count):
-        value = shift = 0
-        while True:
-            byte = data[place]
-            place += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                break
-            if shift >= 70:
-                raise ValueError("a varint of more than ten bytes")
+        value, place = varint(data, place, len(data))
         found.append(value)
     return found, place

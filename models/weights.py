@@ -29,7 +29,7 @@ class Weights:
 
     file:   file name as published. sha256: the whole digest or its published beginning; "" if none is known.
     image_size, mean, std: the input that it was trained with (mean and std in units of ``scale``: 1 or 255; one number a channel).
-    tap:    what is used of it. layout: names in its state dict. megabytes: its size (2**20 bytes) where published, else 0.
+    tap:    what is used of it. naming: names in its state dict. megabytes: its size (2**20 bytes) where published, else 0.
     frames: frames of a clip that it was trained with (0: images, or the backbone's own number).
     """
 
@@ -44,7 +44,7 @@ class Weights:
     scale: int = 1
     sha256: str = ""
     tap: str = "feature"
-    layout: str = ""
+    naming: str = ""
     classes: int = 0
     shipped: bool = False
     megabytes: float = 0.0
@@ -63,7 +63,7 @@ def _imagenet(backbone: str, file: str, megabytes: float, name: str = "imagenet1
         IMAGENET_MEAN,
         IMAGENET_STD,
         sha256=digest,
-        layout="torchvision",
+        naming="torchvision",
         classes=1000,
         megabytes=megabytes,
     )
@@ -80,7 +80,7 @@ def _kinetics_2018(backbone: str, file: str, name: str = "kinetics400", classes:
         ACTIVITYNET_MEAN,
         (1.0, 1.0, 1.0),
         scale=255,
-        layout="3D-ResNets 2018, keys begin with module.",
+        naming="3D-ResNets 2018, keys begin with module.",
         classes=classes,
         frames=frames,
     )
@@ -109,7 +109,7 @@ def _kinetics_2020(backbone: str, letters: str = "K") -> Weights:
         112,
         (0.4345, 0.4051, 0.3775),
         (0.2768, 0.2713, 0.2737),
-        layout="3D-ResNets 2020",
+        naming="3D-ResNets 2020",
         classes=classes,
     )
 
@@ -126,7 +126,7 @@ def _i3d(backbone: str, file: str) -> Weights:
         224,
         half,
         half,
-        layout="pytorch-i3d",
+        naming="pytorch-i3d",
         classes=400,
         frames=64,
     )
@@ -147,7 +147,7 @@ def _gkd(backbone: str, file: str, dataset: str, classes: int) -> Weights:
         96 if detection else 224,
         mean,
         std,
-        layout="names begin with backbone._model., heads beside",
+        naming="names begin with backbone._model., heads beside",
         classes=classes,
         frames=256 if detection else 64,
     )
@@ -166,7 +166,7 @@ def _world(backbone: str, image_size: int, sha256: str) -> Weights:
         (1.0, 1.0, 1.0) if motion else PAPER_STD,
         scale=255 if motion else 1,
         sha256=sha256,
-        layout=backbone,
+        naming=backbone,
         shipped=True,
     )
 

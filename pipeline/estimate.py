@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from cache.errors import StoreError
-from cache.members import Change, Members
+from cache.members import Change
 from cache.record import Record
 from cache.timings import Timing
 from pipeline.judge import Judge, State
@@ -85,7 +85,7 @@ class Estimates:
             return None
         if before is None:
             return None
-        old, new = (_contents(store.members(record)) for record in (before, self.judge.inputs(state.node)[alias]))
+        old, new = (store.members(record).contents() for record in (before, self.judge.inputs(state.node)[alias]))
         if not old.rows or not new.rows:
             return None
         change = Change.between(old, new)
@@ -112,7 +112,3 @@ def _scaled(timings: list[Timing], items: int | None) -> float:
     if not newest.items or not most.computed:
         return newest.seconds
     return most.seconds / most.computed * (newest.items if items is None else items)
-
-
-def _contents(members: Members) -> Members:
-    return Members({id: ("", digest) for id, (_, digest) in members.rows.items()})

@@ -111,7 +111,7 @@ def _with_details(judge: Judge, state: State, last: Record, component: Component
     text, details = component.text, component.details
     if component.component == "sources":
         now = Members({path: ("", digest) for path, digest in judge.sources(state.node).items()})
-        text, details = _compared("raw files", _contents(judge.store.members(last)), now, "") or (text, details)
+        text, details = _compared("raw files", judge.store.members(last).contents(), now, "") or (text, details)
     elif component.component == "input" and component.old and component.new:
         present = judge.inputs(state.node)[component.name]
         text, details = _input(judge.store, component, _parent(judge.store, last, component.name), present)
@@ -133,7 +133,7 @@ def _parent(store: Store, record: Record, alias: str) -> Record | None:
 def _input(store: Store, component: Component, old: Record | None, new: Record) -> tuple[str, tuple[str, ...]]:
     """Which items of an input changed, or else which of its files, and of the raw files behind it."""
     label = f"input {component.name}"
-    was, now = (_contents(store.members(record)) if record is not None else Members() for record in (old, new))
+    was, now = (store.members(record).contents() if record is not None else Members() for record in (old, new))
     if new.items and (told := _compared(label, was, now, " videos")):
         return told
     text, details = _files_of(store, label, component)
@@ -152,11 +152,6 @@ def _files_of(store: Store, label: str, component: Component) -> tuple[str, tupl
         return f"{label}: {', '.join(map(line_text, differing))} changed", tuple(differing)
     was, now = (Members({path: ("", digest) for path, digest in files.items()}) for files in (before, after))
     return _compared(label, was, now, " files") or (f"{label} changed", ())
-
-
-def _contents(members: Members) -> Members:
-    """Members by their content alone: a row under another key with the same content is no change."""
-    return Members({id: ("", digest) for id, (_, digest) in members.rows.items()})
 
 
 def _compared(label: str, old: Members, new: Members, noun: str) -> tuple[str, tuple[str, ...]] | None:

@@ -24,8 +24,8 @@ from cache.names import escape
 from cache.record import Record
 from cache.store import Store
 
-#: layout -> what comes after ``<dataset>_<kind>_feat``; published code differs in nothing else
-LAYOUTS = {"hcrn": ".h5", "dualvgr": ".h5", "mkd": "_24.h5", "npy": ""}
+#: format -> what comes after ``<dataset>_<kind>_feat``; published code differs in nothing else
+FORMATS = {"hcrn": ".h5", "dualvgr": ".h5", "mkd": "_24.h5", "npy": ""}
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,16 @@ def stored(store: Store, record: Record) -> Stored:
     return Stored(about, FeatureReader(directory / about["file"], about["array"]))
 
 
-def target_of(stored: Stored, directory: Path, layout: str) -> Path:
+def target_of(stored: Stored, directory: Path, form: str) -> Path:
     """The file, or for npy the directory, that an export of these features makes."""
     name = stored.about["file"].removesuffix(".h5").removesuffix(f"_{stored.about['kind']}_feat")
-    return directory / f"{name}_{stored.about['kind']}_feat{LAYOUTS[layout]}"
+    return directory / f"{name}_{stored.about['kind']}_feat{FORMATS[form]}"
 
 
-def export(stored: Stored, target: Path, layout: str, bars: Callable[..., Any]) -> None:
+def export(stored: Stored, target: Path, form: str, bars: Callable[..., Any]) -> None:
     """Write the features; what stands under the name is replaced when the new one is whole."""
     with _in_place(target) as temporary:
-        _npy(stored, temporary, bars) if layout == "npy" else _hdf5(stored, temporary, bars)
+        _npy(stored, temporary, bars) if form == "npy" else _hdf5(stored, temporary, bars)
 
 
 def _hdf5(stored: Stored, path: Path, bars: Callable[..., Any]) -> None:

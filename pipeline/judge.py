@@ -13,10 +13,11 @@ from typing import TypeVar
 from cache import mounts
 from cache.digest import digest_listing, digest_value
 from cache.errors import DataError, StaleInputError, StoreError
-from cache.fingerprint import Fingerprint, Module
+from cache.fingerprint import Fingerprint
 from cache.listing import Listing
 from cache.stage import Absent, Node, keyed_params
 from cache.store import Key, Record, Store
+from cache.syntax import Module
 from pipeline import paths, why
 from pipeline.device import default_device, device_class, known_device
 from pipeline.graph import Graph

@@ -24,7 +24,7 @@ class Offer:
 
     kind: str
     path: Path
-    layout: str
+    form: str
     array: str
     dtype: str
     shape: tuple[int, ...]
@@ -40,7 +40,7 @@ class Offer:
     @property
     def lines(self) -> list[str]:
         """What it is, for people."""
-        said = [f"{self.kind}: {self.path}", f"  {self.layout}: {self.dtype} {[len(self.ids), *self.shape]}"]
+        said = [f"{self.kind}: {self.path}", f"  {self.form}: {self.dtype} {[len(self.ids), *self.shape]}"]
         if self.dtype.lstrip("<>=") != "float32":
             said.append(f"  {self.dtype} is converted to float32")
         if self.restored != self.shape:
@@ -117,7 +117,7 @@ def _offer(path: Path, kind: str, array: str, ids_array: str) -> Offer:
                 f"{path}: rows of the shape {list(source.shape)} are no {kind} features: those have {', '.join(axes)} and {last}",
                 hint="is it another kind? --kind says so",
             )
-        return Offer(kind, path, source.layout, source.array, source.dtype, source.shape, tuple(source.ids))
+        return Offer(kind, path, source.form, source.array, source.dtype, source.shape, tuple(source.ids))
 
 
 def _kind(path: Path, source: Source) -> str:
@@ -129,7 +129,7 @@ def _kind(path: Path, source: Source) -> str:
     for named in ([kind for kind in KINDS if kind in words], [kind for kind in KINDS if kind in path.name.lower()]):
         if len(named) == 1:
             return str(named[0])
-    if source.layout != source.array:
+    if source.form != source.array:
         for kind in KINDS.values():
             if len(kind.axes) == len(source.shape):
                 return str(kind.name)

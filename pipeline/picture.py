@@ -1,6 +1,6 @@
 """A picture of what was made from what: DOT for other programs, or an SVG that needs none.
 
-The layout is layered: a node stands one layer below the lowest of its parents, an edge that skips layers goes through a gap in each
+The arrangement is layered: a node stands one layer below the lowest of its parents, an edge that skips layers goes through a gap in each
 of them, and the order within a layer follows the means of the neighbours' places (barycentres).
 """
 
@@ -64,7 +64,7 @@ def dot(picture: Picture) -> str:
 
 def svg(picture: Picture) -> str:
     """The picture as a page of SVG: no script, no font and no style from elsewhere."""
-    places, bends = layout(picture)
+    places, bends = arranged(picture)
     width = max((p.x + p.width for p in places.values()), default=0.0) + MARGIN
     width = max([width, *(x + MARGIN for points in bends.values() for x, _ in points)])
     height = max((p.y + p.height for p in places.values()), default=0.0) + MARGIN
@@ -85,7 +85,7 @@ def svg(picture: Picture) -> str:
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-def layout(picture: Picture) -> tuple[dict[str, Place], dict[tuple[str, str], list[tuple[float, float]]]]:
+def arranged(picture: Picture) -> tuple[dict[str, Place], dict[tuple[str, str], list[tuple[float, float]]]]:
     """Places of the boxes, and the points through which every edge goes."""
     boxes = {box.id: box for box in picture.boxes}
     edges = [edge for edge in dict.fromkeys(picture.edges) if edge[0] in boxes and edge[1] in boxes and edge[0] != edge[1]]
@@ -124,19 +124,13 @@ def _depths(ids: list[str], edges: Iterable[tuple[str, str]]) -> dict[str, int]:
     for parent, child in edges:
         parents[child].append(parent)
     depth: dict[str, int] = {}
-    for start in ids:
-        stack = [start]
-        open_ = {start}
-        while stack:
-            id = stack[-1]
-            todo = [p for p in parents[id] if p not in depth and p not in open_]
-            if todo:
-                stack.append(todo[0])
-                open_.add(todo[0])
-                continue
-            depth[id] = max((depth[p] + 1 for p in parents[id] if p in depth), default=0)
-            open_.discard(stack.pop())
-    return depth
+
+    def of(id: str, below: tuple[str, ...] = ()) -> int:
+        if id not in depth:
+            depth[id] = max((1 + of(p, (*below, id)) for p in parents[id] if p not in below), default=0)
+        return depth[id]
+
+    return {id: of(id) for id in ids}
 
 
 def _chain(edge: tuple[str, str], depth: Mapping[str, int]) -> list[str]:

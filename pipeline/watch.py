@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 from cache import loaded
 from cache.errors import StoreError
-from cache.fingerprint import Fingerprint, Module, unseen
+from cache.fingerprint import Fingerprint, unseen
 from cache.loaded import Report
 from cache.record import Key
 from cache.stage import Context, Node
+from cache.syntax import Module
 from pipeline.judge import Judge, closure
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cache.fingerprint import ORDER, TEXT, TOP
 from cache.store import Key, Record
+from cache.syntax import ORDER, TEXT, TOP
 from cache.values import VALUE
 from pipeline.imports import ENTRY
 from pipeline.text import line_text

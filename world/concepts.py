@@ -11,14 +11,13 @@ from collections import Counter
 from world.actions import ACTIONS
 from world.plan import AROUND, HELD, KINDS, SCENES
 from world.programme import STEP_SECONDS, Programme, Shot
-from world.sound import SOUNDS
+from world.sound import HEARD, SOUNDS
 
 #: steps from which on an action or a thing counts
 SHOWN = 3
 #: share of the video from which on a place, a kind of person or a sound counts; an action in its place
 SHARE, TOGETHER = 0.25, 0.2
 THINGS = tuple(sorted({*HELD, *AROUND}))
-HEARD = tuple(sorted(set(SOUNDS.values())))
 
 #: concept -> the vertical under which the vocabulary lists it
 VERTICALS: dict[str, str] = {
@@ -28,7 +27,7 @@ VERTICALS: dict[str, str] = {
     "crowd": "People",
     **{action.gerund: "Actions" for action in ACTIONS.values()},
     **{f"{thing} (thing)": "Things" for thing in THINGS},
-    **{f"{sound} (sound)": "Sounds" for sound in HEARD},
+    **{f"{sound} (sound)": "Sounds" for sound in sorted(HEARD)},
     **{f"{action.gerund}, {scene}": "Actions" for action in ACTIONS.values() for scene in SCENES},
 }
 CONCEPTS = tuple(VERTICALS)

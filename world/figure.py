@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from world.body import BUILDS, KEYPOINTS
 from world.motion import Moving
-from world.parts import Colour, Part, capsule, ellipse, shade
-
-Floats = npt.NDArray[np.float64]
+from world.parts import Colour, Floats, Part, capsule, ellipse, shade
 
 PAINT: dict[str, tuple[int, int, int]] = {
     "red": (208, 44, 44),

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import multiprocessing
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cache import loaded
 from cache.errors import ConfigError, nearest
+from cache.stage import Quiet
 from media.encode import write_video
 from world import layout as layouts
 from world import truth
@@ -20,6 +16,7 @@ from world.plan import AUDIO_RATE, RATE, make_plan
 from world.questions import Question, ask
 from world.render import draw, stage_film
 from world.sound import soundtrack
+from world.workers import pool
 
 #: Layouts of frame features, and their modules: imported only for them, so that an edit there makes no other world anew.
 RECORDS = {"yt8m": "world.youtube8m"}
@@ -27,7 +24,7 @@ RECORDS = {"yt8m": "world.youtube8m"}
 SIZES: dict[str, int] = {"tiny": 16, "small": 120, "medium": 600, "large": 1000}
 
 
-def generate(out: Path, layout: str, size: str, seed: int, workers: int = 1, progress: Callable[..., Any] | None = None) -> None:
+def generate(out: Path, layout: str, size: str, seed: int, workers: int = 1, progress: Callable[..., Any] = Quiet) -> None:
     """Write the world of ``size`` with ``seed`` in an official layout into the directory ``out`` (created, else empty).
 
     The same arguments give the same bytes, whatever ``workers``. ``progress(label, total=n)`` makes a progress bar.
@@ -45,7 +42,7 @@ def generate(out: Path, layout: str, size: str, seed: int, workers: int = 1, pro
         _write_videos(out, layout, size, seed, workers, progress)
 
 
-def _write_videos(out: Path, layout: str, size: str, seed: int, workers: int, progress: Callable[..., Any] | None) -> None:
+def _write_videos(out: Path, layout: str, size: str, seed: int, workers: int, progress: Callable[..., Any]) -> None:
     """The layouts of video files and questions."""
     plans = [make_plan(seed, i) for i in range(SIZES[size])]
     rows = layouts.entries(layout, plans, seed)
@@ -53,22 +50,12 @@ def _write_videos(out: Path, layout: str, size: str, seed: int, workers: int, pr
         (out / folder).mkdir(parents=True, exist_ok=True)
     jobs = [(str(out), seed, row) for row in rows]
     questions: list[list[Question]] = []
-    with progress("draw the world", total=len(jobs)) if progress else nullcontext() as bar:
-        for asked in _run(jobs, workers):
+    with progress("draw the world", total=len(jobs)) as bar, pool(workers) as run:
+        for asked in run(_make, jobs):
             questions.append(asked)
-            if bar is not None:
-                bar.step()
+            bar.step()
     layouts.write_annotations(out, layout, rows, plans, questions)
     truth.write_index(out, layout, size, seed, rows, plans, questions)
-
-
-def _run(jobs: list[tuple[str, int, layouts.Entry]], workers: int) -> Iterator[list[Question]]:
-    if workers <= 1:
-        yield from map(_make, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield from map(loaded.taken, pool.map(partial(loaded.answer, _make), jobs, chunksize=4))
 
 
 def _make(job: tuple[str, int, layouts.Entry]) -> list[Question]:

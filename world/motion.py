@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from world.actions import ACTIONS, IDLE, Style, smooth
-from world.body import BUILDS, CHANNELS, REST, solve
+from world.actions import ACTIONS, IDLE
+from world.body import BUILDS, CHANNELS, REST, Floats, solve
+from world.moves import Style, smooth
 from world.plan import RATE, Actor
 
-Floats = npt.NDArray[np.float64]
 #: seconds over which one action passes into the next
 BLEND = 0.24
 #: how much nearer points lie lower in the picture (a camera slightly above)
@@ -35,12 +34,11 @@ BOTH: dict[str, dict[str, float]] = {
 
 @dataclass
 class Moving:
-    """An actor in motion. ``joints``: name -> (T, 3) in heights; ``x``: (T,) world pixels; ``yaw``: (T,) degrees."""
+    """An actor in motion. ``joints``: name -> (T, 3) in heights; ``x``: (T,) world pixels."""
 
     actor: Actor
     joints: dict[str, Floats]
     x: Floats
-    yaw: Floats
 
     def flat(self, name: str) -> Floats:
         """A joint in world pixels (T, 2)."""
@@ -90,7 +88,7 @@ def move(actor: Actor, frames: int) -> Moving:
     pose = {name: value / total for name, value in pose.items()}
     _hold(actor, pose, free)
     yaw = yaw / total + turn
-    return Moving(actor, solve(pose, yaw, BUILDS[actor.kind]), x, yaw)
+    return Moving(actor, solve(pose, yaw, BUILDS[actor.kind]), x)
 
 
 def _hold(actor: Actor, pose: dict[str, Floats], hand: str) -> None:

@@ -12,12 +12,11 @@ from PIL import Image, ImageDraw
 
 from world.figure import figure
 from world.motion import Moving, move
-from world.parts import Part
+from world.parts import Floats, Part
 from world.plan import HEIGHT, INDOORS, RATE, WIDTH, Plan
-from world.scenes import MARGIN_X, MARGIN_Y, SS, lively, panorama
+from world.scenery import lively
+from world.scenes import MARGIN_X, MARGIN_Y, SS, panorama
 from world.things import around, held
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass

@@ -10,35 +10,21 @@ from world.plan import AUDIO_RATE, Plan, Segment
 Samples = npt.NDArray[np.float32]
 LOOP = 1 << 15
 
-#: action -> what it sounds like
-SOUNDS: dict[str, str] = {
-    "walk": "steps",
-    "march": "steps",
-    "push": "steps",
-    "pull": "steps",
-    "run": "fast steps",
-    "hop": "steps",
-    "clap": "clapping",
-    "jump": "thump",
-    "squat": "breath",
-    "exercise": "breath",
-    "stretch": "breath",
-    "kick": "whoosh",
-    "punch": "whoosh",
-    "throw": "whoosh",
-    "catch": "thump",
-    "spin": "whoosh",
-    "dance": "music",
-    "play": "guitar",
-    "lower": "thump",
-    "lift": "breath",
-    "sit": "creak",
-    "stand": "creak",
-    "read": "rustle",
-    "drink": "gulp",
-    "crawl": "rustle",
-    "juggle": "thump",
+#: what an action sounds like -> the actions
+HEARD: dict[str, tuple[str, ...]] = {
+    "steps": ("walk", "march", "push", "pull", "hop"),
+    "fast steps": ("run",),
+    "clapping": ("clap",),
+    "thump": ("jump", "catch", "lower", "juggle"),
+    "breath": ("squat", "exercise", "stretch", "lift"),
+    "whoosh": ("kick", "punch", "throw", "spin"),
+    "music": ("dance",),
+    "guitar": ("play",),
+    "creak": ("sit", "stand"),
+    "rustle": ("read", "crawl"),
+    "gulp": ("drink",),
 }
+SOUNDS: dict[str, str] = {action: sound for sound, actions in HEARD.items() for action in actions}
 AMBIENCE: dict[str, str] = {
     "street": "traffic",
     "park": "birds",

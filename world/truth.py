@@ -11,7 +11,6 @@ The dense truth is not stored: :func:`film` sets the scene again from the plan, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cache.json_files import read_lines, write_json, write_lines
 from world.body import KEYPOINTS
 from world.dense import surfaces
 from world.figure import keypoints
@@ -38,21 +38,14 @@ def write_index(
 ) -> None:
     """Write ``truth/world.json`` and ``truth/videos.jsonl``."""
     world = {"layout": layout, "size": size, "seed": seed, "rate": RATE, "width": WIDTH, "height": HEIGHT, "audio_rate": AUDIO_RATE}
-    (out / "truth" / "world.json").write_text(json.dumps(world, sort_keys=True) + "\n", encoding="utf-8")
-    lines = []
-    for row in rows:
-        plan = plans[row.index]
-        families = [q.family for q in questions[row.index]]
-        fact = {
-            "id": row.id,
-            "path": row.path,
-            "split": row.split,
-            "plan": plan.to_json(),
-            "sound": sound_class(plan),
-            "families": families,
-        }
-        lines.append(json.dumps(fact, sort_keys=True) + "\n")
-    (out / "truth" / "videos.jsonl").write_text("".join(lines), encoding="utf-8")
+    write_json(out / "truth" / "world.json", world)
+    write_lines(out / "truth" / "videos.jsonl", (_fact(row, plans[row.index], questions[row.index]) for row in rows))
+
+
+def _fact(row: Entry, plan: Plan, questions: list[Question]) -> dict[str, Any]:
+    families = [question.family for question in questions]
+    place = {"id": row.id, "path": row.path, "split": row.split}
+    return {**place, "plan": plan.to_json(), "sound": sound_class(plan), "families": families}
 
 
 def write_keypoints(out: Path, id: int, film: Film) -> None:
@@ -63,8 +56,7 @@ def write_keypoints(out: Path, id: int, film: Film) -> None:
 
 def videos(root: Path) -> Iterator[dict[str, Any]]:
     """The rows of ``truth/videos.jsonl``."""
-    for line in (root / "truth" / "videos.jsonl").read_text(encoding="utf-8").splitlines():
-        yield json.loads(line)
+    return read_lines(root / "truth" / "videos.jsonl")
 
 
 def film(row: dict[str, Any]) -> Film:

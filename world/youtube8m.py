@@ -13,12 +13,9 @@ whitening is fitted on programmes that belong to no partition.
 from __future__ import annotations
 
 import csv
-import json
-import multiprocessing
+import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cache import loaded
+from cache.json_files import write_json, write_lines
+from cache.stage import Quiet
 from formats.tfrecord import RecordWriter
 from formats.whitening import Whitening, fit
 from formats.youtube8m import AUDIO, HIGH, LOW, RGB, Video, encode_frames, encode_means, quantise
@@ -34,6 +32,7 @@ from world.concepts import CONCEPTS, VERTICALS, concepts
 from world.descriptors import Eye, describe
 from world.layout import ALPHABET
 from world.programme import STRIDE, Programme, make_programme
+from world.workers import Run, pool
 
 PARTITIONS = ("train", "validate", "test")
 #: size -> videos of each partition
@@ -60,43 +59,14 @@ class Entry:
     concepts: tuple[str, ...]
 
 
-def write_world(out: Path, size: str, seed: int, workers: int, progress: Progress | None = None) -> None:
+def write_world(out: Path, size: str, seed: int, workers: int, progress: Progress = Quiet) -> None:
     """Write the world of ``size`` with ``seed`` below ``out``; the same bytes whatever ``workers``."""
-    with _pool(workers) as run:
+    with pool(workers) as run:
         entries = _entries(seed, size, list(run(_shown, [(seed, index) for index in range(sum(SIZES[size]))])))
         labels = _vocabulary(out, entries)
         _fit(out, seed, size, run, progress)
         _write_shards(out, seed, entries, labels, run, progress)
     _write_truth(out, seed, size, entries)
-
-
-def _pool(workers: int) -> Any:
-    """A context of ``run(function, jobs)``, which yields results in order."""
-    if workers <= 1:
-        return nullcontext(map)
-    return _Workers(workers)
-
-
-class _Workers:
-    def __init__(self, workers: int) -> None:
-        self._pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-        self._ahead = 8 * workers
-
-    def __call__(self, function: Callable[[Any], Any], jobs: Iterable[Any]) -> Iterator[Any]:
-        """Results in order; only so many are under way or waiting that memory stays small."""
-        waiting: list[Any] = []
-        for job in jobs:
-            waiting.append(self._pool.submit(loaded.answer, function, job))
-            if len(waiting) >= self._ahead:
-                yield loaded.taken(waiting.pop(0).result())
-        for future in waiting:
-            yield loaded.taken(future.result())
-
-    def __enter__(self) -> _Workers:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
 
 
 def _shown(job: tuple[int, int]) -> tuple[str, ...]:
@@ -127,29 +97,28 @@ def _vocabulary(out: Path, entries: list[Entry]) -> dict[str, int]:
     return {name: label for label, name in enumerate(kept)}
 
 
-def _fit(out: Path, seed: int, size: str, run: Any, progress: Progress | None) -> None:
+def _fit(out: Path, seed: int, size: str, run: Run, progress: Progress) -> None:
     """Fit the whitening of sight and hearing, and keep both."""
     jobs = [(seed, FIRST_FITTED + n) for n in range(FITTED[size])]
     sight, hearing = [], []
-    with progress("fit the whitening", total=len(jobs)) if progress else nullcontext() as bar:
+    with progress("fit the whitening", total=len(jobs)) as bar:
         for seen, heard in run(_described, jobs):
             sight.append(seen)
             hearing.append(heard)
-            if bar is not None:
-                bar.step()
+            bar.step()
     (out / PCA).mkdir(parents=True)
     fit(np.concatenate(sight), RGB).save(out / PCA)
     fit(np.concatenate(hearing), AUDIO).save(out / PCA, "audio_")
 
 
-_EYE: list[Eye] = []
-_WHITENINGS: dict[str, tuple[Whitening, Whitening]] = {}
-
-
+@functools.cache
 def _eye() -> Eye:
-    if not _EYE:
-        _EYE.append(Eye())
-    return _EYE[0]
+    return Eye()
+
+
+@functools.cache
+def _whitenings(out: str) -> tuple[Whitening, Whitening]:
+    return Whitening.load(Path(out) / PCA, RGB), Whitening.load(Path(out) / PCA, AUDIO, "audio_")
 
 
 def _described(job: tuple[int, int]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -160,11 +129,8 @@ def _described(job: tuple[int, int]) -> tuple[npt.NDArray[np.float32], npt.NDArr
 def _records(job: tuple[str, int, int, str, list[int]]) -> tuple[bytes, bytes]:
     """The frame-level and the video-level record of one video."""
     out, seed, index, id, labels = job
-    if out not in _WHITENINGS:
-        folder = Path(out) / PCA
-        _WHITENINGS[out] = Whitening.load(folder, RGB), Whitening.load(folder, AUDIO, "audio_")
     seen, heard = _described((seed, index))
-    rgb, audio = (quantise(whiten(rows)) for whiten, rows in zip(_WHITENINGS[out], (seen, heard)))
+    rgb, audio = (quantise(whiten(rows)) for whiten, rows in zip(_whitenings(out), (seen, heard)))
     video = Video(id, np.array(labels, np.int64), rgb, audio)
     return encode_frames(video), encode_means(Video(id, video.labels, _mean(rgb), _mean(audio)))
 
@@ -176,13 +142,13 @@ def _mean(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return mean
 
 
-def _write_shards(out: Path, seed: int, entries: list[Entry], labels: dict[str, int], run: Any, progress: Progress | None) -> None:
+def _write_shards(out: Path, seed: int, entries: list[Entry], labels: dict[str, int], run: Run, progress: Progress) -> None:
     def job(entry: Entry) -> tuple[str, int, int, str, list[int]]:
         known = [labels[name] for name in entry.concepts if name in labels and entry.partition != "test"]
         return str(out), seed, entry.index, entry.id, sorted(known)
 
     results = run(_records, map(job, entries))
-    with progress("draw the programmes", total=len(entries)) if progress else nullcontext() as bar:
+    with progress("draw the programmes", total=len(entries)) as bar:
         for partition in PARTITIONS:
             for level in ("frame", "video"):
                 (out / "2" / level / partition).mkdir(parents=True)
@@ -194,17 +160,14 @@ def _write_shards(out: Path, seed: int, entries: list[Entry], labels: dict[str, 
                         frame, mean = next(results)
                         frames.write(frame)
                         means.write(mean)
-                        if bar is not None:
-                            bar.step()
+                        bar.step()
 
 
 def _write_truth(out: Path, seed: int, size: str, entries: list[Entry]) -> None:
     (out / "truth").mkdir()
     world = {"layout": "yt8m", "size": size, "seed": seed, "stride": STRIDE}
-    (out / "truth" / "world.json").write_text(json.dumps(world, sort_keys=True) + "\n", encoding="utf-8")
-    with (out / "truth" / "videos.jsonl").open("w", encoding="utf-8") as file:
-        for entry in entries:
-            file.write(json.dumps(_truth(entry, make_programme(seed, entry.index)), sort_keys=True) + "\n")
+    write_json(out / "truth" / "world.json", world)
+    write_lines(out / "truth" / "videos.jsonl", (_truth(entry, make_programme(seed, entry.index)) for entry in entries))
 
 
 def _truth(entry: Entry, programme: Programme) -> dict[str, Any]:
@@ -220,5 +183,4 @@ def _truth(entry: Entry, programme: Programme) -> dict[str, Any]:
         }
         for shot in programme.shots
     ]
-    row = {"id": entry.id, "partition": entry.partition, "theme": programme.theme, "concepts": list(entry.concepts), "shots": shots}
-    return row
+    return {"id": entry.id, "partition": entry.partition, "theme": programme.theme, "concepts": list(entry.concepts), "shots": shots}

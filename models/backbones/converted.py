@@ -22,7 +22,7 @@ LONGEST_HEADER = 16 << 20
 class Origin:
     """Where imported weights come from.
 
-    file, sha256: name and digest of the original. kind: how its names were found (layout, prefix).
+    file, sha256: name and digest of the original. kind: how its names were found (naming, prefix).
     backbone:     the registry's name of the network. known: the published weights that the original is, "" if none.
     data_sha256:  digest of the tensors' bytes in the imported file. left_out: entries of the original that are not the backbone's.
     """

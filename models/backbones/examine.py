@@ -17,7 +17,7 @@ from cache.digest import digest_file
 from cache.errors import ConfigError, DataError
 from models import weights
 from models.backbones import converted
-from models.backbones.layouts import find_backbone
+from models.backbones.naming import find_backbone
 from models.backbones.published import Raw, State, by_position, check_fit, load_into, read_raw
 from models.backbones.registry import build, find, options_of
 from models.backbones.sniff import Found, identify
@@ -29,7 +29,7 @@ class Examined:
 
     backbone: the registry's name, "" if its network is none of the registry's. known: published weights that it is, "" if none;
     because:  how we know (see :func:`models.weights.of_file`; ``"imported"``: its own account says so).
-    layout, prefix: how its names stand.
+    naming, prefix: how its names stand.
     left_out: names of entries that are not the backbone's. not_finite: entry -> how many NaN or infinities.
     """
 
@@ -38,7 +38,7 @@ class Examined:
     raw: Raw
     found: Found
     backbone: str
-    layout: str
+    naming: str
     prefix: str
     state: State
     left_out: tuple[str, ...]
@@ -84,7 +84,7 @@ class Examined:
             "classes": found.n_classes,
             "cardinality": found.cardinality,
             "channels": found.channels,
-            "layout": self.layout,
+            "naming": self.naming,
             "prefix": self.prefix,
             "key": self.raw.key,
             "beside": list(self.raw.others),
@@ -109,10 +109,10 @@ def examine(path: Path, backbone: str = "", *, position: bool = False) -> Examin
     raw = read_raw(path)
     try:
         if position:
-            layout, prefix, state, left_out = _positioned(path, raw, backbone)
+            naming, prefix, state, left_out = _positioned(path, raw, backbone)
         else:
             there = find_backbone(raw.entries)
-            layout, prefix, state, left_out = there.name, there.prefix, there.state, there.rest
+            naming, prefix, state, left_out = there.name, there.prefix, there.state, there.rest
             if backbone:
                 with torch.device("meta"):
                     check_fit(build(backbone, **options_of(backbone, state)), state, path.name)
@@ -124,7 +124,7 @@ def examine(path: Path, backbone: str = "", *, position: bool = False) -> Examin
     origin = converted.verify(path) if converted.origin_of(path) is not None else None
     chosen = backbone or (origin.backbone if origin is not None else "") or found.backbone
     known, because = _known(path, sha256, chosen, origin)
-    return Examined(path, sha256, raw, found, chosen, layout, prefix, state, left_out, known, because, origin)
+    return Examined(path, sha256, raw, found, chosen, naming, prefix, state, left_out, known, because, origin)
 
 
 def convert(examined: Examined) -> bytes:
@@ -141,7 +141,7 @@ def convert(examined: Examined) -> bytes:
         raise DataError(f"{examined.path.name} has NaN or infinity in {len(bad)} entries, first {next(iter(bad))}", hint="fetch it again")
     net = load_into(build(examined.backbone, **examined.options), examined.state, examined.path.name)
     state = {name: value.float() if value.is_floating_point() else value for name, value in net.state_dict().items()}
-    kind = f"{examined.layout}, prefix {examined.prefix!r}"
+    kind = f"{examined.naming}, prefix {examined.prefix!r}"
     origin = converted.Origin(examined.path.name, examined.sha256, kind, examined.backbone, examined.known, left_out=len(examined.left_out))
     if examined.origin is not None:  # of an imported file the first original is what counts
         origin = examined.origin

@@ -25,7 +25,7 @@ class Backbone:
     frames:  frames of a clip (1 for images). channels: of the input.
     options: arguments of the factory.
     library: package that defines it, "" if we do: its version is keyed.
-    window:  its pooling window is made for a clip size (2018 layout): the factory takes ``sample_size``, ``sample_duration``.
+    window:  its pooling window is made for a clip size (2018 release): the factory takes ``sample_size``, ``sample_duration``.
     """
 
     name: str

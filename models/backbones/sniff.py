@@ -142,7 +142,7 @@ def _class_options(state: Mapping[str, Tensor]) -> dict[str, Any]:
 def _resnet3d(state: Mapping[str, Tensor]) -> Found:
     family, options = _Family(state), resnet3d.options_of(state)
     depth, classes = family.depth(), options["n_classes"]
-    # Both layouts have the same entries; shallow published networks of 2018 have shortcut A, all of 2020 B.
+    # Both releases have the same entries; shallow published networks of 2018 have shortcut A, all of 2020 B.
     early = options["shortcut"] == "A" or (depth >= 50 and classes in CLASSES_2018)
     if family.groups > 1:
         words, name = "3-D ResNeXt", f"resnext{depth}"

@@ -8,12 +8,12 @@ predictions.jsonl  optional: one object per network and item, ``{"model": name, 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from cache.errors import DataError, nearest
+from cache.json_files import read_json, read_lines, write_json, write_lines
 from models.evaluation.record import Column, Cost, Evaluation, Items, Own, Panel, Row, Score
 
 Record = Mapping[str, Any]
@@ -36,18 +36,16 @@ def write_evaluation(
     """Write an evaluation; predictions are written as they come. Raises DataError if it contradicts itself or a number is none."""
     evaluation.check()
     names = {row.name for row in evaluation.networks}
-    text = json.dumps(dataclasses.asdict(evaluation), indent=2, sort_keys=True, allow_nan=False)
-    (out / "evaluation.json").write_text(text + "\n", encoding="utf-8")
-    if curves is not None:
-        _write_lines(out / "curves.jsonl", curves, names, has="epoch")
-    if predictions is not None:
-        _write_lines(out / "predictions.jsonl", map(_flat, predictions), names, has="item")
+    write_json(out / "evaluation.json", dataclasses.asdict(evaluation))
+    for file, records, has in (("curves.jsonl", curves, "epoch"), ("predictions.jsonl", predictions and map(_flat, predictions), "item")):
+        if records is not None:
+            write_lines(out / file, _checked(file, records, names, has))
 
 
 def read_evaluation(directory: Path) -> Evaluation:
     """Read an evaluation back. Raises DataError if there is none, or one of another form."""
     try:
-        raw = json.loads((directory / "evaluation.json").read_text(encoding="utf-8"))
+        raw = read_json(directory / "evaluation.json")
         evaluation = Evaluation(
             **{
                 **raw,
@@ -72,12 +70,12 @@ def read_evaluation(directory: Path) -> Evaluation:
 def read_curves(directory: Path) -> list[dict[str, Any]]:
     """The training curves of all networks of an evaluation; none if it has none."""
     path = directory / "curves.jsonl"
-    return list(_lines(path)) if path.is_file() else []
+    return list(read_lines(path)) if path.is_file() else []
 
 
 def network_curves(name: str, directory: Path) -> Iterator[dict[str, Any]]:
     """The curves in the artifact of a trained network (:mod:`models.training.artifact`), under the name that it has here."""
-    return ({"model": name, **record} for record in _lines(directory / "curves.jsonl"))
+    return ({"model": name, **record} for record in read_lines(directory / "curves.jsonl"))
 
 
 def _flat(said: Prediction) -> Record:
@@ -88,18 +86,11 @@ def _row(raw: Record) -> Row:
     return Row(**{**raw, "scores": {name: Score(**score) for name, score in raw["scores"].items()}})
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    return (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-
-
-def _write_lines(path: Path, records: Iterable[Record], models: set[str], *, has: str) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for record in records:
-            if (name := record.get("model")) not in models:
-                raise DataError(f"{path.name}: {name!r} is no network of the evaluation", hint=nearest(str(name), models))
-            if has not in record:
-                raise DataError(f"{path.name}: a record of {name} has no {has!r}: {record}")
-            try:
-                file.write(json.dumps(record, sort_keys=True, allow_nan=False) + "\n")
-            except ValueError as error:
-                raise DataError(f"{path.name}: a record of {name} has a number that is none: {record}") from error
+def _checked(file: str, records: Iterable[Record], models: set[str], has: str) -> Iterator[Record]:
+    """The records, if each is of a network of the evaluation."""
+    for record in records:
+        if (name := record.get("model")) not in models:
+            raise DataError(f"{file}: {name!r} is no network of the evaluation", hint=nearest(str(name), models))
+        if has not in record:
+            raise DataError(f"{file}: a record of {name} has no {has!r}: {record}")
+        yield record

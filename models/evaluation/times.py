@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from cache.json_files import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,10 @@ class Timing:
 
     def write(self, out: Path) -> None:
         """Write ``timing.json``."""
-        (out / "timing.json").write_text(json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        write_json(out / "timing.json", dataclasses.asdict(self))
 
     @classmethod
     def read(cls, directory: Path) -> Timing:
         """Read it back."""
-        raw = json.loads((directory / "timing.json").read_text(encoding="utf-8"))
+        raw = read_json(directory / "timing.json")
         return cls(**{**raw, "models": {name: Times(**times) for name, times in raw["models"].items()}})

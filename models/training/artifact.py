@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from cache.errors import DataError
+from cache.json_files import read_json, write_json, write_lines
 from models.training import distributed
 from models.training.result import Result
 
@@ -29,19 +29,18 @@ def write_network(out: Path, result: Result, about: Mapping[str, Any]) -> None:
     save_file({name: tensor.contiguous() for name, tensor in result.weights.items()}, out / "model.safetensors")
     record: dict[str, Any] = {**about, "best_epoch": result.epoch, "selected_by": result.selected_by, "best_value": result.value}
     record |= {"deterministic": not result.unrepeatable, "operations_without_deterministic_form": sorted(result.unrepeatable)}
-    (out / "model.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    lines = (json.dumps(record, sort_keys=True) + "\n" for record in result.curves)
-    (out / "curves.jsonl").write_text("".join(lines), encoding="utf-8")
+    write_json(out / "model.json", record)
+    write_lines(out / "curves.jsonl", result.curves)
 
 
-def read_network(directory: Path, build: Callable[[Mapping[str, Any]], Network], device: str = "cpu") -> tuple[Network, dict[str, Any]]:
-    """The network of an artifact, frozen and in eval mode, and its ``model.json``; ``build`` makes one from the ``arguments`` in there.
+def read_network(directory: Path, build: Callable[..., Network], device: str = "cpu") -> tuple[Network, dict[str, Any]]:
+    """The network of an artifact, frozen and in eval mode, and its ``model.json``; ``build`` makes one of the ``arguments`` in there.
 
     Draws no random number. Raises DataError if weights and description do not fit.
     """
-    about: dict[str, Any] = json.loads((directory / "model.json").read_text(encoding="utf-8"))
+    about: dict[str, Any] = read_json(directory / "model.json")
     with torch.device("meta"):
-        model = build(about["arguments"])
+        model = build(**about["arguments"])
     try:
         model.load_state_dict(load_file(directory / "model.safetensors"), assign=True)
     except RuntimeError as error:

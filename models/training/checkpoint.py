@@ -9,7 +9,6 @@ then starts over, which ends in the same bits, only later.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pickle
@@ -19,6 +18,7 @@ from typing import Any
 import torch
 
 from cache import fs
+from cache.digest import digest_file
 from cache.errors import StoreError
 
 NAME = "checkpoint.json"
@@ -83,8 +83,7 @@ class Checkpoint:
         path = self._path(digest)
         if not digest.isalnum() or not path.is_file():
             return False
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+        return digest_file(path) == digest
 
     def _open(self, digest: str) -> dict[str, Any]:
         path = self._path(digest)

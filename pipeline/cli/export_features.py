@@ -23,7 +23,8 @@ WORDS = f"[{'|'.join(KINDS)}|all] DIRECTORY"
 @click.command("export-features")
 @click.argument("words", nargs=-1, required=True, metavar=WORDS)
 @click.option(
-    "--layout",
+    "--format",
+    "form",
     type=click.Choice(["hcrn", "dualvgr", "mkd", "npy"]),
     default="hcrn",
     show_default=True,
@@ -31,7 +32,7 @@ WORDS = f"[{'|'.join(KINDS)}|all] DIRECTORY"
 )
 @click.option("--force", is_flag=True, help="Replace what is there.")
 @session_options(*WHAT, "log_json", "dry_run", *LOOK)
-def export_features(session: Session, words: tuple[str, ...], layout: str, force: bool) -> None:
+def export_features(session: Session, words: tuple[str, ...], form: str, force: bool) -> None:
     """Write features (of one kind, or all) to DIRECTORY, read through their checksums. --dry-run only names the files."""
     from pipeline.exporting import export, stored, target_of
 
@@ -46,7 +47,7 @@ def export_features(session: Session, words: tuple[str, ...], layout: str, force
         if record is None:
             raise session.never_made(name)
         found = stored(session.store, record)
-        plans.append((found, target_of(found, paths.expanded(directory), layout)))
+        plans.append((found, target_of(found, paths.expanded(directory), form)))
     taken = [str(target) for _, target in plans if target.exists()]
     if taken and not force:
         raise KdpipeError(f"{' and '.join(taken)} {'is' if len(taken) == 1 else 'are'} there already", hint="--force replaces it")
@@ -54,7 +55,7 @@ def export_features(session: Session, words: tuple[str, ...], layout: str, force
     for found, target in plans:
         about = found.about
         if not session.dry_run:
-            export(found, target, layout, Bars(f"extract.{about['kind']}", session.options.progress))
+            export(found, target, form, Bars(f"extract.{about['kind']}", session.options.progress))
         shape = [len(found.reader), *found.reader.shape]
         row = {"file": str(target), "kind": about["kind"], "array": about["array"], "shape": shape, "zero_rows": about["zero_rows"]}
         written.append({**row, "imported": about.get("imported")})

@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from cache.errors import DataError
-from cache.fsck import Finding, Fsck
+from cache.finding import Finding
+from cache.fsck import Fsck
 from cache.repair import repair
 from cache.store import Store
 from pipeline import paths

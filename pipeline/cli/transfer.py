@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from cache import layout
+from cache import addresses
 from cache.directory import Directory
 from cache.errors import DamageError, StoreError
 from cache.remote import Remote
@@ -64,7 +64,7 @@ def _current(session: Session, targets: tuple[str, ...]) -> tuple[list[str], dic
     never = [name for name in names if records[name] is None]
     if targets and never:
         raise session.never_made(never[0])
-    refs = {layout.ref(judge.dataset, judge.system, name): record.digest for name, record in records.items() if record is not None}
+    refs = {addresses.ref(judge.dataset, judge.system, name): record.digest for name, record in records.items() if record is not None}
     return [record.digest for name in closure if (record := records[name]) is not None], refs
 
 
@@ -212,12 +212,12 @@ def _repaired(judge: Judge, transfer: Transfer, name: str, record: Record) -> Ro
 
 def _by_ref(judge: Judge, transfer: Transfer, name: str) -> Row:
     """Fetch what the remote's ref names."""
-    path = layout.ref(judge.dataset, judge.system, name)
+    path = addresses.ref(judge.dataset, judge.system, name)
     line = transfer.source.read(path, 4096)
     if line is None:
         return Row(name, "absent", reason="not there: no ref names it")
     try:
-        key = layout.digest(line.decode("ascii", "replace").strip())
+        key = addresses.digest(line.decode("ascii", "replace").strip())
     except ValueError as error:
         raise transfer.source.damage(f"{path}: {error}") from error
     return _fetched(judge, transfer, name, key, absent=f"not there: its ref names {key[:12]}, which is missing")

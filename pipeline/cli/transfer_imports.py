@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cache import layout
+from cache import addresses
 from cache.errors import DamageError, DataError, StoreError
 from cache.stage import Node
 from cache.store import listed, open_sealed
@@ -24,7 +24,7 @@ def push_brought(session: Session, transfer: Transfer, nodes: Iterable[Node], *,
         transfer.sealed(f"imports/{path.name}", imports.wrong, replace=True)
     for stem, path in imports.weights(store).items():
         if everything or path in used:
-            transfer.file(layout.weights(stem), _damage)
+            transfer.file(addresses.weights(stem), _damage)
 
 
 def pull_brought(session: Session, transfer: Transfer, nodes: Iterable[Node]) -> Session:
@@ -33,7 +33,7 @@ def pull_brought(session: Session, transfer: Transfer, nodes: Iterable[Node]) ->
     dataset = session.graph.config.dataset
     standing = imports.current(session.store, dataset)
     try:
-        came = transfer.sealed(layout.imports(dataset), imports.wrong)
+        came = transfer.sealed(addresses.imports(dataset), imports.wrong)
         if came is not None:
             standing = came["current"]
             told = ", ".join(f"{kind} from {one['file']} (sha256 {one['sha256'][:12]})" for kind, one in standing.items())
@@ -41,7 +41,7 @@ def pull_brought(session: Session, transfer: Transfer, nodes: Iterable[Node]) ->
         elif (theirs := _standing(transfer, dataset)) is not None and theirs != standing:
             session.options.say(f"other features of {dataset} are imported there; what stands here is kept")
         for node in nodes:
-            stem = next((stem for stem in _wanted(node) if transfer.file(layout.weights(stem), _damage)), None)
+            stem = next((stem for stem in _wanted(node) if transfer.file(addresses.weights(stem), _damage)), None)
             if stem is not None:
                 session.options.say(f"imported weights {stem}: {verb}")
     except DamageError as error:
@@ -51,7 +51,7 @@ def pull_brought(session: Session, transfer: Transfer, nodes: Iterable[Node]) ->
 
 def _standing(transfer: Transfer, dataset: str) -> dict[str, imports.Import] | None:
     """What stands in the source."""
-    data = transfer.source.read(layout.imports(dataset))
+    data = transfer.source.read(addresses.imports(dataset))
     try:
         value = open_sealed(data) if data is not None else None
     except ValueError:
@@ -65,7 +65,7 @@ def _wanted(node: Node) -> Iterator[str]:
     if getattr(params, "weights_file", None) == "" and params.weights not in imports.NO_NAMES:
         for stem in (f"{params.network.name}.{params.weights}", params.weights):
             try:
-                layout.weights(stem)
+                addresses.weights(stem)
             except ValueError:
                 continue
             yield stem

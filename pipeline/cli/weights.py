@@ -165,7 +165,7 @@ def _told(facts: dict[str, Any], backbone: str) -> Iterator[tuple[str, str]]:
     yield "holds", _network(facts)
     named = facts["backbone"] or "none of the registry's"
     yield "backbone", named + (", every entry fits" if backbone else "")
-    yield "layout", _layout(facts)
+    yield "naming", _naming(facts)
     if facts["left_out"]:
         yield "left out", f"{len(facts['left_out'])} entries that are not the backbone's: {some(facts['left_out'], SHOWN)}"
     yield "numbers", ", ".join(f"{kind} ({count} entries)" for kind, count in facts["dtypes"].items())
@@ -195,8 +195,8 @@ def _network(facts: dict[str, Any]) -> str:
     return ", ".join([*parts, f"{facts['channels']} input channels"])
 
 
-def _layout(facts: dict[str, Any]) -> str:
-    parts = [f"{facts['layout']} names", f"prefix {facts['prefix']!r}" if facts["prefix"] else "no prefix"]
+def _naming(facts: dict[str, Any]) -> str:
+    parts = [f"{facts['naming']} names", f"prefix {facts['prefix']!r}" if facts["prefix"] else "no prefix"]
     if facts["key"]:
         beside = f" beside {', '.join(facts['beside'])}" if facts["beside"] else ""
         parts.append(f"under the key {facts['key']}{beside}")

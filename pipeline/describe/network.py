@@ -21,7 +21,7 @@ AT_ONCE = 16
 class Describer:
     """Pictures (T, S, S, 3) uint8 -> features (T, V) float32. ``size`` is S, ``width`` V, ``weights`` the digest of its weights.
 
-    ``file``: weights of the network in any layout that ``kdpipe weights`` knows; None: those shipped with it, or ConfigError.
+    ``file``: weights of the network under any names that ``kdpipe weights`` knows; None: those shipped with it, or ConfigError.
     """
 
     def __init__(self, backbone: str, file: Path | None = None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.fletcher32 import fletcher32
-from cache.pack import layout, pack, unpack
+from cache.pack import pack, parts_of, unpack
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -31,7 +31,7 @@ def chunk_of(payload: bytes | memoryview, shape: tuple[int, ...]) -> bytes | mem
 
     Raises ValueError if the features are not of that shape.
     """
-    entries, body = layout(payload)
+    entries, body = parts_of(payload)
     found = dict(entries)
     if found["feature"].shape != shape:
         raise ValueError(f"a row of shape {found['feature'].shape}, expected {shape}")

@@ -33,7 +33,7 @@ class Members(Source):
             told = f"{path} has {len(self.ids):,} names and no {ids_array!r}, so each would be a video ({some(self.ids)})"
             hint = f"kdpipe reads an array of all rows with the ids beside ({' or '.join(ARRAYS.values())}, ids), or one array a video"
             raise DataError(f"{told}; but {error.message.removeprefix(f'{path}: ')}", hint=f"{error.hint}; {hint}".lstrip("; ")) from error
-        self.layout = "one array a video" + (f" ({self.array})" if self.array else "")
+        self.form = "one array a video" + (f" ({self.array})" if self.array else "")
 
     def row(self, number: int) -> FloatArray:
         try:

@@ -26,11 +26,11 @@ LARGEST = 1 << 28
 class Source(AbstractContextManager["Source"]):
     """Rows of features and their ids. ``shape`` is that of one row as stored; ``in_any_order``: a row costs what a row is.
 
-    ``layout``: how they are stored, in words. ``array``: the name that says which array of the file was taken, "" if none does.
+    ``form``: how they are stored, in words. ``array``: the name that says which array of the file was taken, "" if none does.
     """
 
     path: Path
-    layout: str
+    form: str
     array: str
     ids: list[str]
     shape: tuple[int, ...]

@@ -35,7 +35,7 @@ class Tree(Source):
     """A directory of ``<id>.npy``, each the row of a video; folders are part of the id."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.layout, self.array = path, "npy files", ""
+        self.path, self.form, self.array = path, "npy files", ""
         self._files = {file.relative_to(path).with_suffix("").as_posix(): file for file in npy_files(path)}
         if not self._files:
             raise DataError(f"{path} holds no .npy file", hint="expected <id>.npy, one a video")

@@ -24,7 +24,7 @@ class Table(Source):
     def __init__(self, path: Path, file: Any, names: dict[str, Any], kind: str, array: str, ids_array: str) -> None:
         self.path, self._file, self._names = path, file, names
         self.array = array or self._find(kind, ids_array)
-        self.layout = self.array
+        self.form = self.array
         self._rows = self._dataset(self.array)
         self._ids = self._dataset(ids_array)
         self.ids = _texts(self._ids, path)

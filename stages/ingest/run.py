@@ -8,7 +8,6 @@ one partition. Shards that were read before are not opened again: ten new ones c
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 
 from cache.errors import DataError
 from cache.items import ItemSet
+from cache.json_files import read_json, read_lines, write_json
 from cache.ragged import RaggedWriter
 from cache.stage import Context
 from stages.ingest.ahead import ahead
@@ -33,11 +33,11 @@ COUNTS = ("videos", "rows", "truncated", "unlabelled", "uneven", "empty", "damag
 def run(ctx: Context) -> None:
     """Read the shards that are not yet among the items, then write the stores in the index's order."""
     assert ctx.items is not None
-    about = json.loads((ctx.inputs["index"] / "dataset.json").read_text(encoding="utf-8"))
+    about = read_json(ctx.inputs["index"] / "dataset.json")
     if "level" not in about:
         raise DataError(f"layout {about['layout']} is no layout of records", hint="layouts of records: yt8m, yt8m-video")
-    shards = [json.loads(line) for line in (ctx.inputs["index"] / "media.jsonl").read_text(encoding="utf-8").splitlines()]
-    shards = [{**shard, "row": _row_key(shard["digest"], about["level"])} for shard in shards if shard["digest"]]
+    media = read_lines(ctx.inputs["index"] / "media.jsonl")
+    shards = [{**shard, "row": _row_key(shard["digest"], about["level"])} for shard in media if shard["digest"]]
     try:
         _read(ctx, ctx.items, shards, about["level"])
     finally:
@@ -62,7 +62,7 @@ def run(ctx: Context) -> None:
     }
     if "eigenvalues" in about:
         np.save(ctx.out / "eigenvals.npy", np.array(about["eigenvalues"], np.float32)[:, None], allow_pickle=False)
-    (ctx.out / "frames.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(ctx.out / "frames.json", facts)
 
 
 def _read(ctx: Context, items: ItemSet, shards: list[dict[str, Any]], level: str) -> None:

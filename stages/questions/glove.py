@@ -7,12 +7,12 @@ numbers a word), an ``.npy`` matrix and a parquet list of its words. The package
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from cache.digest import digest_file
 from cache.errors import DataError
 from formats.text_file import text_lines
 from stages.questions import embedded
@@ -100,8 +100,7 @@ def _pinned(folder: Path, name: str, expected: str) -> Path:
     path = folder / name
     if not path.is_file():
         raise DataError(f"{name} is missing from the package {embedded.PACKAGE}", hint=REINSTALL)
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = digest_file(path)
     if found != expected:
         raise DataError(
             f"{name} of the package {embedded.PACKAGE} is not the known file (sha256 {found[:12]}, expected {expected[:12]})",

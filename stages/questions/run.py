@@ -9,7 +9,6 @@ Writes
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from cache.errors import ConfigError, DataError
+from cache.json_files import read_lines, write_json
 from cache.stage import Context
 from stages.questions.glove import Vector, embedded_vectors, glove_matrix, read_text_vectors
 from stages.questions.tokens import question_tokens
@@ -59,8 +59,7 @@ def run(ctx: Context) -> None:
         raise _no_vector(vocabulary, ctx.files.get("glove_file") if params.glove == "file" else None)
     matrix = glove_matrix(vocabulary.questions, vectors, width, missing=params.glove_missing)
     _write(ctx.out / "glove.safetensors", {"glove": matrix})
-    report = coverage(questions, vocabulary, matrix)
-    (ctx.out / "coverage.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(ctx.out / "coverage.json", coverage(questions, vocabulary, matrix))
     for q in questions:
         if not q.tokens:
             ctx.ledger.add(f"{q.split}/{q.id}", "padded", "the question has no token: one <UNK> stands for it")
@@ -69,17 +68,15 @@ def run(ctx: Context) -> None:
 def read_questions(path: Path) -> list[Question]:
     """Read ``questions.jsonl`` of the index, in its order. Raises DataError on a video id that is no integer."""
     questions = []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            row = json.loads(line)
-            try:
-                video_id = int(row["video_id"])
-            except ValueError as error:
-                raise DataError(
-                    f"{path.name}, line {number}: video_id {row['video_id']!r} is not an integer",
-                    hint="the question files of the community hold integer video ids; use a layout with numbered videos",
-                ) from error
-            questions.append(Question(row["split"], int(row["question_id"]), video_id, row["answer"], question_tokens(row["question"])))
+    for number, row in enumerate(read_lines(path), 1):
+        try:
+            video_id = int(row["video_id"])
+        except ValueError as error:
+            raise DataError(
+                f"{path.name}, line {number}: video_id {row['video_id']!r} is not an integer",
+                hint="the question files of the community hold integer video ids; use a layout with numbered videos",
+            ) from error
+        questions.append(Question(row["split"], int(row["question_id"]), video_id, row["answer"], question_tokens(row["question"])))
     return questions
 
 

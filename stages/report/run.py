@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from cache.json_files import write_json
 from cache.stage import Context
 from models.evaluation.files import read_curves, read_evaluation
 from models.evaluation.times import Timing
@@ -19,7 +18,7 @@ def run(ctx: Context) -> None:
     evaluations, level = in_order(found.values()), ctx.params.level
     timing = Timing.read(ctx.inputs["timing"]) if "timing" in ctx.inputs else None
     summary = summarise(evaluations, timing, level)
-    (ctx.out / "report.json").write_text(json.dumps(summary, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+    write_json(ctx.out / "report.json", summary)
     (ctx.out / "report.txt").write_text(render(summary), encoding="utf-8")
     if ctx.params.curves:
         first = evaluations[0]

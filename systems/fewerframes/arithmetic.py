@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from cache.errors import ConfigError, DataError, nearest
+from cache.errors import ConfigError, DataError, one_of
 from cache.npy import open_npy
 from systems.fewerframes.packed import Packed, pack
 
@@ -40,9 +40,9 @@ def reverse_whitening(frames: Tensor, eigenvalues: Tensor) -> Tensor:
     return torch.cat([(frames[..., :width] - BIAS) * scale, frames[..., width:]], dim=-1)
 
 
-def l2_frames(frames: Tensor) -> Tensor:
-    """Every frame (..., D) divided by ``sqrt(max(sum of squares, 1e-12))``; zero frames stay zero."""
-    return frames * frames.square().sum(-1, keepdim=True).clamp_min(SQUARED_NORM_FLOOR).rsqrt()
+def l2(x: Tensor, dim: int = -1) -> Tensor:
+    """``x`` divided by ``sqrt(max(sum of squares, 1e-12))`` along ``dim``; what is all zeros stays so."""
+    return x * x.square().sum(dim, keepdim=True).clamp_min(SQUARED_NORM_FLOOR).rsqrt()
 
 
 def load_eigenvalues(path: Path, width: int = 1024) -> npt.NDArray[np.float32]:
@@ -73,8 +73,7 @@ class Normalisation:
     eigenvalues: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.name not in NORMALISATIONS:
-            raise ConfigError(f"normalisation cannot be {self.name!r}", hint=nearest(self.name, NORMALISATIONS))
+        one_of("normalisation", self.name, NORMALISATIONS)
         if self.name == "whitening" and self.eigenvalues is None:
             raise ConfigError(
                 "normalisation: whitening needs the eigenvalues of the PCA", hint="--set eigenvalues=PATH, or normalisation: l2"
@@ -83,7 +82,7 @@ class Normalisation:
     def __call__(self, frames: Tensor) -> Tensor:
         """Normalise frames (..., D) that are dequantised and padded with 0.0."""
         if self.name == "l2":
-            return l2_frames(frames)
+            return l2(frames)
         if self.name == "none":
             return frames
         assert self.eigenvalues is not None

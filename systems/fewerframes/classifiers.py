@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cache.errors import ConfigError, nearest
+from cache.errors import one_of
 from systems.fewerframes.dense import Dense
 from systems.fewerframes.initial import xavier_uniform
 
@@ -21,13 +21,12 @@ def attach(owner: nn.Module, kind: str, width: int, classes: int, experts: int =
 
     ``experts`` is the number n of experts per class; a dummy expert that says 0 is added to them.
     """
+    one_of("classifier", kind, KINDS)
     if kind == "logistic":
         owner.fully_connected = Dense(width, classes)
-    elif kind == "moe":
+    else:
         owner.gates = Dense(width, classes * (experts + 1), bias=False, initialise=xavier_uniform)
         owner.experts = Dense(width, classes * experts, initialise=xavier_uniform)
-    else:
-        raise ConfigError(f"classifier cannot be {kind!r}", hint=nearest(kind, KINDS))
 
 
 def classify(owner: nn.Module, representation: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from models import cost
-from systems.fewerframes.checkpoint import Network
+from systems.fewerframes.trained import Network
 
 
 def example(network: Network, videos: int = 1) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,6 @@ Symbols: V videos, B of a batch, M frames that a network sees, D width of a fram
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from cache.errors import DataError
+from cache.json_files import read_json
 from cache.ragged import RaggedFrames
 from models.training.determinism import epoch_order
 from systems.fewerframes import frames
@@ -76,7 +76,7 @@ class Store(RaggedFrames):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        facts = json.loads(path.with_name("frames.json").read_text(encoding="utf-8"))
+        facts = read_json(path.with_name("frames.json"))
         self.rgb, self.audio, self.classes = int(facts["rgb"]), int(facts["audio"]), int(facts["num_classes"])
 
     def hot(self, videos: Sequence[int] | Indices) -> npt.NDArray[np.float32]:

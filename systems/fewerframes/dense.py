@@ -1,4 +1,4 @@
-"""A dense layer in the layout of the original: ``weights`` (in, out), ``biases`` (out)."""
+"""A dense layer as the original keeps it: ``weights`` (in, out), ``biases`` (out)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Initialiser = Callable[[Tensor], Tensor]
 
 
 class Dense(nn.Module):
-    """y = x W (+ b). Names and layout are those of the published checkpoints, so that these are read as they are."""
+    """y = x W (+ b). Names and shapes are those of the published checkpoints, so that these are read as they are."""
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool = True, initialise: Initialiser = variance_scaling) -> None:
         super().__init__()

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import torch
 
+from cache.hdf5 import write_texts
 from cache.stage import Context
 from models.training.determinism import make_deterministic
-from systems.fewerframes.checkpoint import read_network
 from systems.fewerframes.data import Partition, open_partition
+from systems.fewerframes.trained import read_network
 
 
 @torch.no_grad()
@@ -25,8 +26,7 @@ def run(ctx: Context) -> None:
     network = read_network(ctx.inputs["teacher"], ctx.device)
     partition = Partition(open_partition(ctx.inputs["ingest"], "train"), network.view)
     with h5py.File(ctx.out / "targets.h5", "w") as file, ctx.progress("dump", total=len(partition)) as bar:
-        ids = [id.encode("utf-8") for id in partition.ids]
-        file.create_dataset("ids", data=ids, dtype=h5py.string_dtype("utf-8", max(map(len, ids)) or 1), track_times=False)
+        write_texts(file, "ids", partition.ids)
         done = 0
         for places in partition.in_order(params.batch_size):
             out = network.predict(partition.batch(places, ctx.device))

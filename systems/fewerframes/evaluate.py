@@ -8,22 +8,22 @@ Writes
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
+from cache.json_files import read_json
 from cache.stage import Context
 from models.evaluation.costs import FLOPS_NOTE, PARAMETERS, flops_per
 from models.evaluation.files import network_curves, write_evaluation
 from models.evaluation.record import Column, Cost, Evaluation, Items, Panel, Row, Score
 from models.training.determinism import make_deterministic
 from systems.fewerframes import cost, submission
-from systems.fewerframes.checkpoint import Network, read_network
 from systems.fewerframes.data import Batch, Partition, Store, open_partition
 from systems.fewerframes.losses import cross_entropy
 from systems.fewerframes.metrics import Measured, Metrics
+from systems.fewerframes.trained import Network, read_network
 
 LABELS = {"alone": "student alone", "rep": "student + L_rep", "pred": "student + L_pred", "both": "student + L_rep + L_pred"}
 COLUMNS = tuple(map(Column, ("GAP@20", "mAP", "mAP of seen classes", "Hit@1", "PERR")))
@@ -60,7 +60,7 @@ def run(ctx: Context) -> None:
     evaluation = Evaluation(
         task="video classification with fewer frames",
         metric="GAP@20",
-        dataset=json.loads((ctx.inputs["index"] / "dataset.json").read_text(encoding="utf-8"))["name"],
+        dataset=read_json(ctx.inputs["index"] / "dataset.json")["name"],
         split=params.partition,
         seed=networks[0].about["seed"],
         columns=COLUMNS,

@@ -7,12 +7,13 @@ loses frames. ``real`` are the T frames that the video has. Symbols: T real fram
 from __future__ import annotations
 
 import zlib
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from cache.errors import ConfigError, nearest
+from cache.errors import ConfigError, one_of
 
 Indices = npt.NDArray[np.int64]
 GRID = 300
@@ -36,16 +37,14 @@ def select(rule: str, k: int, frames: int, *, grid: str = "real", size: int = GR
     """
     _check(rule, k, grid, size)
     frames = min(frames, size)
-    if rule == "steps":
-        rows = steps(k, size)
-        return Kept(rows, rows < frames)
+    choose = partial(random, seed=seed, id=id) if rule == "random" else _RULES[rule]
     if grid == "padded":
-        rows = _RULES[rule](k, size) if rule != "random" else random(k, size, seed, id)
+        rows = choose(k, size)
         return Kept(rows, rows < frames)
     kept = min(k, frames)
     rows = np.zeros(k, np.int64)
     if kept:
-        rows[:kept] = np.arange(kept) if kept == frames else _RULES[rule](kept, frames) if rule != "random" else random(k, frames, seed, id)
+        rows[:kept] = np.arange(kept) if kept == frames else choose(kept, frames)
     return Kept(rows, np.arange(k) < kept)
 
 
@@ -112,14 +111,12 @@ def with_replacement(draws: npt.ArrayLike, frames: npt.ArrayLike) -> Indices:
     return (np.asarray(draws, np.float32) * counts).astype(np.int64)
 
 
-_RULES = {"uniform": uniform, "first": first, "middle": middle, "last": last, "first-middle-last": first_middle_last}
+_RULES = {"uniform": uniform, "steps": steps, "first": first, "middle": middle, "last": last, "first-middle-last": first_middle_last}
 
 
 def _check(rule: str, k: int, grid: str, size: int) -> None:
-    if rule not in RULES:
-        raise ConfigError(f"frames cannot be chosen by {rule!r}", hint=nearest(rule, RULES))
-    if grid not in GRIDS:
-        raise ConfigError(f"grid cannot be {grid!r}", hint=nearest(grid, GRIDS))
+    one_of("the rule that chooses frames", rule, RULES)
+    one_of("grid", grid, GRIDS)
     if not 1 <= k <= size:
         raise ConfigError(f"k must be between 1 and {size}, not {k}")
     if rule == "steps" and grid != "padded":

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cache.errors import ConfigError, nearest
+from cache.errors import ConfigError, one_of
 from models.training import distributed
 from systems.fewerframes.output import Output
 
@@ -50,8 +50,7 @@ class Term:
             ("distance", self.distance, DISTANCES),
             ("reduction", self.reduction, REDUCTIONS),
         ):
-            if value not in known:
-                raise ConfigError(f"{what} of the term {self.name!r} cannot be {value!r}", hint=nearest(value, known))
+            one_of(f"{what} of the term {self.name!r}", value, known)
         if self.kind == "rep" and self.distance != "sqerr":
             raise ConfigError(
                 f"{self.distance} compares probabilities; the term {self.name!r} compares representations", hint="distance: sqerr"
@@ -90,8 +89,7 @@ class Objective:
 
     def cross_entropy(self, student: Output, labels: Tensor) -> Tensor:
         """CE in the chosen form; a network without logits (mixture of experts) has the published form only."""
-        if self.form not in FORMS:
-            raise ConfigError(f"form of the cross-entropy cannot be {self.form!r}", hint=nearest(self.form, FORMS))
+        one_of("form of the cross-entropy", self.form, FORMS)
         if self.form == "logits" and student.logits is not None:
             return F.binary_cross_entropy_with_logits(student.logits, labels, reduction="sum") / len(labels)
         return cross_entropy(student.probabilities, labels, self.epsilon)

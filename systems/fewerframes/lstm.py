@@ -1,4 +1,4 @@
-"""A stack of LSTM cells in the layout of the original, run over sequences of different lengths (spec 5.5).
+"""A stack of LSTM cells with the parameters of the original, run over sequences of different lengths (spec 5.5).
 
 Symbols: N sequences, S steps, H cells. Gate order of a kernel (in + H, 4H): input, new value, forget, output; 1.0 is added to the
 forget gate at run time and is not in the stored bias.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cache.errors import ConfigError, DataError, nearest
+from cache.errors import DataError, one_of
 from systems.fewerframes.average_precision import TIE_BREAKS, accumulated_order, ranked_precision
 
 Scores = npt.NDArray[np.floating]
@@ -52,17 +52,12 @@ class Metrics:
     top_k: int = 20
     tie_break: str = "index"
     _videos: int = 0
-    _hit: float = 0.0
-    _perr: float = 0.0
-    _perr_low: float = 0.0
-    _perr_high: float = 0.0
-    _loss: float = 0.0
+    _measured: list[tuple[int, BatchMeasured]] = field(default_factory=list)
     _positives: Indices = field(init=False)
     _batches: list[tuple[Scores, Indices, npt.NDArray[np.bool_]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if self.tie_break not in TIE_BREAKS:
-            raise ConfigError(f"tie_break cannot be {self.tie_break!r}", hint=nearest(self.tie_break, TIE_BREAKS))
+        one_of("tie_break", self.tie_break, TIE_BREAKS)
         self._positives = np.zeros(self.classes, np.int64)
 
     def add(self, scores: Scores, labels: Labels, *, loss: float = 0.0, kept: Indices | None = None) -> BatchMeasured:
@@ -80,33 +75,31 @@ class Metrics:
         self._batches.append((np.take_along_axis(scores, rows, 1), rows, np.take_along_axis(hits, rows, 1)))
         measured = BatchMeasured(hit_at_one(scores, hits), perr(scores, hits, self.tie_break), loss, *perr_bounds(scores, hits))
         self._videos += len(scores)
-        self._hit += measured.hit_at_one * len(scores)
-        self._perr += measured.perr * len(scores)
-        self._perr_low += measured.perr_low * len(scores)
-        self._perr_high += measured.perr_high * len(scores)
-        self._loss += loss * len(scores)
+        self._measured.append((len(scores), measured))
         self._positives += hits.sum(0)
         return measured
 
     def result(self) -> Measured:
         """Everything over the videos added so far. Raises DataError if there is none."""
-        n = self._videos
-        if not n:
-            raise DataError("no video to measure", hint="kdpipe show the index: is the split empty?")
+        if not self._videos:
+            raise DataError("no video to measure", hint="is the partition empty? kdpipe show ingest --ledger")
         ap = self.class_precisions()
         found = self._positives > 0
         return Measured(
-            videos=n,
-            hit_at_one=self._hit / n,
-            perr=self._perr / n,
-            loss=self._loss / n,
+            videos=self._videos,
+            hit_at_one=self._mean("hit_at_one"),
+            perr=self._mean("perr"),
+            loss=self._mean("loss"),
             gap=self.gap(),
             map_all=float(ap.mean()),
             map_positive=float(ap[found].mean()) if found.any() else 0.0,
             ap=ap,
             gap_bounds=self.gap_bounds(),
-            perr_bounds=(self._perr_low / n, self._perr_high / n),
+            perr_bounds=(self._mean("perr_low"), self._mean("perr_high")),
         )
+
+    def _mean(self, name: str) -> float:
+        return sum(getattr(measured, name) * videos for videos, measured in self._measured) / self._videos
 
     def gap(self) -> float:
         """Global average precision of all answers kept, over all positive labels (also those that were not kept)."""

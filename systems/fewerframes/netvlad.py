@@ -13,18 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from systems.fewerframes.arithmetic import l2
 from systems.fewerframes.batch_norm import BatchNorm
 from systems.fewerframes.classifiers import attach, classify
 from systems.fewerframes.initial import normal
 from systems.fewerframes.output import Output
 
-SQUARED_NORM_FLOOR = 1e-12
 BIAS_SIGMA = 0.01
-
-
-def l2(x: Tensor, dim: int) -> Tensor:
-    """x divided by its length along ``dim``."""
-    return x * x.square().sum(dim, keepdim=True).clamp_min(SQUARED_NORM_FLOOR).rsqrt()
 
 
 class NetVLADEncoder(nn.Module):

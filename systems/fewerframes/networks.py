@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -35,10 +35,9 @@ def arguments(params: Any, classes: int, feature_sizes: Sequence[int]) -> dict[s
     return {"network": params.network, "classes": classes, **own}
 
 
-def build(about: Mapping[str, Any]) -> nn.Module:
+def build(network: str, **rest: Any) -> nn.Module:
     """A fresh network from :func:`arguments`."""
-    rest = {name: tuple(value) if isinstance(value, list) else value for name, value in about.items() if name != "network"}
-    return BUILDERS[about["network"]](**rest)
+    return BUILDERS[network](**{name: tuple(value) if isinstance(value, list) else value for name, value in rest.items()})
 
 
 def respond(model: nn.Module, normalisation: Normalisation, batch: Batch) -> tuple[Output, MixtureOutput | None]:

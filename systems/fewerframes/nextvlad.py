@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cache.errors import ConfigError
 from models.training import distributed
+from systems.fewerframes.arithmetic import l2
 from systems.fewerframes.batch_norm import BatchNorm
 from systems.fewerframes.classifiers import attach, classify
 from systems.fewerframes.dense import Dense
@@ -19,7 +20,6 @@ from systems.fewerframes.initial import variance_scaling
 from systems.fewerframes.output import Output
 from systems.fewerframes.packed import Packed, pooled
 
-SQUARED_NORM_FLOOR = 1e-12
 #: frames of a batch from which on the two matrices before the cluster scores are multiplied first
 MERGE_FROM = 4096
 
@@ -94,9 +94,7 @@ class NeXtVLADEncoder(nn.Module):
 
     def _describe(self, sums: Tensor, totals: Tensor) -> Tensor:
         """(B,F,K) sums and (B,1,K) totals of the weights, to the normalised vector."""
-        residuals = sums - totals * self.cluster_weights2
-        lengths = residuals.square().sum(1, keepdim=True).clamp_min(SQUARED_NORM_FLOOR)
-        return self.vlad_bn((residuals * lengths.rsqrt()).reshape(len(sums), -1))
+        return self.vlad_bn(l2(sums - totals * self.cluster_weights2, 1).reshape(len(sums), -1))
 
 
 class NeXtVLAD(nn.Module):

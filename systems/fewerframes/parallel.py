@@ -19,7 +19,8 @@ from systems.fewerframes.data import Partition, View
 from systems.fewerframes.losses import Objective, Target
 from systems.fewerframes.networks import build, respond
 from systems.fewerframes.targets import Pair
-from systems.fewerframes.train import Prepared, Step, VideoTask, fresh_network, network_loss, train_task, validate, with_decay
+from systems.fewerframes.train import Step, VideoTask, fresh_network, network_loss, train_task, with_decay
+from systems.fewerframes.trained import Prepared
 
 
 @dataclass
@@ -42,11 +43,11 @@ class ParallelTask:
             return self.student.loss(step)
         task, params = self.student, self.student.params
         seen = self.watched.batch(step.places, task.device)
-        out, _ = respond(self.model.teacher, task.normalisation, seen)
+        out, _ = respond(self.model.teacher, task.prepared.normalisation, seen)
         teacher_total = task.objective.alone().cross_entropy(out, seen.labels)
         target = Target(out.representation.detach(), out.probabilities.detach())
-        batch = task.train.batch(step.places, task.device)
-        total, parts = network_loss(self.model.student, task.normalisation, batch, task.objective, params, target)
+        batch = task.prepared.train.batch(step.places, task.device)
+        total, parts = network_loss(self.model.student, task.prepared.normalisation, batch, task.objective, params, target)
         return total + teacher_total, {**parts, "teacher_ce": teacher_total}, len(step.places)
 
     def kept(self) -> nn.Module:
@@ -55,8 +56,7 @@ class ParallelTask:
 
     def validate(self) -> Mapping[str, float]:
         """The student's scores."""
-        task = self.student
-        return validate(self.model.student, task.held, task.normalisation, task.params, task.device)
+        return self.student.validate()
 
 
 def train_parallel(ctx: Context, prepared: Prepared, objective: Objective) -> Result:
@@ -65,10 +65,8 @@ def train_parallel(ctx: Context, prepared: Prepared, objective: Objective) -> Re
     view = View("all", params.max_frames, "padded", params.max_frames, params.seed, params.modalities)
     watched = Partition(prepared.train.store, view, prepared.train.videos)
     student = fresh_network(prepared, params, ctx.device)
-    teacher = with_decay(build(teacher_arguments(prepared.arguments, params)), params.bn_decay).to(ctx.device)
-    task = VideoTask(
-        student, prepared.train, prepared.held, prepared.normalisation, objective, params, ctx.device, finetune=params.finetune_epochs
-    )
+    teacher = with_decay(build(**teacher_arguments(prepared.arguments, params)), params.bn_decay).to(ctx.device)
+    task = VideoTask(student, prepared, objective, params, ctx.device, finetune=params.finetune_epochs)
     return train_task(ctx, ParallelTask(Pair(teacher, student), task, watched), "student")
 
 

@@ -1,6 +1,6 @@
 """Published weights: from the variables of a TensorFlow checkpoint to a state of our networks (spec 14).
 
-Our networks have the names and the layout of the original, so importing is stripping the scope, dropping what belongs to the
+Our networks have the names and the shapes of the original, so importing is stripping the scope, dropping what belongs to the
 optimiser, and checking that nothing is missing, left over or of another shape.
 """
 

@@ -1,6 +1,6 @@
 """The ``student`` stage: a network on k frames, alone or distilled.
 
-Writes ``model.safetensors``, ``model.json`` and ``curves.jsonl`` (:mod:`systems.fewerframes.checkpoint`).
+Writes ``model.safetensors``, ``model.json`` and ``curves.jsonl`` (:mod:`systems.fewerframes.trained`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from typing import Any
 
 from cache.errors import ConfigError
 from cache.stage import Context
-from systems.fewerframes.checkpoint import write_network
 from systems.fewerframes.losses import PRESETS, Objective
 from systems.fewerframes.parallel import train_parallel
 from systems.fewerframes.targets import Dumped, Online, representation_width
-from systems.fewerframes.train import Prepared, VideoTask, fresh_network, prepare, together, train_task
+from systems.fewerframes.train import VideoTask, fresh_network, prepare, together, train_task
+from systems.fewerframes.trained import Prepared, write_network
 
 
 def run(ctx: Context) -> None:
@@ -32,21 +32,9 @@ def work(ctx: Context) -> None:
     else:
         targets = source(ctx, prepared) if objective.terms else None  # before the seed is set: a teacher may be built here
         model = fresh_network(prepared, params, ctx.device)
-        finetune = params.finetune_epochs
-        result = train_task(
-            ctx,
-            VideoTask(model, prepared.train, prepared.held, prepared.normalisation, objective, params, ctx.device, targets, finetune),
-            "student",
-        )
-    about = {
-        "role": "student",
-        "seed": params.seed,
-        "rep": params.rep,
-        "pred": params.pred,
-        "frames": prepared.train.view.count,
-        "videos": {"train": len(prepared.train), "held out": len(prepared.held)},
-    }
-    write_network(ctx.out, prepared.arguments, prepared.normalisation, prepared.train.view, result, about)
+        result = train_task(ctx, VideoTask(model, prepared, objective, params, ctx.device, targets, params.finetune_epochs), "student")
+    frames = prepared.train.view.count
+    write_network(ctx, prepared, result, role="student", rep=params.rep, pred=params.pred, frames=frames)
 
 
 def objective_of(params: Any) -> Objective:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from cache.errors import DataError
-from systems.fewerframes.checkpoint import read_network
 from systems.fewerframes.data import Partition, Store
 from systems.fewerframes.losses import Target
+from systems.fewerframes.trained import read_network
 
 REPRESENTATION, PROBABILITIES = "representation", "probabilities"
 

@@ -1,6 +1,6 @@
 """The ``teacher`` stage: a network on all frames, trained on the labels, or taken from a published checkpoint.
 
-Writes ``model.safetensors``, ``model.json`` and ``curves.jsonl`` (:mod:`systems.fewerframes.checkpoint`).
+Writes ``model.safetensors``, ``model.json`` and ``curves.jsonl`` (:mod:`systems.fewerframes.trained`).
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from cache.digest import digest_file
 from cache.stage import Context
 from models.tensorflow_checkpoint import read_checkpoint
 from models.training.result import Result
-from systems.fewerframes.checkpoint import write_network
 from systems.fewerframes.losses import Objective
 from systems.fewerframes.published import load_published
-from systems.fewerframes.train import Prepared, VideoTask, fresh_network, prepare, together, train_task, validate
+from systems.fewerframes.train import VideoTask, fresh_network, prepare, together, train_task, validate
+from systems.fewerframes.trained import write_network
 
 
 def run(ctx: Context) -> None:
@@ -28,10 +28,8 @@ def work(ctx: Context) -> None:
     params = ctx.params
     prepared = prepare(ctx)
     objective = Objective(epsilon=params.ce_epsilon, form=params.ce_form)
-    model = fresh_network(prepared, params, ctx.device)
-    task = VideoTask(model, prepared.train, prepared.held, prepared.normalisation, objective, params, ctx.device)
-    result = train_task(ctx, task, "teacher")
-    _write(ctx, prepared, result)
+    task = VideoTask(fresh_network(prepared, params, ctx.device), prepared, objective, params, ctx.device)
+    write_network(ctx, prepared, train_task(ctx, task, "teacher"), role="teacher")
 
 
 def take(ctx: Context) -> None:
@@ -44,12 +42,6 @@ def take(ctx: Context) -> None:
     prepared = prepare(ctx)
     model = load_published(fresh_network(prepared, params, ctx.device), read_checkpoint(path), source=path.name).eval()
     state = {name: value.detach().cpu() for name, value in model.state_dict().items()}
-    scores = validate(model, prepared.held, prepared.normalisation, params, ctx.device)
+    scores = validate(model, prepared, params, ctx.device)
     curve = {"epoch": 0.0, **{f"val_{name}": value for name, value in scores.items()}}
-    _write(ctx, prepared, Result(state, 0, [curve], "gap"), checkpoint=digest_file(path))
-
-
-def _write(ctx: Context, prepared: Prepared, result: Result, **origin: str) -> None:
-    videos = {"train": len(prepared.train), "held out": len(prepared.held)}
-    about = {"role": "teacher", "seed": ctx.params.seed, "videos": videos, **origin}
-    write_network(ctx.out, prepared.arguments, prepared.normalisation, prepared.train.view, result, about)
+    write_network(ctx, prepared, Result(state, 0, [curve], "gap"), role="teacher", checkpoint=digest_file(path))

@@ -11,8 +11,8 @@ from torch import nn
 
 from cache.stage import Context
 from models.timing import Example, time_networks
-from systems.fewerframes.checkpoint import read_network
 from systems.fewerframes.cost import example
+from systems.fewerframes.trained import read_network
 
 
 def run(ctx: Context) -> None:

@@ -29,6 +29,7 @@ from systems.fewerframes.mixture import MixtureOutput, self_distillation
 from systems.fewerframes.networks import arguments, build, classifier_penalty, respond
 from systems.fewerframes.optimiser import TFAdam
 from systems.fewerframes.output import Output
+from systems.fewerframes.trained import Prepared
 
 #: what the teacher says of videos (places in the training file)
 TargetSource = Callable[[Tensor], Target]
@@ -43,13 +44,10 @@ class Step(NamedTuple):
 
 @dataclass
 class VideoTask:
-    """Videos to train on and videos to select by, a network and its objective. ``targets`` None trains on the labels alone;
-    so do the last ``finetune`` epochs."""
+    """A network, what it is trained on, its objective. ``targets`` None trains on the labels alone, as the last ``finetune`` epochs do."""
 
     model: nn.Module
-    train: Partition
-    held: Partition
-    normalisation: Normalisation
+    prepared: Prepared
     objective: Objective
     params: Any
     device: str
@@ -60,15 +58,15 @@ class VideoTask:
         """The steps of ``epoch``; the last ``finetune`` epochs are without the teacher."""
         params = self.params
         distil = self.targets is not None and epoch < params.epochs - self.finetune
-        shuffled = self.train.shuffled(params.batch_size, params.seed, epoch, drop_last=params.drop_last)
+        shuffled = self.prepared.train.shuffled(params.batch_size, params.seed, epoch, drop_last=params.drop_last)
         return [Step(distributed.share(places), distil) for places in shuffled]
 
     def loss(self, step: Step) -> tuple[Tensor, Mapping[str, Tensor], int]:
         """Total loss of the training videos of ``step``, and its parts."""
-        batch = self.train.batch(step.places, self.device)
+        batch = self.prepared.train.batch(step.places, self.device)
         target = self.targets(batch.videos) if step.distil and self.targets is not None else None
         objective = self.objective if step.distil else self.objective.alone()
-        total, parts = network_loss(self.model, self.normalisation, batch, objective, self.params, target)
+        total, parts = network_loss(self.model, self.prepared.normalisation, batch, objective, self.params, target)
         return total, parts, len(step.places)
 
     def kept(self) -> nn.Module:
@@ -77,7 +75,7 @@ class VideoTask:
 
     def validate(self) -> Mapping[str, float]:
         """GAP, cross-entropy and Hit@1 over the held-out videos."""
-        return validate(self.model, self.held, self.normalisation, self.params, self.device)
+        return validate(self.model, self.prepared, self.params, self.device)
 
 
 def network_loss(
@@ -102,31 +100,22 @@ def _mixture_terms(out: Output, mixture: MixtureOutput, labels: Tensor, params: 
 
 
 @torch.no_grad()
-def validate(model: nn.Module, held: Partition, normalisation: Normalisation, params: Any, device: str) -> dict[str, float]:
-    """GAP, cross-entropy and Hit@1 of a network over the videos of a partition."""
+def validate(model: nn.Module, prepared: Prepared, params: Any, device: str) -> dict[str, float]:
+    """GAP, cross-entropy and Hit@1 of a network over the held-out videos."""
+    held = prepared.held
     metrics = Metrics(held.classes)
     for places in held.in_order(params.batch_size):
         batch = held.batch(places, device)
-        out, _ = respond(model, normalisation, batch)
+        out, _ = respond(model, prepared.normalisation, batch)
         loss = float(cross_entropy(out.probabilities, batch.labels, params.ce_epsilon))
         metrics.add(out.probabilities.cpu().numpy(), batch.labels.cpu().numpy(), loss=loss)
     result = metrics.result()
     return {"gap": result.gap, "ce": result.loss, "hit_at_one": result.hit_at_one}
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """Everything a training needs but the network: the data, the normalisation and the arguments of the network."""
-
-    train: Partition
-    held: Partition
-    normalisation: Normalisation
-    arguments: dict[str, Any]
-
-
-def prepare(ctx: Context, params: Any = None) -> Prepared:
-    """Open the training partition through the view of ``params`` (the stage's own, if not given)."""
-    params = ctx.params if params is None else params
+def prepare(ctx: Context) -> Prepared:
+    """Open the training partition through the view of the stage's parameters."""
+    params = ctx.params
     store = open_partition(ctx.inputs["ingest"], "train")
     view = view_of(params)
     train, held = (Partition(store, view, videos) for videos in held_out(store, params.holdout))
@@ -153,7 +142,7 @@ def normalisation_of(ctx: Context, partition: Partition) -> Normalisation:
 def fresh_network(prepared: Prepared, params: Any, device: str) -> nn.Module:
     """Seed everything and build the network: equal seeds give equal initial weights."""
     make_deterministic(params.seed, threads=params.threads)
-    return with_decay(build(prepared.arguments), params.bn_decay).to(device)
+    return with_decay(build(**prepared.arguments), params.bn_decay).to(device)
 
 
 def with_decay(model: nn.Module, decay: float) -> nn.Module:

@@ -6,7 +6,6 @@ A question whose video has no features (the video was lost) is left out of the s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from cache.errors import DataError
 from cache.hdf5 import FeatureReader
+from cache.json_files import read_json
 from models.training.determinism import epoch_order
 
 
@@ -47,7 +47,7 @@ class Vocabulary:
     @classmethod
     def load(cls, directory: Path) -> Vocabulary:
         """Read ``vocab.json`` of a questions artifact."""
-        maps = json.loads((directory / "vocab.json").read_text(encoding="utf-8"))
+        maps = read_json(directory / "vocab.json")
         return cls(maps["question_token_to_idx"], maps["answer_token_to_idx"])
 
     @property
@@ -69,7 +69,7 @@ class Features:
     """
 
     def __init__(self, appearance: Path, motion: Path, *, memory_gb: float = 4.0, nothing: bool = False) -> None:
-        self.about = [json.loads((directory / "features.json").read_text(encoding="utf-8")) for directory in (appearance, motion)]
+        self.about = [read_json(directory / "features.json") for directory in (appearance, motion)]
         first, second = (
             FeatureReader(directory / about["file"], about.get("array", "")) for directory, about in zip((appearance, motion), self.about)
         )

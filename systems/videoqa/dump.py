@@ -8,16 +8,16 @@ The teacher is in eval mode and the features are not augmented, so each target i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
+from cache.json_files import write_json
 from cache.stage import Context
+from models.training.artifact import read_network
 from models.training.determinism import make_deterministic
-from systems.videoqa.checkpoint import read_network
 from systems.videoqa.data import Features, Split
 from systems.videoqa.model import DualVGR
 from systems.videoqa.train import answer
@@ -31,7 +31,7 @@ def run(ctx: Context) -> None:
 
     params = ctx.params
     make_deterministic(0, threads=params.threads)
-    teacher, about = read_network(ctx.inputs["teacher"], ctx.device)
+    teacher, about = read_network(ctx.inputs["teacher"], DualVGR, ctx.device)
     features = Features(ctx.inputs["appearance"], ctx.inputs["motion"], memory_gb=params.memory_gb)
     splits = [Split(ctx.inputs["questions"], name, features) for name in SPLITS]
     with h5py.File(ctx.out / "fused.h5", "w") as file, ctx.progress("dump", total=sum(map(len, splits))) as bar:
@@ -50,7 +50,7 @@ def run(ctx: Context) -> None:
             }
             _fill(rows, teacher, split, params.batch_size, ctx.device, bar)
     record = {"precision": params.precision, "teacher_seed": about["seed"], "questions": {split.name: len(split) for split in splits}}
-    (ctx.out / "dump.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(ctx.out / "dump.json", record)
 
 
 @torch.no_grad()

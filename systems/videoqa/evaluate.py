@@ -10,7 +10,6 @@ Accuracy is over the questions whose video was not lost; in ``strict`` a lost qu
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,16 +19,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from cache.json_files import read_json, read_lines
 from cache.stage import Context
 from models.evaluation.costs import FLOPS_NOTE, PARAMETERS, flops_per
 from models.evaluation.features import flags as feature_flags
 from models.evaluation.features import notes as feature_notes
 from models.evaluation.files import Prediction, network_curves, write_evaluation
 from models.evaluation.record import Column, Cost, Evaluation, Items, Panel, Row, Score
+from models.training.artifact import read_network
 from models.training.determinism import make_deterministic
 from systems.videoqa import cost
 from systems.videoqa.accuracy import Accuracy, accuracy
-from systems.videoqa.checkpoint import read_network
 from systems.videoqa.data import Features, Split, Vocabulary
 from systems.videoqa.model import DualVGR
 from systems.videoqa.train import answer
@@ -78,17 +78,17 @@ def run(ctx: Context) -> None:
     networks, curves, predicted = [], [], {}
     with ctx.progress("evaluate", total=len(LABELS)) as bar:
         for name, label in LABELS.items():
-            model, about = read_network(ctx.inputs[name], ctx.device)
+            model, about = read_network(ctx.inputs[name], DualVGR, ctx.device)
             predicted[name] = predict(model, blind if about["video"] == "none" else split, params.batch_size, ctx.device)
             costs = {**cost.parameters(model), **_flops(model, about, features, split)}
             networks.append(_network(name, label, score(split, predicted[name], vocabulary), costs, about))
             curves += network_curves(name, ctx.inputs[name])
             bar.step()
-    coverage = json.loads((questions / "coverage.json").read_text(encoding="utf-8"))
+    coverage = read_json(questions / "coverage.json")
     evaluation = Evaluation(
         task="video question answering",
         metric="accuracy",
-        dataset=json.loads((ctx.inputs["index"] / "dataset.json").read_text(encoding="utf-8"))["name"],
+        dataset=read_json(ctx.inputs["index"] / "dataset.json")["name"],
         split="test",
         seed=networks[0].about["seed"],
         columns=columns(split, vocabulary),
@@ -152,11 +152,8 @@ def columns(split: Split, vocabulary: Vocabulary) -> tuple[Column, ...]:
 def prediction_rows(predicted: Mapping[str, np.ndarray], split: Split, vocabulary: Vocabulary, index: Path) -> Iterator[Prediction]:
     """What every network says of every question; ``answer`` is the annotation's own text, ``prediction`` None where the video was lost."""
     words, answers = vocabulary.words, vocabulary.answer_words
-    truth = {}
-    for line in (index / "questions.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if row["split"] == split.name:
-            truth[int(row["question_id"])] = row["answer"]
+    rows = read_lines(index / "questions.jsonl")
+    truth = {int(row["question_id"]): row["answer"] for row in rows if row["split"] == split.name}
     tokens, lengths = split.all["tokens"].tolist(), split.all["lengths"].tolist()
     for name, ids in predicted.items():
         for row, (question, video) in enumerate(zip(split.all["question_ids"].tolist(), split.all["video_ids"].tolist())):

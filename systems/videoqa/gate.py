@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cache.errors import ConfigError, nearest
+from cache.errors import one_of
 
 WordSoftmax = Literal["paper", "fixed"]
 EPSILON = 1e-5
@@ -26,8 +26,7 @@ class WordAttention(nn.Module):
 
     def __init__(self, module_dim: int, *, word_softmax: WordSoftmax = "paper") -> None:
         super().__init__()
-        if word_softmax not in ("paper", "fixed"):
-            raise ConfigError(f"word_softmax cannot be {word_softmax!r}", hint=nearest(word_softmax, ("paper", "fixed")))
+        one_of("word_softmax", word_softmax, ("paper", "fixed"))
         self.word_softmax = word_softmax
         self.feat_enhance = nn.Linear(module_dim, module_dim)
         self.fc = nn.Linear(module_dim, 1)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cache.errors import ConfigError, nearest
+from cache.errors import one_of
 
 Reduction = Literal["paper", "fixed"]
 LogitKD = Literal["as_written", "corrected"]
@@ -83,14 +83,11 @@ def feature_kd(student: Tensor, teacher: Tensor, temperature: float = 1.0, *, re
     ``"paper"`` divides by B only (``batchmean``: a sum over clips) and has no t^2 factor; ``"fixed"`` is the mean over
     clips too, times t^2, so that neither the number of clips nor the temperature rescales the gradient.
     """
+    one_of("reduction", reduction, ("paper", "fixed"))
     log_p = F.log_softmax(student / temperature, dim=-1)
     log_q = F.log_softmax(teacher / temperature, dim=-1)
     kl = F.kl_div(log_p, log_q, reduction="batchmean", log_target=True)
-    if reduction == "paper":
-        return kl
-    if reduction == "fixed":
-        return kl * temperature**2 / student.shape[1:-1].numel()
-    raise ConfigError(f"reduction cannot be {reduction!r}", hint=nearest(reduction, ("paper", "fixed")))
+    return kl if reduction == "paper" else kl * temperature**2 / student.shape[1:-1].numel()
 
 
 def kd_loss(
@@ -116,8 +113,7 @@ def logit_kd(student: Tensor, teacher: Tensor, temperature: float = 1.0, *, vari
 
     ``"as_written"`` hands the student's softmax to KLDivLoss where the logarithm belongs; ``"corrected"`` is the divergence.
     """
-    if variant not in ("as_written", "corrected"):
-        raise ConfigError(f"variant cannot be {variant!r}", hint=nearest(variant, ("as_written", "corrected")))
+    one_of("variant", variant, ("as_written", "corrected"))
     soften = torch.softmax if variant == "as_written" else torch.log_softmax
     return F.kl_div(soften(student / temperature, -1), torch.softmax(teacher / temperature, -1), reduction="batchmean")
 

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cache.errors import ConfigError, DataError, nearest
+from cache.errors import ConfigError, DataError, one_of
 from systems.videoqa.decoder import AnswerDecoder, ClipPooling
 from systems.videoqa.gate import WordSoftmax
 from systems.videoqa.question_encoder import QuestionEncoder
@@ -69,8 +69,7 @@ class DualVGR(nn.Module):
             raise ConfigError(f"module_dim must be divisible by 4 (four attention heads), not {module_dim}")
         if graph_layers < 1 or unit_layers < 1:
             raise ConfigError(f"graph_layers and unit_layers must be at least 1, not {graph_layers} and {unit_layers}")
-        if video_dropout not in ("paper", "shared"):
-            raise ConfigError(f"video_dropout cannot be {video_dropout!r}", hint=nearest(video_dropout, ("paper", "shared")))
+        one_of("video_dropout", video_dropout, ("paper", "shared"))
         self.num_of_nodes, self.module_dim, self.video_dropout = num_of_nodes, module_dim, video_dropout
         self.feature_aggregation = ClipPooling(module_dim, dropout=dropout)
         self.linguistic_input_unit = QuestionEncoder(question_vocab_size, word_dim, module_dim, dropout=dropout)

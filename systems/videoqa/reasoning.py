@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cache.errors import ConfigError, nearest
+from cache.errors import one_of
 from systems.videoqa.fusion import MFB
 from systems.videoqa.gate import QueryPunishment, WordAttention, WordSoftmax
 from systems.videoqa.graph import GRAPH_DROPOUT, HEADS, PunishGAT, attend
@@ -69,8 +69,7 @@ class VisualReasoning(nn.Module):
         word_softmax: WordSoftmax = "paper",
     ) -> None:
         super().__init__()
-        if graph_index not in ("paper", "fixed"):
-            raise ConfigError(f"graph_index cannot be {graph_index!r}", hint=nearest(graph_index, ("paper", "fixed")))
+        one_of("graph_index", graph_index, ("paper", "fixed"))
         self.graph_layers, self.unit_layers, self.graph_index = graph_layers, unit_layers, graph_index
 
         def graphs() -> nn.ModuleList:

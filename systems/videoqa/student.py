@@ -11,8 +11,7 @@ import torch
 
 from cache.errors import ConfigError
 from cache.stage import Context
-from models.training.artifact import write_network
-from systems.videoqa.checkpoint import read_network
+from models.training.artifact import read_network
 from systems.videoqa.data import Batch, Split, Targets
 from systems.videoqa.model import DualVGR
 from systems.videoqa.train import Target, TargetSource, answer, train_network
@@ -20,11 +19,8 @@ from systems.videoqa.train import Target, TargetSource, answer, train_network
 
 def run(ctx: Context) -> None:
     """Train a student; what it learns from is in ``ctx.params``: ``kd``, ``targets`` and ``video``."""
-    params = ctx.params
-    arguments, result, task = train_network(ctx, "student", nothing=params.video == "none", target_of=lambda *seen: targets(ctx, *seen))
-    coverage = {split.name: {"questions": split.total, "lost": len(split.lost)} for split in (task.train, task.val)}
-    about = {"role": "student", "arguments": arguments, "seed": params.seed, "kd": params.kd, "video": params.video, "questions": coverage}
-    write_network(ctx.out, result, about)
+    kd, video = ctx.params.kd, ctx.params.video
+    train_network(ctx, "student", nothing=video == "none", target_of=lambda *seen: targets(ctx, *seen), kd=kd, video=video)
 
 
 def targets(ctx: Context, train: Split, val: Split) -> TargetSource | None:
@@ -36,7 +32,7 @@ def targets(ctx: Context, train: Split, val: Split) -> TargetSource | None:
     if params.kd == "none":
         return None
     if params.targets == "online":
-        teacher, _ = read_network(ctx.inputs["teacher"], ctx.device)
+        teacher, _ = read_network(ctx.inputs["teacher"], DualVGR, ctx.device)
         source = online(teacher, logits=bool(params.kd_logits))
     else:
         names = ("fused", "logits") if params.kd_logits else ("fused",)

@@ -8,9 +8,10 @@ from torch import nn
 
 from cache.stage import Context
 from models.timing import Example, time_networks
+from models.training.artifact import read_network
 from systems.videoqa import cost
-from systems.videoqa.checkpoint import read_network
 from systems.videoqa.data import Features, Split
+from systems.videoqa.model import DualVGR
 
 NETWORKS = ("teacher", "student.alone", "student.kd", "student.question")
 
@@ -22,7 +23,7 @@ def run(ctx: Context) -> None:
     frames = int(features.readers[0].shape[1])
 
     def load(name: str) -> tuple[nn.Module, Example]:
-        model, about = read_network(ctx.inputs[name], ctx.device)
+        model, about = read_network(ctx.inputs[name], DualVGR, ctx.device)
         return model, partial(cost.example, model, about, frames, tokens)
 
     time_networks(ctx, NETWORKS, load)

@@ -15,10 +15,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cache.stage import Context
+from models.training.artifact import write_network
 from models.training.clipping import total_norm
 from models.training.determinism import make_deterministic
 from models.training.loop import Recipe, fit
-from models.training.result import Result
 from models.training.schedules import by_epoch
 from models.training.selection import Selection
 from models.training.updates import Group, Update
@@ -135,9 +135,9 @@ def answer(model: DualVGR | Student, data: Batch) -> DualVGROutput:
 
 
 def train_network(
-    ctx: Context, role: str, *, nothing: bool, target_of: Callable[[Split, Split], TargetSource | None]
-) -> tuple[dict[str, Any], Result, VideoQATask]:
-    """Build a network from ``ctx.params`` and train it; return its constructor arguments, the result and the task.
+    ctx: Context, role: str, *, nothing: bool, target_of: Callable[[Split, Split], TargetSource | None], **about: str
+) -> None:
+    """Build a network from ``ctx.params``, train it and write it, with ``about`` in its ``model.json``.
 
     ``role`` is ``"teacher"`` or ``"student"``, which is also the section of its parameters.
     ``target_of(train, val)`` makes the source of the teacher's features, or None. ``nothing`` hides the video.
@@ -176,7 +176,9 @@ def train_network(
     clip = total_norm(params.clip) if params.clip > 0 else None
     update = Update("network", task.batches, task.loss, [Group(list(task.model.parameters()), rate)], clip=clip)
     recipe = Recipe(params.epochs, [update], Selection("accuracy", patience=params.patience))
-    return arguments, fit(task, recipe, ctx.scratch, ctx.progress, section=role), task
+    result = fit(task, recipe, ctx.scratch, ctx.progress, section=role)
+    coverage = {split.name: {"questions": split.total, "lost": len(split.lost)} for split in (train, val)}
+    write_network(ctx.out, result, {**about, "role": role, "arguments": arguments, "seed": params.seed, "questions": coverage})
 
 
 def with_projections(model: DualVGR, target: TargetSource, seed: int) -> Student:

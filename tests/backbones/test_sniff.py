@@ -1,4 +1,4 @@
-"""What a checkpoint holds is read off its names and shapes; published layouts come under our names."""
+"""What a checkpoint holds is read off its names and shapes; published names come under our names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from cache.errors import DataError
 from models.backbones import i3d, mobilenetv3, resnet2d, resnet3d
-from models.backbones.layouts import find_backbone
+from models.backbones.naming import find_backbone
 from models.backbones.published import State, load_into
 from models.backbones.registry import BACKBONES, build, options_of
 from models.backbones.sniff import identify, infer_resnet3d
@@ -52,9 +52,9 @@ def meta(make: Callable[[], nn.Module]) -> State:
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_every_backbone_is_known_by_its_state(name: str, prefix: str) -> None:
     state = meta(lambda: build(name))
-    layout = find_backbone({prefix + key: value for key, value in state.items()})
-    assert (layout.prefix, layout.rest, list(layout.state)) == (prefix, (), list(state))
-    found = identify(layout.state)
+    naming = find_backbone({prefix + key: value for key, value in state.items()})
+    assert (naming.prefix, naming.rest, list(naming.state)) == (prefix, (), list(state))
+    found = identify(naming.state)
     assert found.backbone == name and found.channels == BACKBONES[name].channels
     with torch.device("meta"):
         assert list(found.make().state_dict()) == list(state)
@@ -123,12 +123,12 @@ def test_the_backbone_is_found_in_the_checkpoint_of_a_whole_model(name: str) -> 
     net = build(backbone, n_classes=0)
     entries = {prefix + key: value for key, value in convert(net).items()}
     entries |= {key: torch.zeros((1,) * dims) for key, dims in heads.items()}
-    layout = find_backbone(entries)
-    assert set(layout.rest) == set(heads)
-    assert layout.prefix.startswith(prefix)
-    found = identify(layout.state)
+    naming = find_backbone(entries)
+    assert set(naming.rest) == set(heads)
+    assert naming.prefix.startswith(prefix)
+    found = identify(naming.state)
     assert found.backbone == backbone and found.n_classes == 0
-    again = load_into(found.make(), layout.state, name)
+    again = load_into(found.make(), naming.state, name)
     assert all(torch.equal(a, b) for a, b in zip(again.state_dict().values(), net.state_dict().values()))
 
 

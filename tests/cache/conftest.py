@@ -9,7 +9,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from cache import memo, pins
+from cache import memo, pins, publication
 from cache.fingerprint import Fingerprint
 from cache.hdf5 import FeatureWriter
 from cache.members import Members
@@ -38,12 +38,11 @@ def publish(store: Store, key: Key, files: dict[str, str | bytes], *, members: M
 
 
 def publish_directory(store: Store, key: Key, temporary: Path, *, members: Members | None = None, **fields: object) -> Record:
+    about = {"node": key.stage, "dataset": "d", "system": "s", "created": 1.0, **fields}
     with store.publishing():
-        manifest = store.publish_object(temporary)
-        about = {"node": key.stage, "dataset": "d", "system": "s", "size": manifest.size, "created": 1.0, **fields}
-        record = store.publish_record(Record(key=key, object=manifest.digest, **about), members)
-        store.set_ref(about["dataset"], about["system"], about["node"], record.digest)
-    return record
+        made = publication.publish(store, temporary, lambda m: Record(key=key, object=m.digest, **{"size": m.size, **about}), members)
+        store.set_ref(made.dataset, made.system, made.node, made.digest)
+    return made
 
 
 @dataclass

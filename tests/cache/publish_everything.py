@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cache import pins
 from cache.members import Members
+from cache.publication import publish
 from cache.record import Key, Record
 from cache.store import Store
 
@@ -46,9 +47,8 @@ def _compute(store: Store, key: Key) -> None:
     (temporary / "files" / "a.txt").write_text("hello")
     (temporary / "files" / "deep" / "b.bin").write_bytes(bytes(5000))
     with store.publishing():
-        manifest = store.publish_object(temporary)
-        record = Record(key=key, object=manifest.digest, items=key.item_key(()), node="demo", dataset="d", system="s", size=manifest.size)
-        store.publish_record(record, members)
+        about = {"items": key.item_key(()), "node": "demo", "dataset": "d", "system": "s"}
+        publish(store, temporary, lambda made: Record(key=key, object=made.digest, size=made.size, **about), members)
         store.set_ref("d", "s", "demo", key.digest)
 
 

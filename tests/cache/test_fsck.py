@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cache.errors import StoreError
-from cache.fsck import Finding, Fsck
+from cache.finding import Finding
+from cache.fsck import Fsck
 from cache.hdf5 import FeatureReader, damaged_rows
 from cache.record import Record
 from cache.repair import repair

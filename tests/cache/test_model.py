@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from cache import faults, gc, pins
+from cache.digest import Manifest
 from cache.directory import Directory
 from cache.fsck import Fsck
 from cache.members import Members
+from cache.publication import publish
 from cache.record import Key, Record
 from cache.repair import repair
 from cache.store import Store
@@ -66,9 +68,9 @@ class StoreMachine(RuleBasedStateMachine):
         (temporary / "files" / "a").write_bytes(content)
         (temporary / "files" / "deep" / "b").write_bytes(node.encode())
         with self.store.publishing():
-            manifest = self.store.publish_object(temporary)
-            about = {"node": node, "dataset": "d", "system": "s", "created": float(len(self.results)), "size": manifest.size}
-            record = self.store.publish_record(Record(key=key, object=manifest.digest, **about), Members({"v": ("", "")}))
+            about = {"node": node, "dataset": "d", "system": "s", "created": float(len(self.results))}
+            members = Members({"v": ("", "")})
+            record = publish(self.store, temporary, lambda m: Record(key=key, object=m.digest, size=m.size, **about), members)
             self.store.set_ref("d", "s", node, key.digest)
         self.note(node, record, {"a": content, "deep/b": node.encode()})
 
@@ -216,8 +218,8 @@ class StoreMachine(RuleBasedStateMachine):
         for name, content in files.items():
             (temporary / "files" / name).parent.mkdir(exist_ok=True)
             (temporary / "files" / name).write_bytes(content)
-        assert self.store.publish_object(temporary).digest == record.object
-        self.store.publish_record(record, Members({"v": ("", "")}))
+        assert Manifest.of_tree(temporary / "files").digest == record.object
+        publish(self.store, temporary, lambda made: record, Members({"v": ("", "")}))
 
     # -- what always holds --------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cache.pack import layout, pack, unpack
+from cache.pack import pack, parts_of, unpack
 
 ARRAYS = hnp.arrays(
     dtype=st.sampled_from(["<i4", "<i8", "<f4", "<f8", "|u1", "|b1"]),
@@ -31,7 +31,7 @@ def test_the_bytes_do_not_depend_on_the_order_of_names() -> None:
 def test_arrays_lie_one_behind_the_other_by_name() -> None:
     first, second = np.arange(5, dtype="<i2"), np.arange(3, dtype="|u1")
     payload = pack({"b": second, "a": first})
-    entries, body = layout(payload)
+    entries, body = parts_of(payload)
     assert bytes(body) == first.tobytes() + second.tobytes()
     assert [(name, entry.shape, entry.offset, entry.length) for name, entry in entries] == [("a", (5,), 0, 10), ("b", (3,), 10, 3)]
 

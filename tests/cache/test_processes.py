@@ -18,6 +18,7 @@ WRITE = textwrap.dedent(
     """
     import random, sys
     from pathlib import Path
+    from cache.publication import publish
     from cache.record import Key, Record
     from cache.members import Members
     from cache.store import Store
@@ -36,8 +37,7 @@ WRITE = textwrap.dedent(
         (temporary / "files" / "b").write_bytes(content[::-1])
         members = Members({"v": ("%064x" % (n % 7), "")})
         with store.publishing():
-            manifest = store.publish_object(temporary)
-            store.publish_record(Record(key=key, object=manifest.digest, items=key.item_key(()), node="demo"), members)
+            publish(store, temporary, lambda made: Record(key=key, object=made.digest, items=key.item_key(()), node="demo"), members)
             store.set_ref("d", "s", f"node{which if n % 4 else me}", key.digest)
     """
 )

@@ -7,6 +7,7 @@ from unittest import mock
 
 import pytest
 
+from cache import publication
 from cache.digest import digest_value
 from cache.errors import StoreError
 from cache.members import Members
@@ -91,7 +92,7 @@ def test_links_are_refused(tmp_path: Path) -> None:
     temporary = store.new_directory()
     (temporary / "files" / "link").symlink_to("/etc/passwd")
     with pytest.raises(ValueError, match="link"):
-        store.publish_object(temporary)
+        publication.publish(store, temporary, lambda made: pytest.fail("it was made an object"))
 
 
 def test_a_record_without_its_object_is_no_result(tmp_path: Path) -> None:

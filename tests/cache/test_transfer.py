@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cache import faults, layout
+from cache import addresses, faults, publication
 from cache.digest import FileEntry, Manifest
 from cache.directory import Directory
 from cache.errors import DamageError, RemoteError, StoreError
@@ -36,9 +36,8 @@ def publish(store: Store, key: Key, files: dict[str, str], **fields: object) -> 
         path = temporary / "files" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    manifest = store.publish_object(temporary)
     members = Members({"v1": ("0" * 64, "1" * 64)}) if "items" in fields else None
-    return store.publish_record(Record(key=key, object=manifest.digest, size=manifest.size, **fields), members)
+    return publication.publish(store, temporary, lambda made: Record(key=key, object=made.digest, size=made.size, **fields), members)
 
 
 def row_key(n: int) -> str:
@@ -802,7 +801,7 @@ def test_an_object_that_the_target_had_and_that_goes_meanwhile_is_brought(tmp_pa
     real, gone = Directory.write, tmp_path / "gone"
 
     def interrupted(self: Directory, path: str, data: bytes, *, read_only: bool = True) -> None:
-        if path == layout.record(twin.digest):
+        if path == addresses.record(twin.digest):
             target.store.object_path(world.object).rename(gone)
         real(self, path, data, read_only=read_only)
 

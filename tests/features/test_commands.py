@@ -250,13 +250,13 @@ def test_a_kill_at_a_write_leaves_computed_or_imported_features_and_a_rerun_comp
 
 def test_an_export_replaces_nothing_unasked(store: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
-    call(store, "export-features", "motion", out, "--layout", "npy")
+    call(store, "export-features", "motion", out, "--format", "npy")
     assert sorted(path.name for path in (tmp_path / "out" / "msvd-qa_motion_feat").iterdir())[:2] == ["1.npy", "10.npy"]
-    failed = call(store, "export-features", out, "--layout", "npy", code=1).stderr
+    failed = call(store, "export-features", out, "--format", "npy", code=1).stderr
     assert "is there already" in failed and "--force" in failed and len(list((tmp_path / "out").iterdir())) == 1
-    call(store, "export-features", out, "--layout", "npy", "--force")
+    call(store, "export-features", out, "--format", "npy", "--force")
     assert len(list((tmp_path / "out").iterdir())) == 2
-    assert "motion_feat_24.h5" in call(store, "export-features", "motion", out, "--layout", "mkd", "--dry-run").stdout
+    assert "motion_feat_24.h5" in call(store, "export-features", "motion", out, "--format", "mkd", "--dry-run").stdout
     assert len(list((tmp_path / "out").iterdir())) == 2
 
 

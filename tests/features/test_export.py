@@ -13,7 +13,7 @@ import pytest
 from cache.errors import StoreError
 from cache.hdf5 import FeatureReader
 from cache.stage import Context, Quiet
-from pipeline.exporting import LAYOUTS, Stored, export, target_of
+from pipeline.exporting import FORMATS, Stored, export, target_of
 from tests.features.conftest import IDS, NAMES, features, published
 
 NUMBERS = np.array([int(id) for id in IDS])
@@ -39,12 +39,12 @@ def read_as_published(path: Path, array: str, video: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["appearance", "motion"])
-@pytest.mark.parametrize(("layout", "name"), [("hcrn", "feat.h5"), ("dualvgr", "feat.h5"), ("mkd", "feat_24.h5")])
-def test_published_loaders_read_the_export(kind: str, layout: str, name: str, tmp_path: Path, held: Callable[..., Stored]) -> None:
+@pytest.mark.parametrize(("form", "name"), [("hcrn", "feat.h5"), ("dualvgr", "feat.h5"), ("mkd", "feat_24.h5")])
+def test_published_loaders_read_the_export(kind: str, form: str, name: str, tmp_path: Path, held: Callable[..., Stored]) -> None:
     stored = held(kind)
-    target = target_of(stored, tmp_path / "new" / "place", layout)
+    target = target_of(stored, tmp_path / "new" / "place", form)
     assert target == tmp_path / "new" / "place" / f"msvd-qa_{kind}_{name}"
-    export(stored, target, layout, Quiet)
+    export(stored, target, form, Quiet)
     rows = features(kind)
     for number, id in enumerate(NUMBERS):
         assert np.array_equal(read_as_published(target, NAMES[kind], id), rows[number])
@@ -55,41 +55,41 @@ def test_published_loaders_read_the_export(kind: str, layout: str, name: str, tm
 
 
 @pytest.mark.parametrize("kind", ["appearance", "motion"])
-@pytest.mark.parametrize("layout", list(LAYOUTS))
+@pytest.mark.parametrize("form", list(FORMATS))
 def test_out_and_in_again_gives_the_same_rows(
-    kind: str, layout: str, tmp_path: Path, held: Callable[..., Stored], imported: Callable[..., Context]
+    kind: str, form: str, tmp_path: Path, held: Callable[..., Stored], imported: Callable[..., Context]
 ) -> None:
     stored = held(kind)
-    target = target_of(stored, tmp_path / "out", layout)
-    export(stored, target, layout, Quiet)
+    target = target_of(stored, tmp_path / "out", form)
+    export(stored, target, form, Quiet)
     ctx = imported(target, kind=kind)
     with FeatureReader(ctx.out / f"msvd-qa_{kind}_feat.h5") as reader:
         assert reader.ids == IDS and np.array_equal(reader.all(), features(kind))
 
 
-@pytest.mark.parametrize("layout", list(LAYOUTS))
+@pytest.mark.parametrize("form", list(FORMATS))
 def test_ids_of_any_text_come_back_and_are_never_a_path(
-    layout: str, tmp_path: Path, index: Path, held: Callable[..., Stored], imported: Callable[..., Context]
+    form: str, tmp_path: Path, index: Path, held: Callable[..., Stored], imported: Callable[..., Context]
 ) -> None:
     names = ["../up", "a/b", "Ä ö", "-rf", "x%41"]
     (index / "media.jsonl").write_text("".join(json.dumps({"id": id}) + "\n" for id in names))
     ctx = imported(published(tmp_path / "f.h5", features("motion"), names, "resnext_features"), kind="motion")
     about = json.loads((ctx.out / "features.json").read_text())
     stored = Stored(about, FeatureReader(ctx.out / about["file"]))
-    target = target_of(stored, tmp_path / "out", layout)
-    export(stored, target, layout, Quiet)
+    target = target_of(stored, tmp_path / "out", form)
+    export(stored, target, form, Quiet)
     assert list((tmp_path / "out").iterdir()) == [target]
-    assert layout != "npy" or len(list(target.iterdir())) == 5
+    assert form != "npy" or len(list(target.iterdir())) == 5
     again = imported(target, kind="motion")
     with FeatureReader(again.out / "msvd-qa_motion_feat.h5") as reader:
         assert reader.ids == names and np.array_equal(reader.all(), features("motion"))
 
 
-@pytest.mark.parametrize("layout", ["hcrn", "npy"])
-def test_a_damaged_row_leaves_the_old_export_and_no_traces(layout: str, tmp_path: Path, held: Callable[..., Stored]) -> None:
+@pytest.mark.parametrize("form", ["hcrn", "npy"])
+def test_a_damaged_row_leaves_the_old_export_and_no_traces(form: str, tmp_path: Path, held: Callable[..., Stored]) -> None:
     stored = held("motion")
-    target = target_of(stored, tmp_path / "out", layout)
-    export(stored, target, layout, Quiet)
+    target = target_of(stored, tmp_path / "out", form)
+    export(stored, target, form, Quiet)
     before = {path.name: path.read_bytes() for path in ([target] if target.is_file() else target.iterdir())}
     path = stored.reader.path
     data = path.read_bytes()
@@ -97,10 +97,10 @@ def test_a_damaged_row_leaves_the_old_export_and_no_traces(layout: str, tmp_path
     stored.reader.close()
     path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
     with pytest.raises(StoreError, match="the row of video 7 is damaged"):
-        export(stored, target, layout, Quiet)
+        export(stored, target, form, Quiet)
     assert {path.name: path.read_bytes() for path in ([target] if target.is_file() else target.iterdir())} == before
     assert list((tmp_path / "out").iterdir()) == [target]
     stored.reader.close()
     path.write_bytes(data)
-    export(stored, target, layout, Quiet)
+    export(stored, target, form, Quiet)
     assert list((tmp_path / "out").iterdir()) == [target]

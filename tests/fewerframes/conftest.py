@@ -96,16 +96,19 @@ def write_features(
     patterns = np.random.default_rng(7).integers(0, 256, (classes, rgb + audio))
     for number, (name, count) in enumerate(counts.items()):
         random = np.random.default_rng([3, number])
-        with RaggedWriter(directory / f"{name}.h5", rgb + audio, about={"num_classes": classes}) as file:
-            for video in range(count):
-                length = int(random.integers(8, FRAMES + 6))
-                labels = np.sort(random.choice(classes, random.integers(1, 4), replace=False))
-                frames = random.integers(0, 256, (length, rgb + audio))
-                for label in labels:
-                    shown = random.random(length) < 0.33
-                    frames[shown] = (frames[shown] + 3 * patterns[label]) // 4
-                codes = frames.astype(np.uint8)
-                file.append(f"{name[0]}{video:03d}", labels if name != "test" else [], codes[:, :rgb], codes[:, rgb:])
+        videos = []
+        for _ in range(count):
+            length = int(random.integers(8, FRAMES + 6))
+            labels = np.sort(random.choice(classes, random.integers(1, 4), replace=False))
+            frames = random.integers(0, 256, (length, rgb + audio))
+            for label in labels:
+                shown = random.random(length) < 0.33
+                frames[shown] = (frames[shown] + 3 * patterns[label]) // 4
+            videos.append((labels if name != "test" else [], frames.astype(np.uint8)))
+        rows = sum(len(codes) for _, codes in videos)
+        with RaggedWriter(directory / f"{name}.h5", rgb + audio, rows=rows, about={"num_classes": classes}) as file:
+            for video, (labels, codes) in enumerate(videos):
+                file.append(f"{name[0]}{video:03d}", labels, codes[:, :rgb], codes[:, rgb:])
     facts = {"rgb": rgb, "audio": audio, "num_classes": classes, "max_frames": FRAMES, "level": "frame"}
     (directory / "frames.json").write_text(json.dumps(facts))
     (directory / "dataset.json").write_text(json.dumps({"name": "tiny"}))

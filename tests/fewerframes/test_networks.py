@@ -188,6 +188,6 @@ def test_a_network_is_built_and_answers_where_its_parameters_can_go_together_and
         check({"ingest": ingest, "teacher.s0": Node("teacher.s0", TEACHER, params, {})})
     except ConfigError:
         with pytest.raises((ConfigError, TypeError, RuntimeError, ZeroDivisionError)):
-            build(arguments(params, 3, sizes)).eval()(x, present)
+            build(**arguments(params, 3, sizes)).eval()(x, present)
     else:
-        build(arguments(params, 3, sizes)).eval()(x, present)
+        build(**arguments(params, 3, sizes)).eval()(x, present)

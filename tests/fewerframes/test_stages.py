@@ -14,10 +14,10 @@ from cache.errors import ConfigError, DataError
 from models.evaluation.files import read_evaluation
 from models.evaluation.record import Row
 from systems.fewerframes import StudentParams, TeacherParams, TimingParams, student, teacher
-from systems.fewerframes.checkpoint import read_network
 from systems.fewerframes.data import Partition, open_partition
 from systems.fewerframes.student import objective_of
 from systems.fewerframes.targets import Dumped, Online
+from systems.fewerframes.trained import read_network
 from tests.fewerframes.conftest import CLASSES, COUNTS, SIZES, Bench, write_features
 
 
@@ -285,7 +285,7 @@ def test_video_level_means_are_read_as_one_frame(bench: Bench) -> None:
     from cache.ragged import RaggedWriter
 
     for name in ("train", "validate"):
-        with RaggedWriter(bench.ingest / f"{name}.h5", 24, dtype="float32", about={}) as file:
+        with RaggedWriter(bench.ingest / f"{name}.h5", 24, rows=40, dtype="float32", about={}) as file:
             for video in range(40):
                 generator = np.random.default_rng(video)
                 file.append(f"v{video}", [video % CLASSES], generator.standard_normal((1, 24)).astype(np.float32))

@@ -19,7 +19,7 @@ from safetensors.torch import save
 from cache.errors import DataError
 from models import tensorflow_checkpoint
 from models.backbones import converted
-from models.backbones.layouts import find_backbone
+from models.backbones.naming import find_backbone
 from models.backbones.published import read_raw
 from models.backbones.sniff import identify
 from models.tensorflow_checkpoint import checkpoint_prefix, read_checkpoint, read_index

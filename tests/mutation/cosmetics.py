@@ -11,7 +11,7 @@ import tokenize
 from collections.abc import Callable
 from pathlib import Path
 
-from cache.fingerprint import PACKAGES
+from cache.syntax import PACKAGES
 
 Edit = Callable[[str, random.Random], str]
 

@@ -6,7 +6,8 @@ import shutil
 from modulefinder import ModuleFinder
 from pathlib import Path
 
-from cache.fingerprint import NEUTRAL, PACKAGES
+from cache.fingerprint import NEUTRAL
+from cache.syntax import PACKAGES
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from cache.fingerprint import EVERYWHERE, NEUTRAL, PACKAGES, Fingerprint, unseen
+from cache.fingerprint import EVERYWHERE, NEUTRAL, Fingerprint, unseen
 from cache.stage import Node
+from cache.syntax import PACKAGES
 from pipeline.config import Config
 from pipeline.graph import build
 from pipeline.judge import closure

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from cache.fingerprint import PACKAGES, Fingerprint
+from cache.fingerprint import Fingerprint
 from cache.stage import Node
+from cache.syntax import PACKAGES
 from pipeline.config import Config
 from pipeline.graph import build
 from pipeline.judge import closure

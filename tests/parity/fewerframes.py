@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from models.training.clipping import each_tensor
 from systems.fewerframes import frames
-from systems.fewerframes.arithmetic import Normalisation, l2_frames
+from systems.fewerframes.arithmetic import Normalisation, l2
 from systems.fewerframes.classifiers import penalty
 from systems.fewerframes.hlstm import HLSTM
 from systems.fewerframes.losses import PRESETS, Objective, Target, Term, cross_entropy
@@ -222,7 +222,7 @@ def netvlad(case: Case) -> dict[str, Any]:
     filled(case, model).train(str(case.meta["mode"]).startswith("train"))
     x, num_frames, draws = given(case, "x", "num_frames", "u")
     rows = torch.from_numpy(frames.with_replacement(draws.numpy(), num_frames.numpy()))
-    sampled = l2_frames(x)[torch.arange(len(x))[:, None], rows]
+    sampled = l2(x)[torch.arange(len(x))[:, None], rows]
     state = {name: value.clone() for name, value in model.state_dict().items()}
     vlad = model.encode(sampled)
     model.load_state_dict(state)
@@ -243,7 +243,7 @@ def hlstm(case: Case) -> dict[str, Any]:
     config = case.config
     x, num_frames, labels = given(case, "x", "num_frames", "y")
     size = config["max_num_frames"]
-    normalised = l2_frames(x)
+    normalised = l2(x)
     rows = torch.from_numpy(frames.every(config["every_n"], size))
     lengths = frames.authors_length(num_frames.numpy(), config["every_n"], size)
     sizes = {

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cache.members import Members
 from cache.store import Store
 from cache.timings import Timing, Timings
-from pipeline.picture import Box, Picture, dot, layout, svg
+from pipeline.picture import Box, Picture, arranged, dot, svg
 
 ALL = 15  # nodes of the toy graph
 
@@ -403,7 +403,7 @@ def test_boxes_never_overlap_and_children_stand_below(count: int, data: st.DataO
     chosen = data.draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []
     boxes = tuple(Box(str(n), ("x" * data.draw(st.integers(0, 30)), "y"), "fresh") for n in range(count))
     picture = Picture(boxes, tuple((str(a), str(b)) for a, b in chosen))
-    places, bends = layout(picture)
+    places, bends = arranged(picture)
     assert set(places) == {box.id for box in boxes} and set(bends) == set(picture.edges)
     for a, b in itertools.combinations(places.values(), 2):
         assert a.x + a.width <= b.x or b.x + b.width <= a.x or a.y + a.height <= b.y or b.y + b.height <= a.y

@@ -18,13 +18,13 @@ from models.training.artifact import read_network, write_network
 from models.training.result import Result
 
 
-def build(arguments: dict[str, int]) -> nn.Module:
-    return nn.Sequential(nn.Linear(arguments["width"], 4), nn.BatchNorm1d(4))
+def build(width: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(width, 4), nn.BatchNorm1d(4))
 
 
 def written(out: Path, **more: object) -> nn.Module:
     torch.manual_seed(0)
-    model = build({"width": 3})
+    model = build(3)
     curves = [{"epoch": 0, "val_gap": 0.25}, {"epoch": 1, "val_gap": 0.5}]
     result = Result(**{"weights": dict(model.state_dict()), "epoch": 1, "curves": curves, "selected_by": "gap", **more})
     write_network(out, result, {"arguments": {"width": 3}, "role": "teacher"})
@@ -57,7 +57,7 @@ def test_the_record_says_whether_another_run_would_end_in_the_same_bits_and_if_n
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     written(tmp_path)
     with pytest.raises(DataError, match=r"model\.safetensors does not fit model\.json"):
-        read_network(tmp_path, lambda arguments: nn.Linear(arguments["width"], 5))
+        read_network(tmp_path, lambda width: nn.Linear(width, 5))
 
 
 def test_every_network_is_warmed_up_and_run_without_gradients_as_often_as_it_says(tmp_path: Path) -> None:

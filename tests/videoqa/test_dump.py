@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from systems.videoqa.checkpoint import read_network
+from models.training.artifact import read_network
 from systems.videoqa.data import Features, Split
+from systems.videoqa.model import DualVGR
 from systems.videoqa.train import answer
 
 
 def test_every_row_is_the_teachers_fused_feature_of_that_question_alone(trained) -> None:
     bench, made = trained
-    teacher, _ = read_network(made["teacher"])
+    teacher, _ = read_network(made["teacher"], DualVGR)
     features = Features(bench.inputs["appearance"], bench.inputs["motion"])
     with h5py.File(made["dump"] / "fused.h5") as file:
         for name in ("train", "val"):

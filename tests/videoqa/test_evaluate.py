@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from models.evaluation.files import read_evaluation
+from models.training.artifact import read_network
 from systems.videoqa import TimingParams, cost, timing
-from systems.videoqa.checkpoint import read_network
 from systems.videoqa.data import Features, Split, Vocabulary
 from systems.videoqa.evaluate import UNANSWERED, majority, score
 from systems.videoqa.model import DualVGR
@@ -58,7 +58,7 @@ def test_what_the_features_and_the_language_lack_is_told(trained) -> None:
 
 def test_predictions_agree_with_the_network_asked_one_question_at_a_time(trained) -> None:
     bench, made = trained
-    model, _ = read_network(made["student.kd"])
+    model, _ = read_network(made["student.kd"], DualVGR)
     split = Split(bench.inputs["questions"], "test", Features(bench.inputs["appearance"], bench.inputs["motion"]))
     answers = Vocabulary.load(bench.inputs["questions"]).answer_words
     rows = [row for row in lines(made["evaluate"] / "predictions.jsonl") if row["model"] == "student.kd"]
@@ -137,7 +137,7 @@ def test_cost_of_the_full_networks_agrees_with_the_paper(layers: int, published:
 
 def test_flops_do_not_depend_on_how_torch_runs_an_lstm(trained) -> None:
     _, made = trained
-    model, about = read_network(made["teacher"])
+    model, about = read_network(made["teacher"], DualVGR)
     inputs = cost.example(model, about, frames=4, tokens=5)
     fused = cost.flops(model, inputs)
     with torch.backends.mkldnn.flags(enabled=False):

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from cache.errors import ConfigError, DataError
+from models.training.artifact import read_network
 from systems.videoqa import StudentParams
-from systems.videoqa.checkpoint import read_network
 from systems.videoqa.data import Features, Split, Targets
+from systems.videoqa.model import DualVGR
 from systems.videoqa.student import cached, online
 from systems.videoqa.train import VideoQATask
 
@@ -23,8 +24,8 @@ def test_cached_and_online_targets_give_the_same_loss(trained) -> None:
     bench, made = trained
     features = Features(bench.inputs["appearance"], bench.inputs["motion"])
     train, val = (Split(bench.inputs["questions"], name, features) for name in ("train", "val"))
-    student, _ = read_network(made["student.alone"])
-    teacher, _ = read_network(made["teacher"])
+    student, _ = read_network(made["student.alone"], DualVGR)
+    teacher, _ = read_network(made["teacher"], DualVGR)
     dumped = {split.name: {"fused": Targets(made["dump"], split)} for split in (train, val)}
     params = StudentParams(batch_size=8, seed=1)
     losses = []
@@ -65,7 +66,7 @@ def test_a_narrow_student_follows_its_teacher_through_projections_that_are_throw
     settings = {"module_dim": 8, "kd_projection": "linear", "epochs": 8, "alpha": 0.0}
     weak, strong = (bench.student(f"narrow{w}", {"dump": made["dump"]}, kd_alpha=w, kd_beta=w, **settings) for w in (0.0, 100.0))
     assert curves(strong)[-1]["val_kd_motion"] < 0.7 * curves(weak)[-1]["val_kd_motion"]
-    network, about = read_network(strong)
+    network, about = read_network(strong, DualVGR)
     assert about["arguments"]["module_dim"] == 8
     assert not any("projection" in name for name in network.state_dict())
     alone = bench.student("narrow_alone", module_dim=8, epochs=8, alpha=0.0, kd="none")

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from models.training import checkpoint
+from models.training.artifact import read_network
 from systems.videoqa import TeacherParams, teacher
-from systems.videoqa.checkpoint import read_network
+from systems.videoqa.model import DualVGR
 
 FILES = ("model.safetensors", "model.json", "curves.jsonl")
 
@@ -70,7 +71,7 @@ def bench_params() -> TeacherParams:
 
 
 def test_the_artifact_rebuilds_the_network(bench) -> None:
-    model, about = read_network(bench.teacher())
+    model, about = read_network(bench.teacher(), DualVGR)
     assert about["role"] == "teacher"
     assert about["arguments"]["graph_layers"] == 2
     assert about["arguments"]["num_of_nodes"] == 3

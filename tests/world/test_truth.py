@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from world import dense, truth
-from world.actions import ACTIONS, Style
+from world.actions import ACTIONS
 from world.body import CHANNELS, KEYPOINTS
+from world.moves import Style
 from world.plan import make_plan
 from world.render import Film, draw, stage_film
 

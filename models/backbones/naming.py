@@ -16,7 +16,7 @@ from torch import Tensor
 from cache.errors import DataError
 from models.backbones.published import State
 
-#: An entry that every network of a layout has, and the pattern of all of its entries after the prefix.
+#: An entry that every network of a naming has, and the pattern of all of its entries after the prefix.
 ANCHORS: tuple[tuple[str, str, str], ...] = (
     ("I3D", "Conv3d_1a_7x7.conv3d.weight", r"(Conv3d|Mixed|logits)[\w]*\."),
     ("torchvision MobileNetV3", "features.0.0.weight", r"(features|classifier)\.\d+\."),
@@ -29,10 +29,10 @@ _SEQUENCE = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer
 
 
 @dataclass(frozen=True)
-class Layout:
+class Naming:
     """A backbone found in a file.
 
-    name:   the layout. prefix: what stood before each of its names.
+    name:   the naming. prefix: what stood before each of its names.
     state:  its entries under our names. rest: names of the entries that are no part of it.
     """
 
@@ -42,7 +42,7 @@ class Layout:
     rest: tuple[str, ...]
 
 
-def find_backbone(entries: Mapping[str, Tensor]) -> Layout:
+def find_backbone(entries: Mapping[str, Tensor]) -> Naming:
     """The one backbone that ``entries`` hold. Raises DataError if there is none, or several."""
     for name, anchor, pattern in ANCHORS:
         prefixes = _prefixes(entries, anchor)
@@ -57,7 +57,7 @@ def find_backbone(entries: Mapping[str, Tensor]) -> Layout:
     shown = ", ".join(list(entries)[:5])
     raise DataError(
         f"no backbone that kdpipe knows: {len(entries)} entries, beginning with {shown}",
-        hint="known layouts: " + ", ".join(name for name, _, _ in ANCHORS),
+        hint="known names: those of " + ", ".join(name for name, _, _ in ANCHORS),
     )
 
 
@@ -68,19 +68,19 @@ def _prefixes(names: Iterable[str], anchor: str) -> list[str]:
     return [prefix for prefix in whole if not any(prefix != other and prefix.startswith(other) for other in whole)]
 
 
-def _take(entries: Mapping[str, Tensor], name: str, prefix: str, pattern: str) -> Layout:
+def _take(entries: Mapping[str, Tensor], name: str, prefix: str, pattern: str) -> Naming:
     own = {key.removeprefix(prefix): value for key, value in entries.items() if key.startswith(prefix)}
     if prefix in ("", "module."):  # the whole file is the network: what does not belong is an error later, not a head left out
-        return Layout(name, prefix, _renamed(own, name), tuple(key for key in entries if not key.startswith(prefix)))
+        return Naming(name, prefix, _renamed(own, name), tuple(key for key in entries if not key.startswith(prefix)))
     mine = {key: value for key, value in own.items() if re.match(pattern, key)}
     rest = tuple(key for key in entries if not key.startswith(prefix) or key.removeprefix(prefix) not in mine)
-    return Layout(name, prefix, _renamed(mine, name), rest)
+    return Naming(name, prefix, _renamed(mine, name), rest)
 
 
-def _renamed(state: State, layout: str) -> State:
-    if layout == "Lite-MKD ResNet":
+def _renamed(state: State, naming: str) -> State:
+    if naming == "Lite-MKD ResNet":
         split = {key: key.partition(".") for key in state}
         return {f"{_SEQUENCE.get(head, head)}.{tail}": state[key] for key, (head, _, tail) in split.items()}
-    if layout == "Lite-MKD MobileNetV3":
+    if naming == "Lite-MKD MobileNetV3":
         return {f"features.{key}": value for key, value in state.items()}
     return state

@@ -12,14 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from cache.stage import Context
 from models.training import artifact
 from models.training.result import Result
 from systems.fewerframes.arithmetic import Normalisation
-from systems.fewerframes.data import Batch, View
+from systems.fewerframes.data import Batch, Partition, View
 from systems.fewerframes.networks import build, respond
 from systems.fewerframes.output import Output
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a training needs but the network: the data, the normalisation and the arguments of the network."""
+
+    train: Partition
+    held: Partition
+    normalisation: Normalisation
+    arguments: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -37,13 +48,13 @@ class Network:
         return respond(self.model, self.normalisation, batch)[0]
 
 
-def write_network(
-    out: Path, arguments: dict[str, Any], normalisation: Normalisation, view: View, result: Result, about: dict[str, Any]
-) -> None:
+def write_network(ctx: Context, prepared: Prepared, result: Result, **about: Any) -> None:
     """Write the kept weights, how to build and feed the network, and the curves; of several processes the first writes."""
-    eigenvalues = None if normalisation.name != "whitening" else _plain(normalisation.eigenvalues)
-    fed = {"normalisation": {"name": normalisation.name, "eigenvalues": eigenvalues}, "view": dataclasses.asdict(view)}
-    artifact.write_network(out, result, {**about, "arguments": arguments, **fed})
+    train, given = prepared.train, prepared.normalisation
+    eigenvalues = given.eigenvalues.tolist() if given.name == "whitening" and given.eigenvalues is not None else None
+    fed = {"normalisation": {"name": given.name, "eigenvalues": eigenvalues}, "view": dataclasses.asdict(train.view)}
+    videos = {"train": len(train), "held out": len(prepared.held)}
+    artifact.write_network(ctx.out, result, {**about, "seed": ctx.params.seed, "videos": videos, "arguments": prepared.arguments, **fed})
 
 
 def read_network(directory: Path, device: str = "cpu") -> Network:
@@ -52,7 +63,3 @@ def read_network(directory: Path, device: str = "cpu") -> Network:
     given = about["normalisation"]
     eigenvalues = None if given["eigenvalues"] is None else torch.tensor(given["eigenvalues"], dtype=torch.float32)
     return Network(model, Normalisation(given["name"], eigenvalues), View(**about["view"]), about)
-
-
-def _plain(values: Tensor | None) -> list[float] | None:
-    return None if values is None else values.tolist()
