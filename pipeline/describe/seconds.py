@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from media.decode import Video, read_frames
+from media.decode import read_chosen
+from stages.sample import SampleParams
+from stages.sample.policies import Choice
 
 Images = npt.NDArray[np.uint8]
 
@@ -23,22 +24,11 @@ class Job:
     most: int
 
 
-def numbers(times: Sequence[float], most: int) -> list[int]:
-    """Numbers of the frames for the seconds 0, 1, 2 ... after the first frame; a slow video repeats frames."""
-    if not len(times):
-        return []
-    since = np.asarray(times) - times[0]
-    seconds = np.arange(min(most, int(since.max()) + 1))
-    return [int(np.argmax(since >= second)) for second in seconds]
-
-
 def read_seconds(job: Job) -> Images:
     """The pictures (T, size, size, 3), resized straight to a square with PIL's bicubic filter. Raises MediaError if nothing decodes."""
-    with Video(job.path) as video:
-        times = [place.time for place in video.places()]
-    wanted = numbers(times, job.most)
-    pictures = {frame.number: _square(frame.image, job.size) for frame in read_frames(job.path, set(wanted))}
-    return np.stack([pictures[number] for number in wanted]) if wanted else np.zeros((0, job.size, job.size, 3), np.uint8)
+    choice = Choice(SampleParams(policy="rate", fps=1.0, take="next", seconds=job.most))
+    _, pictures = read_chosen(job.path, choice, lambda frame: _square(frame.image, job.size))
+    return np.stack([pictures[number] for number in choice.index[0].tolist()])
 
 
 def _square(image: Images, size: int) -> Images:

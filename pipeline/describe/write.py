@@ -124,10 +124,10 @@ def _describe(
             bar.step(len(videos) - len(jobs))
         for done in run_killable(read_seconds, jobs, workers=plan.workers, timeout=plan.timeout) if jobs else ():
             path = kept[str(done.key)]
-            if done.state == "done" and len(done.value):
+            if done.state == "done":
                 _keep(path, describer(done.value))
             else:
-                reasons[path] = done.reason or "it holds no frame"
+                reasons[path] = done.reason
             if bar is not None:
                 bar.step()
     result.lost.update({video.id: reasons[kept[video.id]] for video in videos if kept[video.id] in reasons})

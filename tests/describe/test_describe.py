@@ -16,7 +16,7 @@ from media.encode import write_video
 from pipeline.cli.make_records import make_records
 from pipeline.describe import write
 from pipeline.describe.network import Describer
-from pipeline.describe.seconds import Job, numbers, read_seconds
+from pipeline.describe.seconds import Job, read_seconds
 from pipeline.describe.write import Own, Plan, Result, write_records
 from stages.index.yt8m import read
 
@@ -56,25 +56,11 @@ def records(result: Result, width: int) -> list[Video]:
     return [parse_frames(record.data, width) for path in result.shards for record in read_records(path)]
 
 
-@pytest.mark.parametrize(
-    "times, most, expected",
-    [
-        ([0, 0.4, 0.9, 1.1, 1.9, 2.0, 2.5], 300, [0, 3, 5]),
-        ([5.0, 5.5, 6.0], 300, [0, 2]),
-        ([0, 2.0, 4.0], 300, [0, 1, 1, 2, 2]),
-        ([0, 1, 2, 3], 2, [0, 1]),
-        ([3.0], 300, [0]),
-        ([], 300, []),
-    ],
-)
-def test_a_second_is_the_first_frame_at_or_after_it(times: list[float], most: int, expected: list[int]) -> None:
-    assert numbers(times, most) == expected
-
-
 def test_pictures_are_those_of_the_seconds(tmp_path: Path) -> None:
     pictures = read_seconds(Job(str(film(tmp_path / "a.mp4", 4)), 8, 300))
     assert pictures.shape == (4, 8, 8, 3)
     assert np.abs(pictures.mean((1, 2, 3)) - [20, 40, 60, 80]).max() < 4
+    assert np.array_equal(read_seconds(Job(str(tmp_path / "a.mp4"), 8, 2)), pictures[:2])
 
 
 def test_records_hold_the_bytes_of_the_features_ids_labels_and_silence(videos: list[Own], tmp_path: Path) -> None:

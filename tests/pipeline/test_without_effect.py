@@ -164,6 +164,8 @@ def test_a_number_may_not_be_more_than_another_that_bounds_it(local: Path) -> No
 #: system, settings that cannot go together -> what is said
 IMPOSSIBLE: list[tuple[str, Sequence[str], str]] = [
     ("videoqa", ["student.kd.kd_projection=none"], "module_dim = 48, and teacher.module_dim = 128"),
+    ("videoqa", ["sample.policy=rate"], "sample.policy = rate: every video must have equally many frames"),
+    ("videoqa", ["sample.policy=audio"], "sample.policy = audio"),
     ("fewerframes", ["teacher.processes=7"], "teacher: batch_size = 40 does not divide among processes = 7"),
     ("fewerframes", ["student.processes=2", "student.drop_last=false"], "student.alone: with drop_last = false the last batch"),
     ("fewerframes", ["teacher.network=hlstm"], "teacher: 112 frames do not split into blocks = 20"),
@@ -181,6 +183,8 @@ POSSIBLE: list[tuple[str, Sequence[str]]] = [
     ("fewerframes", ["teacher.network=hlstm", "teacher.blocks=16", "teacher.cells=64"]),
     ("fewerframes", ["student.network=hlstm", "student.cells=64"]),
     ("fewerframes", ["student.alone.network=hlstm", "student.frames=steps", "evaluate.ks=[4]", "student.alone.blocks=2"]),
+    ("videoqa", ["sample.policy=even", "sample.num_frames=4"]),
+    ("videoqa", ["sample.frames_per_clip=7"]),
     ("fewerframes", ["student.network=nextvlad-mix"]),
     ("fewerframes", ["teacher.classifier=moe"]),
     ("fewerframes", ["teacher.modalities=rgb", "student.modalities=rgb", "ingest.audio=3"]),
