@@ -127,7 +127,7 @@ class Config:
         recipe = paths.CONFIGS / "systems" / f"{system}.{dataset}.yaml"
         layers += [_read(recipe)] if recipe.exists() else []
         layers[0].pop("dataset", None)  # what the system is shown on if no dataset is named: shown_on
-        mine = {key: value for key, value in local_file().items() if key not in ("dataset", "system")}
+        mine = {key: value for key, value in local_file().items() if key not in ("dataset", f"{system}.dataset", "system")}
         roots = take_roots(mine, paths.workplace(), names("datasets"))
         self.root = self.root or roots.get(dataset)
         layers.append(mine)

@@ -58,7 +58,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             from pipeline.cli.stages import verb
 
-            return verb(cmd_name, verbs()[cmd_name]) if cmd_name in verbs() else None
+            stage = declared("stages").get(cmd_name) or declared("systems").get(cmd_name)  # a broken system stops no shared stage
+            return verb(stage) if stage is not None and stage.help else None
         module = importlib.import_module(f"pipeline.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command

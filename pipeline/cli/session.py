@@ -68,7 +68,8 @@ class Session:
 
 def default(name: str, system: str = "") -> str:
     """The dataset of ``system``, or the system, to use when none is named. Raises ConfigError if there is none."""
-    value = os.environ.get(f"KDPIPE_{name.upper()}") or named(name, local_file())
+    local = local_file()
+    value = os.environ.get(f"KDPIPE_{name.upper()}") or named(f"{system}.{name}", local) or named(name, local)
     return value or (SYSTEM if name == "system" else shown_on(system))
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import click
 
 from cache.errors import ConfigError, nearest
+from cache.stage import Stage
 from pipeline.cli.options import HOW, LOOK, WHAT
 from pipeline.cli.run import run_nodes
 from pipeline.cli.session import Session, select, session_options
 
 
-def verb(stage: str, text: str) -> click.Command:
-    """The command that runs a stage; ``text`` is its help."""
+def verb(stage: Stage) -> click.Command:
+    """The command that runs a stage."""
 
-    @click.command(stage, help=text)
+    @click.command(stage.name, help=stage.help)
     @session_options(*WHAT, *HOW, "dry_run", *LOOK)
     def command(session: Session) -> None:
-        run_nodes(session, select(session, (stage,)))
+        run_nodes(session, select(session, (stage.name,)))
 
     return command
 

@@ -89,6 +89,8 @@ def test_defaults_can_be_changed_by_environment_and_local_file(house) -> None:
     del house.environment["KDPIPE_DATASET"]
     (house.root / "kdpipe.local.yaml").write_text("dataset: other\n")
     assert "videoqa on other" in house.run("status").stdout
+    (house.root / "kdpipe.local.yaml").write_text("dataset: files\nvideoqa.dataset: other\n")
+    assert "videoqa on other" in house.run("status").stdout
 
 
 def test_a_recipe_of_the_system_for_the_dataset_comes_after_both_and_before_the_local_file(house) -> None:

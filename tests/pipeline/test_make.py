@@ -215,6 +215,8 @@ def test_a_system_brings_its_own_verbs_and_targets(sixth) -> None:
     assert "'teacher' is no part of the distillation of toy" in sixth.run("distill", "--system", "toy", "--stage", "teacher", code=1).stderr
     assert "'pretrain' is not a target of videoqa" in sixth.run("pretrain", code=1).stderr
     assert "did you mean 'pretrain'?" in make(sixth, "pretrian", "SYSTEM=toy", code=2).stderr
+    (sixth.root / "systems/toy/__init__.py").write_text("1 / 0\n")
+    assert "index: up to date" in sixth.run("index").stderr
 
 
 def test_a_library_that_is_not_there_is_named_before_anything_runs(sixth) -> None:
