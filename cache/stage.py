@@ -43,8 +43,8 @@ class Stage:
     version:  schema version of what it writes; raise it when the layout of the output changes.
     files:    names of parameters that hold a path of an external file (weights, vectors): keyed by content, wherever it lies.
     facets:   keyed environment facets that can change its bits: ``"device"``, or none.
-    versions: packages whose version can change its bits, and is keyed as a facet (``torch``): their names, or the name of a property of
-              the params record that gives them.
+    libraries: distributions (``"torch"``) whose versions can change its bits, or the name of a property of the params record that gives
+              them: they are keyed with the facets.
     items:    of a stage that keeps a layer of items: the names of the inputs (``"sources"``: the raw files) that its rows stand for.
               A row's key is the digest of all that it was made of there, so other inputs of these names share the row. Every input
               that is not named here is in the key of the item set: another teacher has other rows.
@@ -63,7 +63,7 @@ class Stage:
     version: int = 1
     files: tuple[str, ...] = ()
     facets: tuple[str, ...] = ()
-    versions: tuple[str, ...] | str = ()
+    libraries: tuple[str, ...] | str = ()
     items: tuple[str, ...] = ()
     sources: str = ""
     tolerance: str = ""

@@ -20,7 +20,7 @@ from cache.store import Key, Record, Store
 from pipeline import paths, why
 from pipeline.device import default_device, device_class, known_device
 from pipeline.graph import Graph
-from pipeline.installed import keyed_version
+from pipeline.installed import installed
 
 T = TypeVar("T")
 
@@ -231,11 +231,14 @@ class Judge:
             return of(last.key)
 
     def facets(self, node: Node) -> dict[str, str]:
-        """The environment facets that the stage declares as able to change its bits."""
+        """The environment facets that the stage declares as able to change its bits, and the versions of its libraries.
+
+        Of builds for several devices (2.15.0+cu128) the version is one: the device is keyed by itself.
+        """
         known = {"device": device_class(self.device)}
-        chosen = node.stage.versions
-        packages = getattr(node.params, chosen) if isinstance(chosen, str) else chosen
-        return {**{name: known[name] for name in node.stage.facets}, **{name: keyed_version(name) for name in packages}}
+        named = node.stage.libraries
+        found = installed(getattr(node.params, named) if isinstance(named, str) else named)
+        return {name: known[name] for name in node.stage.facets} | {name: version.partition("+")[0] for name, version in found.items()}
 
     def files(self, node: Node) -> dict[str, Path]:
         """Parameter name -> external file; an empty parameter names none. Raises DataError for a file that is not there."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from cache.errors import ConfigError
 from cache.stage import Node
-from models.inference.runtimes.native import compiler
 from pipeline.device import require_device
 from pipeline.graph import check_possible
 from pipeline.judge import FRESH, Judge
@@ -50,7 +49,11 @@ def _missing_package(node: Node) -> tuple[str, str] | None:
 
 
 def _missing_compiler(node: Node) -> tuple[str, str] | None:
-    if getattr(node.params, "runtime", "") != "winograd" or compiler():
+    if getattr(node.params, "runtime", "") != "winograd":
+        return None
+    from models.inference.runtimes.native import compiler
+
+    if compiler():
         return None
     hint = "apt install gcc, or CC=/path/to/one; runtime=eager, the default, needs none"
     return f"{node.name}.runtime=winograd needs a C compiler, and there is none", hint

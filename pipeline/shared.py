@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 
 from cache.stage import Node
-from models.backbones.kinds import KINDS
 from pipeline.config import Config
 from pipeline.imports import NO_NAMES
 from stages import extract, index, ingest, questions, report, sample, world
@@ -27,7 +26,7 @@ def shared_nodes(config: Config) -> Iterator[Node]:
     yield Node("ingest", ingest.STAGE, config.params("ingest", ingest.IngestParams), {"index": "index", **root})
     yield Node("sample", sample.STAGE, config.params("sample", sample.SampleParams), {"index": "index", **root})
     yield Node("questions", questions.STAGE, config.params("questions", questions.QuestionsParams), {"index": "index"})
-    for kind in KINDS:
+    for kind in next(f.metadata["choices"] for f in dataclasses.fields(extract.ExtractParams) if f.name == "kind"):
         yield _features(config, kind)
 
 
@@ -47,7 +46,7 @@ def _with_imported_weights(config: Config, params: extract.ExtractParams) -> ext
     """Let ``weights_file`` be the imported file of that name where no file is named and none is shipped."""
     if getattr(params, "weights_file", None) != "" or params.weights in NO_NAMES:
         return params
-    file = config.imported_weights(params.backbone or KINDS[params.kind].backbone, params.weights)
+    file = config.imported_weights(params.network.name, params.weights)
     return dataclasses.replace(params, weights_file=file)
 
 
