@@ -12,6 +12,9 @@ size    int32 (2,)   only with codec ``utvideo``: width, height of its images
 head    uint8        only with codec ``utvideo``: what its decoder has to know (:mod:`media.lossless`)
 ======= ============ ==============================================================
 
+Frames that are no RGB pictures (optical flow: x, y) stand as they are: ``pictures`` uint8 (K, H, W, channels) in place of ``offsets`` and
+``data``.
+
 An image says itself whether it is PNG or JPEG; what is neither belongs to the stream that ``size`` and ``head`` describe.
 """
 
@@ -37,7 +40,7 @@ STILLS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 @dataclass(frozen=True)
 class Frames:
-    """An opened payload. ``images(number)`` decodes one frame, named by its *frame number*: RGB uint8 (H, W, 3)."""
+    """An opened payload. ``images(number)`` gives one frame, named by its *frame number*: RGB uint8 (H, W, 3), or of other channels."""
 
     index: npt.NDArray[np.int32]
     numbers: npt.NDArray[np.int32]
@@ -124,8 +127,12 @@ def decode_payload(payload: bytes) -> Frames:
     if not payload:
         raise DataError("this item holds no frames: its video was lost", hint="use only the videos that frames.jsonl lists")
     arrays = pack.unpack(payload)
-    numbers, offsets, data = arrays["numbers"], arrays["offsets"], arrays["data"]
+    numbers = arrays["numbers"]
     place = {int(number): k for k, number in enumerate(numbers)}
+    index, times = cast(npt.NDArray[np.int32], arrays["index"]), cast(npt.NDArray[np.float64], arrays["times"])
+    if "pictures" in arrays:
+        return Frames(index, cast(npt.NDArray[np.int32], numbers), times, lambda number: arrays["pictures"][place[int(number)]])
+    offsets, data = arrays["offsets"], arrays["data"]
 
     stream = LosslessDecoder(int(arrays["size"][0]), int(arrays["size"][1]), arrays["head"].tobytes()) if "head" in arrays else None
 
@@ -134,9 +141,4 @@ def decode_payload(payload: bytes) -> Frames:
         coded = data[int(offsets[k]) : int(offsets[k + 1])].tobytes()
         return decode_image(coded) if stream is None or coded.startswith(STILLS) else stream.decode(coded)
 
-    return Frames(
-        cast(npt.NDArray[np.int32], arrays["index"]),
-        cast(npt.NDArray[np.int32], numbers),
-        cast(npt.NDArray[np.float64], arrays["times"]),
-        images,
-    )
+    return Frames(index, cast(npt.NDArray[np.int32], numbers), times, images)

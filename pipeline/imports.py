@@ -18,7 +18,6 @@ from cache.errors import StoreError
 from cache.names import escape
 from cache.record import Record
 from cache.store import Store, listed, open_sealed, seal
-from models.backbones.kinds import KINDS
 
 #: An import is the fields of ``stages.imported.ImportedParams`` by name.
 Import = Mapping[str, Any]
@@ -52,6 +51,7 @@ def weights_room(store: Store) -> Path:
 
 def wrong(value: Mapping[str, Any]) -> str:
     """What cannot be in a list of imports that somebody else wrote, "" if nothing."""
+    from models.backbones.kinds import KINDS
     from stages.imported import ImportedParams  # only here: an import is rare, and this module is read by every verb
 
     plain = {f.name: (int, float) if isinstance(f.default, float) else type(f.default) for f in dataclasses.fields(ImportedParams)}
@@ -83,7 +83,7 @@ def put(store: Store, dataset: str, imports: Mapping[str, Import]) -> None:
     store.write(path_of(store, dataset), seal(value))
 
 
-def undo(store: Store, dataset: str, kinds: Iterable[str] = tuple(KINDS)) -> list[Import]:
+def undo(store: Store, dataset: str, kinds: Iterable[str]) -> list[Import]:
     """Let the imports of ``kinds`` stand no longer; returns them. Results and files stay."""
     value = _read(store, dataset)
     taken = [one for kind in kinds if (one := _retire(value, kind)) is not None]

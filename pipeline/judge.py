@@ -21,7 +21,7 @@ from cache.syntax import Module
 from pipeline import paths, why
 from pipeline.device import default_device, device_class, known_device
 from pipeline.graph import Graph
-from pipeline.installed import keyed_version
+from pipeline.installed import installed
 
 T = TypeVar("T")
 
@@ -232,9 +232,12 @@ class Judge:
             return of(last.key)
 
     def facets(self, node: Node) -> dict[str, str]:
-        """The environment facets that the stage declares as able to change its bits, and the versions of its libraries."""
+        """The environment facets that the stage declares as able to change its bits, and the versions of its libraries.
+
+        Of builds for several devices (2.15.0+cu128) the version is one: the device is keyed by itself.
+        """
         known = {"device": device_class(self.device)}
-        versions = {name: keyed_version(name) for name in node.declared("libraries")}
+        versions = {name: version.partition("+")[0] for name, version in installed(node.declared("libraries")).items()}
         return {name: known[name] for name in node.stage.facets} | versions
 
     def files(self, node: Node) -> dict[str, Path]:

@@ -8,10 +8,9 @@ from typing import Any
 
 from cache.errors import ConfigError
 from cache.stage import Node
-from models.inference.runtimes.native import compiler
 from pipeline.device import require_device
 from pipeline.graph import check_possible
-from pipeline.installed import version_of
+from pipeline.installed import installed
 from pipeline.judge import FRESH, Judge
 
 #: Parameter -> its values that need a package which kdpipe does not bring, and that package.
@@ -47,14 +46,18 @@ def _missing_package(node: Node) -> tuple[str, str] | None:
         package = values.get(value)
         if package and find_spec(package) is None:
             return f"{node.name}.{name}={value} needs {package}, which is not installed", f"pip install 'kdpipe[{package}]'"
-    for library in node.declared("libraries"):
-        if not version_of(library):
+    for library, version in installed(node.declared("libraries")).items():
+        if not version:
             return f"{node.name} needs {library}, which is not installed", f"pip install {library}"
     return None
 
 
 def _missing_compiler(node: Node) -> tuple[str, str] | None:
-    if getattr(node.params, "runtime", "") != "winograd" or compiler():
+    if getattr(node.params, "runtime", "") != "winograd":
+        return None
+    from models.inference.runtimes.native import compiler
+
+    if compiler():
         return None
     hint = "apt install gcc, or CC=/path/to/one; runtime=eager, the default, needs none"
     return f"{node.name}.runtime=winograd needs a C compiler, and there is none", hint

@@ -20,11 +20,15 @@ from cache.stage import Context, Quiet
 from stages.extract import ExtractParams
 
 
-def payload(seed: int, clips: int = 3, frames: int = 4, count: int = 9, size: tuple[int, int] = (24, 32)) -> bytes:
-    """An item of the sample stage: ``count`` noisy frames as PNG, clips that share some of them."""
+def payload(seed: int, clips: int = 3, frames: int = 4, count: int = 9, size: tuple[int, int] = (24, 32), *, flow: bool = False) -> bytes:
+    """An item of the sample stage: ``count`` noisy frames as PNG, or of flow as they are, clips that share some of them."""
     rng = np.random.default_rng(seed)
     encoded = []
     numbers = np.sort(rng.choice(100, count, replace=False)).astype(np.int32)
+    if flow:
+        pictures = rng.integers(0, 256, (count, *size, 2), dtype=np.uint8)
+        index = numbers[np.sort(rng.integers(0, count, (clips, frames)), axis=1)]
+        return pack({"index": index, "numbers": numbers, "times": numbers / 12.0, "pictures": pictures})
     for _ in range(count):
         file = io.BytesIO()
         Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).save(file, "PNG")

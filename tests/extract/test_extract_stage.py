@@ -246,3 +246,24 @@ def test_what_computes_is_in_the_key_and_an_input_of_another_kind_is_refused() -
     with pytest.raises(ConfigError, match="appearance features have no input 'raw255'") as error:
         assert ExtractParams(input="raw255").modules
     assert error.value.hint == "known: paper, imagenet"
+
+
+def test_flow_features_come_of_frames_with_two_channels(sampled, context) -> None:
+    sampled(["5"], count=5, clips=2, frames=8, flow=True)
+    ctx = context(kind="flow", image_size=32)
+    run(ctx)
+    row = FeatureReader(ctx.out / "msvd-qa_flow_feat.h5", "flow_features").row(5)
+    clip = decode_payload(next(ctx.input_items["sample"].read(ctx.input_items["sample"].keys())).payload)
+    net = load_network(ctx.params.network, "random", None, image_size=32, frames=8, seed=0, device="cpu")
+    frames = np.stack([[resize(clip.images(int(number)), 32) for number in places] for places in clip.index])
+    x = torch.from_numpy(np.moveaxis(frames / np.float32(127.5) - np.float32(1), -1, 1))
+    with torch.inference_mode():
+        want = net.feature(x).numpy()
+    assert row.shape == (2, 1024)
+    assert np.abs(row - want).max() <= 1e-4 * np.abs(want).max()
+
+
+def test_frames_of_other_channels_than_the_network_takes_are_refused(sampled, context) -> None:
+    sampled(["5"])
+    with pytest.raises(DataError, match="frames of 3 channels, where the network takes 2"):
+        run(context(kind="flow", image_size=32))

@@ -19,6 +19,8 @@ from cache.errors import DataError
 from cache.hdf5 import FeatureReader
 from cache.names import escape
 from cache.stage import Context, Quiet
+from models.backbones.kinds import KINDS
+from pipeline.offers import offers
 from stages.imported.run import run
 from stages.imported.source import open_source
 from tests.features.conftest import IDS, NAMES, features, published, states
@@ -65,6 +67,19 @@ def test_the_result_does_not_depend_on_how_the_rows_were_stored(tmp_path: Path, 
         ctx = imported(published(tmp_path / f"{number}.h5", rows[ORDER], NUMBERS[ORDER], **how))
         made.append(digest_file(ctx.out / "msvd-qa_appearance_feat.h5"))
     assert len(set(made)) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_features_is_imported_and_told_by_the_name_of_its_file(kind: str, tmp_path: Path, imported: Import) -> None:
+    shape = (2, 6) if KINDS[kind].clips else (2, 4, 6)
+    rows = np.random.default_rng(0).random((len(IDS), *shape), np.float32)
+    path = published(tmp_path / f"x_{kind}_feat.h5", rows, NUMBERS, "anything")
+    (offer,) = offers([path], "", "", "ids")
+    assert (offer.kind, offer.restored) == (kind, shape)
+    ctx = imported(path, kind=kind)
+    about = json.loads((ctx.out / "features.json").read_text())
+    assert (about["kind"], about["file"], about["array"]) == (kind, f"msvd-qa_{kind}_feat.h5", KINDS[kind].array)
+    assert np.array_equal(FeatureReader(ctx.out / about["file"], about["array"]).all(), rows)
 
 
 def test_half_precision_becomes_single(tmp_path: Path, imported: Import) -> None:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cache.store import Store
+from models.backbones.kinds import KINDS
 from pipeline import imports
 from tests.fuzz.files import refusal, spoilt, truncations
 
@@ -36,7 +37,7 @@ def test_a_list_cut_at_any_byte_is_refused(store: Store) -> None:
 def test_a_spoilt_list_is_refused_or_what_was_written(store: Store, data: st.DataObject) -> None:
     path = imports.path_of(store, "msvd")
     path.unlink()
-    imports.undo(store, "msvd")
+    imports.undo(store, "msvd", tuple(KINDS))
     imports.put(store, "msvd", {"motion": ONE})
     path.chmod(0o644)
     path.write_bytes(data.draw(spoilt(path.read_bytes())))

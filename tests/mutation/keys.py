@@ -46,7 +46,7 @@ def said(node: Any, reads: dict[str, str]) -> str:
     stage = node.stage
     kept = {f.name: repr(getattr(node.params, f.name)) for f in dataclasses.fields(node.params) if f.metadata.get("keyed", True)}
     modules = getattr(node.params, stage.modules) if isinstance(stage.modules, str) else stage.modules
-    packages = getattr(node.params, stage.versions) if isinstance(stage.versions, str) else stage.versions
+    packages = getattr(node.params, stage.libraries) if isinstance(stage.libraries, str) else stage.libraries
     data = (
         [(p.name, hashlib.sha256(p.read_bytes()).hexdigest() if p.is_file() else "") for p in getattr(node.params, stage.data)]
         if stage.data
