@@ -63,6 +63,11 @@ class SampleParams:
         return "audio" if self.policy == "audio" else self.decode
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        """What it looks for in a dataset."""
+        return ("audio" if self.policy == "audio" else "videos",)
+
+    @property
     def modules(self) -> tuple[str, ...]:
         """The module that reads: an edit of another one is none of its business."""
         return (module_of(self.reader),)
@@ -75,7 +80,7 @@ STAGE = Stage(
     items=("index", "world"),
     help="Choose frames, decode each video once, keep them losslessly.",
     raw=True,
-    needs=("videos",),
+    needs="needs",
     reads=("index",),
     tolerance="max_lost",
     modules="modules",
