@@ -25,6 +25,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -232,9 +233,13 @@ class Fingerprint:
             return None
         base = self.root.joinpath(*name.split("."))
         for folder, stem in ((base, "__init__"), (base.parent, base.name)):
+            try:
+                there = {entry.name for entry in os.scandir(folder)}  # one listing costs less than to look for every suffix
+            except OSError:
+                continue
             for suffix in (*EXTENSION_SUFFIXES, ".py", *BYTECODE_SUFFIXES):
-                path = folder / f"{stem}{suffix}"
-                if path.is_file():
+                file = f"{stem}{suffix}"
+                if file in there and (path := folder / file).is_file():
                     return path
         return None
 
@@ -253,13 +258,16 @@ class Fingerprint:
 
     def _parse(self, name: str, path: Path, text: bytes, is_package: bool) -> Module:
         try:
-            tree = without_type_checking(ast.parse(text))
+            tree = ast.parse(text)
         except (SyntaxError, ValueError) as error:
             line, what = (error.lineno, error.msg) if isinstance(error, SyntaxError) else (1, str(error))
             raise StoreError(f"{path.relative_to(self.root)} line {line}: {what}", hint="mend it and run again") from error
+        if b"TYPE_CHECKING" in text:
+            tree = without_type_checking(tree)
         package = name if is_package else name.rpartition(".")[0]
-        imports = tuple(dict.fromkeys(_imports(tree, package)))
-        reads_text = any(word in READERS for word in _words(tree))
+        nodes = list(ast.walk(tree))
+        imports = tuple(dict.fromkeys(_imports(nodes, package)))
+        reads_text = any(word in READERS for word in _words(nodes))
         declared = declarations(tree)
         tree = normal_form(tree, declared)
         definitions: dict[str, str] = {}
@@ -271,7 +279,7 @@ class Fingerprint:
             imports=imports,
             text=hashlib.sha256(text).hexdigest()[:32],
             reads_text=reads_text,
-            uses=tuple(sorted(_uses(tree, package))),
+            uses=tuple(sorted(_uses(list(ast.walk(tree)), package))),
             declares=tuple(sorted(declared.names)),
         )
 
@@ -321,9 +329,9 @@ def _parents(name: str) -> Iterator[str]:
         yield ".".join(parts[:length])
 
 
-def _imports(tree: ast.Module, package: str) -> Iterator[str]:
+def _imports(module: list[ast.AST], package: str) -> Iterator[str]:
     """Every dotted name that the module may import, in order; names that turn out not to be modules are dropped by the caller."""
-    nodes = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom | ast.Call)]
+    nodes = [n for n in module if isinstance(n, ast.Import | ast.ImportFrom | ast.Call)]
     callers = {"import_module", "__import__"}
     callers |= {a.asname for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names if a.name in callers and a.asname}
     for node in sorted(nodes, key=lambda n: (n.lineno, n.col_offset)):
@@ -355,9 +363,9 @@ def _called_name(call: ast.Call) -> str:
     return function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
 
 
-def _words(tree: ast.Module) -> Iterator[str]:
+def _words(module: list[ast.AST]) -> Iterator[str]:
     """Names, attributes, parts of imported names, and strings that look like a name of Python's own (``getattr(x, "__doc__")``)."""
-    for node in ast.walk(tree):
+    for node in module:
         if isinstance(node, ast.Name):
             yield node.id
         elif isinstance(node, ast.Attribute):
@@ -370,10 +378,10 @@ def _words(tree: ast.Module) -> Iterator[str]:
             yield node.value
 
 
-def _uses(tree: ast.Module, package: str) -> Iterator[str]:
+def _uses(module: list[ast.AST], package: str) -> Iterator[str]:
     """Dotted names of imported things that the code speaks of, as far as attributes lead."""
     meaning: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
+    for node in module:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 name = alias.asname or alias.name.split(".")[0]
@@ -383,7 +391,7 @@ def _uses(tree: ast.Module, package: str) -> Iterator[str]:
             for alias in node.names:
                 meaning.setdefault(alias.asname or alias.name, set()).add(f"{base}.{alias.name}")
     meaning = {name: {m for m in found if m.split(".")[0] in PACKAGES} for name, found in meaning.items()}
-    for node in ast.walk(tree):
+    for node in module:
         attributes: list[str] = []
         while isinstance(node, ast.Attribute):
             attributes.insert(0, node.attr)
