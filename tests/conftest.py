@@ -6,12 +6,15 @@ Tests that share a costly fixture stay together, so that it is made once; all ot
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +23,8 @@ from tests.command import PROJECT, variables
 if "PYTEST_XDIST_WORKER" in os.environ:  # a worker has one core: before a library of linear algebra is loaded
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+#: A fixture that is made once for several tests.
+SHARED = re.compile(r"^@pytest\.fixture\(scope=.*\)\ndef (\w+)", re.M)
 #: Where files cost no disk: a store waits for the disk at every step, and the tests write thousands of stores.
 MEMORY = Path("/dev/shm")
 #: Bytes that must be free there, and in the machine, so that a run of all tests lies there well.
@@ -44,19 +49,35 @@ def _is_roomy() -> bool:
     return min(shutil.disk_usage(MEMORY).free, int(told["MemAvailable"].split()[0]) << 10) > ROOM
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of a module that share a fixture, and let modules that take long come first."""
-    for item in items:
-        if isinstance(item, pytest.Function) and _shares_a_fixture(item):
-            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+    """Let modules that take long come first."""
     slow = {item.nodeid.partition("::")[0] for item in items if item.get_closest_marker("long")}
     items.sort(key=lambda item: item.nodeid.partition("::")[0] not in slow)
 
 
-def _shares_a_fixture(item: pytest.Function) -> bool:
-    found = (definition for definitions in item._fixtureinfo.name2fixturedefs.values() for definition in definitions)
-    return any(definition.scope != "function" and definition.baseid.startswith("tests/") for definition in found)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep together what shares a fixture. (The marks by which xdist would do so are lost on it since pytest 9.2.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _sharing(nodeid.partition("::")[0]) or nodeid
+
+    config.option.loadscopereorder = False  # the long ones first, not the many
+    return Together(config, log)
+
+
+@functools.cache
+def _sharing(module: str) -> str:
+    """What the tests of a module are kept together with: one another, or all of their folder that use a fixture of its conftest."""
+    text = (PROJECT / module).read_text(encoding="utf-8")
+    if SHARED.search(text):
+        return module
+    folder = (PROJECT / module).parent
+    beside = folder / "conftest.py"
+    names = SHARED.findall(beside.read_text(encoding="utf-8")) if beside.exists() else []
+    return folder.name if any(re.search(rf"\b{name}\b", text) for name in names) else ""
 
 
 @pytest.fixture(scope="session")
