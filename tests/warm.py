@@ -24,6 +24,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
@@ -51,10 +52,12 @@ AT_START = (
 class Process:
     """A command that runs. ``stdout`` and ``stderr`` are its ends of pipes, if it has some; ``returncode`` as in ``subprocess``."""
 
-    def __init__(self, status: int, stdout: IO[str] | None, stderr: IO[str] | None) -> None:
+    def __init__(self, status: int, stdout: IO[str] | None = None, stderr: IO[str] | None = None) -> None:
         self._status, self.stdout, self.stderr = status, stdout, stderr
         self.returncode: int | None = None
-        (self.pid,) = struct.unpack("i", os.read(status, 4))
+        told = os.read(status, 4)
+        assert told, "the process that forks has ended: what did it say?"
+        (self.pid,) = struct.unpack("i", told)
 
     def poll(self) -> int | None:
         """The exit status, or None while the command runs."""
@@ -82,25 +85,25 @@ class Process:
             os.kill(self.pid, signal.SIGKILL)
 
 
-def start(module: str, *words: str, cwd: Path, env: Mapping[str, str], merged: bool = False, session: bool = False) -> Process:
-    """Start ``python -m module words`` with pipes; ``merged``: what it says to stderr goes to stdout too."""
+def start(module: str, *words: str, cwd: Path, env: Mapping[str, str], session: bool = False) -> Process:
+    """Start ``python -m module words`` with pipes; ``session``: as the leader of a process group."""
     out, out_end = os.pipe()
-    err, err_end = (None, out_end) if merged else os.pipe()
+    err, err_end = os.pipe()
     status = _ask([module, *words], cwd, env, out_end, err_end, session=session)
-    for end in {out_end, err_end}:
-        os.close(end)
-    return Process(status, open(out), None if err is None else open(err))  # noqa: PTH123 - they have no path
+    os.close(out_end)
+    os.close(err_end)
+    return Process(status, os.fdopen(out), os.fdopen(err))
 
 
 def run(
-    module: str, *words: str, cwd: Path, env: Mapping[str, str], light: bool = False, timeout: float = 300.0
+    module: str, *words: str, cwd: Path, env: Mapping[str, str], light: bool = False, timeout: float = 900.0
 ) -> subprocess.CompletedProcess[str]:
     """Run ``python -m module words`` to its end, and return what it said. Raises subprocess.TimeoutExpired.
 
     ``light``: it loads nothing heavy, and is a fork of a process that did not either.
     """
-    with open(os.memfd_create("out"), "w+") as out, open(os.memfd_create("err"), "w+") as err:  # noqa: PTH123 - they have no path
-        process = Process(_ask([module, *words], cwd, env, out.fileno(), err.fileno(), light=light), None, None)
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = Process(_ask([module, *words], cwd, env, out.fileno(), err.fileno(), light=light))
         try:
             code = process.wait(timeout)
         finally:
