@@ -86,7 +86,7 @@ demo report: $(READY)
 	@$(KDPIPE) report $(OPTIONS)
 
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) $(ARGS)
 
 parity: $(READY)
 	@$(BIN)/python -m tests.parity $(CASES) $(if $(ONLY),--only '$(ONLY)')

@@ -57,6 +57,9 @@ def declarations(tree: ast.Module) -> Declarations:
 
 def _from_contract(tree: ast.Module) -> Iterator[ast.alias]:
     """What is imported from ``cache.stage`` under a name that means nothing else in the module."""
+    contract = [s for s in tree.body if isinstance(s, ast.ImportFrom) and s.module == "cache.stage" and not s.level]
+    if not contract:
+        return
     bound: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
@@ -65,9 +68,7 @@ def _from_contract(tree: ast.Module) -> Iterator[ast.alias]:
             bound.append(node.name)
         elif isinstance(node, ast.alias):
             bound.append(node.asname or node.name)
-    for statement in tree.body:
-        if isinstance(statement, ast.ImportFrom) and statement.module == "cache.stage" and not statement.level:
-            yield from (alias for alias in statement.names if bound.count(alias.asname or alias.name) == 1)
+    yield from (alias for statement in contract for alias in statement.names if bound.count(alias.asname or alias.name) == 1)
 
 
 def _is_call(value: ast.expr | None, name: str, imported: dict[str, str]) -> bool:

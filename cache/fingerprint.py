@@ -24,6 +24,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -160,9 +161,13 @@ class Fingerprint:
             return None
         base = self.root.joinpath(*name.split("."))
         for folder, stem in ((base, "__init__"), (base.parent, base.name)):
+            try:
+                there = {entry.name for entry in os.scandir(folder)}  # one listing costs less than to look for every suffix
+            except OSError:
+                continue
             for suffix in (*EXTENSION_SUFFIXES, ".py", *BYTECODE_SUFFIXES):
-                path = folder / f"{stem}{suffix}"
-                if path.is_file():
+                file = f"{stem}{suffix}"
+                if file in there and (path := folder / file).is_file():
                     return path
         return None
 

@@ -25,7 +25,6 @@ SILENT_FIELDS = frozenset({"kind", "type_comment", "type_ignores", "ctx"})
 
 def normal_form(tree: ast.Module, declarations: Declarations) -> ast.Module:
     """Bring ``tree`` to its normal form, in place; ``declarations`` are the parts that reach keys as values."""
-    tree = without_type_checking(tree)
     normal: ast.Module = _Normalise(declarations).visit(tree)
     return normal
 

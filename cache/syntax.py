@@ -56,9 +56,12 @@ class Module:
 
 def parse(text: bytes, package: str, *, is_package: bool) -> Module:
     """The module with this text; relative names in it are names in ``package``. Raises SyntaxError or ValueError if it is no Python."""
-    tree = without_type_checking(ast.parse(text))
-    imports = tuple(dict.fromkeys(_imports(tree, package)))
-    reads_text = any(word in READERS for word in _words(tree))
+    tree = ast.parse(text)
+    if b"TYPE_CHECKING" in text:
+        tree = without_type_checking(tree)
+    nodes = list(ast.walk(tree))
+    imports = tuple(dict.fromkeys(_imports(nodes, package)))
+    reads_text = any(word in READERS for word in _words(nodes))
     declared = declarations(tree)
     tree = normal_form(tree, declared)
     definitions: dict[str, str] = {}
@@ -70,7 +73,7 @@ def parse(text: bytes, package: str, *, is_package: bool) -> Module:
         imports=imports,
         text=short_digest(text),
         reads_text=reads_text,
-        uses=tuple(sorted(_uses(tree, package))),
+        uses=tuple(sorted(_uses(list(ast.walk(tree)), package))),
         declares=tuple(sorted(declared.names)),
     )
 
@@ -81,9 +84,9 @@ def opaque(content: bytes) -> Module:
     return Module(text, {TEXT: text}, text=text)
 
 
-def _imports(tree: ast.Module, package: str) -> Iterator[str]:
+def _imports(module: list[ast.AST], package: str) -> Iterator[str]:
     """Every dotted name that the module may import, in order; names that turn out not to be modules are dropped by the caller."""
-    nodes = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom | ast.Call)]
+    nodes = [n for n in module if isinstance(n, ast.Import | ast.ImportFrom | ast.Call)]
     callers = {"import_module", "__import__"}
     callers |= {a.asname for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names if a.name in callers and a.asname}
     for node in sorted(nodes, key=lambda n: (n.lineno, n.col_offset)):
@@ -115,9 +118,9 @@ def _called_name(call: ast.Call) -> str:
     return function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
 
 
-def _words(tree: ast.Module) -> Iterator[str]:
+def _words(module: list[ast.AST]) -> Iterator[str]:
     """Names, attributes, parts of imported names, and strings that look like a name of Python's own (``getattr(x, "__doc__")``)."""
-    for node in ast.walk(tree):
+    for node in module:
         if isinstance(node, ast.Name):
             yield node.id
         elif isinstance(node, ast.Attribute):
@@ -130,10 +133,10 @@ def _words(tree: ast.Module) -> Iterator[str]:
             yield node.value
 
 
-def _uses(tree: ast.Module, package: str) -> Iterator[str]:
+def _uses(module: list[ast.AST], package: str) -> Iterator[str]:
     """Dotted names of imported things that the code speaks of, as far as attributes lead."""
     meaning: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
+    for node in module:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 name = alias.asname or alias.name.split(".")[0]
@@ -143,7 +146,7 @@ def _uses(tree: ast.Module, package: str) -> Iterator[str]:
             for alias in node.names:
                 meaning.setdefault(alias.asname or alias.name, set()).add(f"{base}.{alias.name}")
     meaning = {name: {m for m in found if m.split(".")[0] in PACKAGES} for name, found in meaning.items()}
-    for node in ast.walk(tree):
+    for node in module:
         attributes: list[str] = []
         while isinstance(node, ast.Attribute):
             attributes.insert(0, node.attr)

@@ -25,8 +25,7 @@ def values(body: list[ast.stmt]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     rest = []
     for statement in body:
-        names = [node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
-        if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign) and names:
+        if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign) and (names := _assigned(statement)):
             for name in names:
                 found.setdefault(f"{VALUE}{name}", []).append(_text(statement))
         elif not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -35,6 +34,10 @@ def values(body: list[ast.stmt]) -> dict[str, str]:
         VALUE: _digest("\n".join(rest)),
         **{name: texts[0] if len(texts) == 1 else _digest(" ".join(texts)) for name, texts in found.items()},
     }
+
+
+def _assigned(statement: ast.stmt) -> list[str]:
+    return [node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
 
 
 def _text(statement: ast.Assign | ast.AnnAssign | ast.AugAssign) -> str:

@@ -1,28 +1,96 @@
-"""How a run of all tests is shared among worker processes (pytest-xdist).
+"""How a run of all tests is shared among worker processes (pytest-xdist), and what they share.
 
 Tests that share a costly fixture stay together, so that it is made once; all others go to whichever worker is free, the long ones first.
 """
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.command import PROJECT, variables
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a worker has one core: before a library of linear algebra is loaded
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+#: A fixture that is made once for several tests.
+SHARED = re.compile(r"^@pytest\.fixture\(scope=.*\)\ndef (\w+)", re.M)
+#: Where files cost no disk: a store waits for the disk at every step, and the tests write thousands of stores.
+MEMORY = Path("/dev/shm")
+#: Bytes that must be free there, and in the machine, so that a run of all tests lies there well.
+ROOM = 6 << 30
 
-@pytest.hookimpl(tryfirst=True)
+
+@pytest.hookimpl(tryfirst=True)  # before pytest makes a directory of its own
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the files of the tests in memory, unless there is little of it or the user says where."""
+    chosen = config.option.basetemp or os.environ.get("TMPDIR") or os.environ.get("PYTEST_DEBUG_TEMPROOT")
+    if chosen or hasattr(config, "workerinput") or not _is_roomy():
+        return
+    place = tempfile.mkdtemp(prefix="kdpipe-tests-", dir=MEMORY)
+    config.option.basetemp = place
+    config.add_cleanup(lambda: shutil.rmtree(place, ignore_errors=True))
+
+
+def _is_roomy() -> bool:
+    if not os.access(MEMORY, os.W_OK):
+        return False
+    told = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    return min(shutil.disk_usage(MEMORY).free, int(told["MemAvailable"].split()[0]) << 10) > ROOM
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of a module that share a fixture, and let modules that take long come first."""
-    for item in items:
-        if isinstance(item, pytest.Function) and _shares_a_fixture(item):
-            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+    """Let modules that take long come first."""
     slow = {item.nodeid.partition("::")[0] for item in items if item.get_closest_marker("long")}
     items.sort(key=lambda item: item.nodeid.partition("::")[0] not in slow)
 
 
-def _shares_a_fixture(item: pytest.Function) -> bool:
-    found = (definition for definitions in item._fixtureinfo.name2fixturedefs.values() for definition in definitions)
-    return any(definition.scope != "function" and definition.baseid.startswith("tests/") for definition in found)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep together what shares a fixture. (The marks by which xdist would do so are lost on it since pytest 9.2.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _sharing(nodeid.partition("::")[0]) or nodeid
+
+    config.option.loadscopereorder = False  # the long ones first, not the many
+    return Together(config, log)
+
+
+@functools.cache
+def _sharing(module: str) -> str:
+    """What the tests of a module are kept together with: one another, or all of their folder that use a fixture of its conftest."""
+    text = (PROJECT / module).read_text(encoding="utf-8")
+    if SHARED.search(text):
+        return module
+    folder = (PROJECT / module).parent
+    beside = folder / "conftest.py"
+    names = SHARED.findall(beside.read_text(encoding="utf-8")) if beside.exists() else []
+    return folder.name if any(re.search(rf"\b{name}\b", text) for name in names) else ""
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store in which the whole of ``tiny`` was run by an ordinary process, once for all workers. Copy it before you change it."""
+    place = tmp_path_factory.getbasetemp()
+    place = (place.parent if "PYTEST_XDIST_WORKER" in os.environ else place) / "finished"
+    with place.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.exists():
+            making = place.with_suffix(".new")
+            command = [sys.executable, "-m", "pipeline", "run", "report", "--dataset", "tiny"]
+            done = subprocess.run(command, cwd=PROJECT, env=variables(making), capture_output=True, text=True, timeout=600)
+            assert done.returncode == 0 and "report: done" in done.stderr, done.stdout + done.stderr
+            making.rename(place)
+    return place

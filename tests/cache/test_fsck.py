@@ -38,6 +38,11 @@ def flip(path: Path, position: int, bit: int) -> None:
     put(path, bytes(data))
 
 
+def is_damaged(store: Store) -> bool:
+    """Whether fsck finds anything: it is asked no further."""
+    return any(not finding.note for finding in Fsck(Store(store.root), 1.0, damaged_rows=damaged_rows))
+
+
 def mend(store: Store) -> None:
     repair(store, lambda: Fsck(Store(store.root), 1.0, damaged_rows=damaged_rows), damage(store))
 
@@ -67,7 +72,7 @@ def test_every_flipped_bit_is_found(small) -> None:
                 bad[position] ^= 1 << bit
                 put(path, bytes(bad))
                 try:
-                    found = damage(small.store)
+                    found = is_damaged(small.store)
                 except StoreError as error:  # the marker itself: the store is refused before anything is read
                     assert path.name == "format.json", error
                     continue

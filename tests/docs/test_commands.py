@@ -1,11 +1,9 @@
 """Every command that the README and the docs show: it runs as printed, or at least it is one."""
 
-import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +12,9 @@ import pytest
 
 from pipeline.cli import cli
 from pipeline.declared import declared
+from tests import warm
+from tests.command import PROJECT, variables
 
-PROJECT = Path(__file__).resolve().parents[2]
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 SHOWN = re.compile(r"^ {4}(?:\$ )?((?:kdpipe|make) .*)$")
 
@@ -123,18 +122,16 @@ def test_the_list_of_what_is_not_run_names_commands_that_are_shown() -> None:
 
 
 @pytest.mark.long
-def test_the_commands_of_the_pages_run_as_printed(tmp_path: Path) -> None:
+def test_the_commands_of_the_pages_run_as_printed(finished: Path, tmp_path: Path) -> None:
     """One after the other, in a finished store of sixteen drawn videos."""
     (tmp_path / "home").mkdir()
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("KDPIPE_") and k != "DATA_ROOT"}
-    environment = {**kept, "KDPIPE_STORE": str(tmp_path / "store"), "KDPIPE_DATASET": "tiny", "KDPIPE_DEVICE": "cpu"}
-    environment |= {"PYTHONPATH": str(PROJECT), "HOME": str(tmp_path / "home")}
+    shutil.copytree(finished, tmp_path / "store")
+    more = {"KDPIPE_DATASET": "tiny", "PYTHONPATH": str(PROJECT), "HOME": str(tmp_path / "home")}
 
     def kdpipe(*argv: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pipeline", *argv]
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+        return warm.run("pipeline", *argv, cwd=tmp_path, env=variables(tmp_path / "store", **more))
 
-    for prepared in (["run", "report"], ["export-features", str(tmp_path)], ["world", "--size", "tiny", "--out", str(tmp_path / "msvd")]):
+    for prepared in (["export-features", str(tmp_path)], ["world", "--size", "tiny", "--out", str(tmp_path / "msvd")]):
         done = kdpipe(*prepared)
         assert done.returncode == 0, done.stderr
     wrong = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import shutil
@@ -18,31 +17,26 @@ import numpy as np
 import pytest
 
 from models.evaluation.features import flags
+from tests import warm
+from tests.command import PROJECT, kdpipe, variables
 from tests.features.conftest import published
 
-PROJECT = Path(__file__).resolve().parents[2]
 NETWORK = [word for key in ("module_dim=16", "epochs=2", "batch_size=32") for word in ("--set", f"teacher.{key}")]
 
 pytestmark = pytest.mark.long
 
 
-def call(store: Path, *arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("KDPIPE_") and k != "DATA_ROOT"}
-    command = [sys.executable, "-m", "pipeline", *arguments]
-    variables = {**kept, "KDPIPE_STORE": str(store), "KDPIPE_DEVICE": "cpu", "KDPIPE_DATASET": "tiny", **environment}
-    done = subprocess.run(command, cwd=PROJECT, env=variables, capture_output=True, text=True, timeout=300)
-    assert done.returncode == code, f"kdpipe {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-    return done
+def call(store: Path, *words: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    return kdpipe(store, *words, code=code, **{"KDPIPE_DATASET": "tiny", **environment})
 
 
 @pytest.fixture(scope="module")
-def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory: a store with a teacher on computed features, their export, and the drawn dataset without its videos."""
+def computed(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory: a store with computed features, their export, and the drawn dataset without its videos."""
     base = tmp_path_factory.mktemp("computed")
-    call(base / "store", "run", "teacher", "--seed", "0")
+    (base / "store").symlink_to(finished)
     call(base / "store", "export-features", str(base / "features"))
-    call(base / "store", "world", "--size", "tiny", "--out", str(base / "data"), "--workers", "1")
-    shutil.rmtree(base / "data" / "YouTubeClips")
+    shutil.copytree(shown(finished, "world")["files"], base / "data", ignore=shutil.ignore_patterns("YouTubeClips"))
     return base
 
 
@@ -174,10 +168,20 @@ def test_an_import_that_fails_changes_nothing(store: Path, files: list[str]) -> 
     assert "imported motion: float32 [15, 3, 128], 15 ok, 1 non_finite" in told and f"  {lost}  non_finite" in told
 
 
-def test_an_import_that_lost_rows_since_is_brought_back_by_the_command_of_its_hint(store: Path, files: list[str]) -> None:
-    """The annotations have videos now that the file has no row of: no setting of an extraction tolerates that, an import does."""
-    call(store, "import-features", files[1])
-    failed = call(store, "run", "extract.motion", "--set", "world.seed=1", "--set", "world.size=small", code=1).stderr
+def test_an_import_that_lost_rows_since_is_brought_back_by_the_command_of_its_hint(
+    computed: Path, files: list[str], tmp_path: Path
+) -> None:
+    """The annotations have a video now that the file has no row of: no setting of an extraction tolerates that, an import does."""
+    store, data = tmp_path / "store", tmp_path / "data"
+    shutil.copytree(computed / "data", data, copy_function=shutil.copyfile)
+    settings = {"KDPIPE_DATASET": "msvd", "DATA_ROOT": str(data)}
+    call(store, "import-features", *files, **settings)
+    with (data / "youtube_mapping.txt").open("a") as names:
+        names.write("\nlater_0_10 vid17")
+    questions = json.loads((data / "train_qa.json").read_text())
+    questions.append({**questions[0], "id": 9999, "video_id": 17})
+    (data / "train_qa.json").write_text(json.dumps(questions))
+    failed = call(store, "run", "extract.motion", code=1, **settings).stderr
     assert "max_lost" not in failed
     (again,) = re.findall(r"to go on without them: kdpipe (import-features .* --tolerance [0-9.]+)", failed)
     assert files[1] in shlex.split(again)
@@ -233,12 +237,8 @@ def test_a_kill_at_a_write_leaves_computed_or_imported_features_and_a_rerun_comp
     for number, (start, step) in enumerate([*((store, n) for n in (1, 12, 24, 36, 48)), *((known, n) for n in (2, 4, 6, 8, 10))]):
         place = store.parent / f"killed{number}"
         shutil.copytree(start, place)
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline", "import-features", *files],
-            cwd=PROJECT,
-            env={**os.environ, "KDPIPE_STORE": str(place), "KDPIPE_DATASET": "tiny", "KDPIPE_FAULT": f"kill:{step}"},
-            capture_output=True,
-        )
+        environment = variables(place, KDPIPE_DATASET="tiny", KDPIPE_FAULT=f"kill:{step}")
+        done = warm.run("pipeline", "import-features", *files, cwd=PROJECT, env=environment)
         killed += done.returncode == -signal.SIGKILL
         kinds = [row["imported"] for row in status(place).values() if row["node"].startswith("extract.")]
         assert all(kinds) or not any(kinds)
@@ -288,8 +288,7 @@ def test_status_of_imported_features_is_light(store: Path, files: list[str]) -> 
         "done = CliRunner().invoke(cli, ['status', '--dataset', 'tiny']); assert done.exit_code == 0 and 'imported from' in done.output\n"
         "print([name for name in ('h5py', 'torch', 'numpy', 'av') if name in sys.modules])"
     )
-    environment = {**os.environ, "KDPIPE_STORE": str(store), "KDPIPE_DEVICE": "cpu"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=variables(store), capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 

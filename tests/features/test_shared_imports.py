@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,10 @@ import torch
 from cache.store import Store, open_sealed, seal
 from models.backbones import mobilenetv3
 from pipeline import imports
+from tests import command
 from tests.features.conftest import published
 from tests.parity.case import load_filled
 
-PROJECT = Path(__file__).resolve().parents[2]
 EXTRACT = ("extract.appearance", "extract.motion")
 #: Weights of their own for a network; the frames stay those of the dataset.
 MINE = ("--set", "extract.appearance.backbone=mobilenet_v3_small", "--set", "extract.appearance.weights=mine")
@@ -27,13 +25,8 @@ MINE = ("--set", "extract.appearance.backbone=mobilenet_v3_small", "--set", "ext
 pytestmark = pytest.mark.long
 
 
-def kdpipe(store: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("KDPIPE_") and k != "DATA_ROOT"}
-    variables = {**kept, "KDPIPE_STORE": str(store), "KDPIPE_DEVICE": "cpu", "KDPIPE_DATASET": "tiny"}
-    command = [sys.executable, "-m", "pipeline", *arguments]
-    done = subprocess.run(command, cwd=PROJECT, env=variables, capture_output=True, text=True, timeout=300)
-    assert done.returncode == code, f"kdpipe {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-    return done
+def kdpipe(store: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    return command.kdpipe(store, *words, code=code, KDPIPE_DATASET="tiny")
 
 
 def status(store: Path) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,16 +10,19 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
+from tests import warm
+from tests.command import PROJECT, variables
+
 SMALL = ("world.size=tiny", "seeds=1", "teacher.epochs=2", "student.epochs=2", "teacher.batch_size=4", "student.batch_size=4")
 SETTINGS = [word for setting in (*SMALL, "teacher.holdout=0.3", "student.holdout=0.3") for word in ("--set", setting)]
 
 
 def kdpipe(store: Path, *words: str, launcher: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *launcher, "-m", "pipeline", words[0], "--system", "fewerframes", *SETTINGS, *words[1:]]
-    return subprocess.run(
-        command, cwd=PROJECT, env={**os.environ, "KDPIPE_STORE": str(store)}, check=False, capture_output=True, text=True, timeout=900
-    )
+    words = (words[0], "--system", "fewerframes", *SETTINGS, *words[1:])
+    if not launcher:
+        return warm.run("pipeline", *words, cwd=PROJECT, env=variables(store))
+    command = [sys.executable, *launcher, "-m", "pipeline", *words]
+    return subprocess.run(command, cwd=PROJECT, env=variables(store), check=False, capture_output=True, text=True, timeout=900)
 
 
 @pytest.mark.long

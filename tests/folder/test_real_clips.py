@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,9 +16,10 @@ import numpy as np
 import pytest
 
 from cache.items import ItemSet
+from tests import warm
+from tests.command import PROJECT, variables
 from tests.media.films import FILMS, film
 
-PROJECT = Path(__file__).resolve().parents[2]
 CLIPS = 2
 SETTINGS = (
     "sample.num_clips=2",
@@ -45,8 +45,7 @@ class Home:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("KDPIPE_", "MAKE")) and k != "DATA_ROOT"}
-        return {**kept, "KDPIPE_STORE": str(self.base / "store"), "KDPIPE_DEVICE": "cpu"}
+        return {name: value for name, value in variables(self.base / "store").items() if not name.startswith("MAKE")}
 
     def make(self) -> str:
         """``make features DATASET=folder DATA_ROOT=...`` with this Python in place of the one that make would set up."""
@@ -56,15 +55,19 @@ class Home:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def kdpipe(self, *arguments: str) -> Any:
-        command = [sys.executable, "-m", "pipeline", *arguments, "--dataset", "folder", "--data-root", str(self.clips), "--json"]
+    def kdpipe(self, *arguments: str, light: bool = False) -> str:
+        command = [*arguments, "--dataset", "folder", "--data-root", str(self.clips)]
         command += [word for setting in SETTINGS for word in ("--set", setting)]
-        done = subprocess.run(command, cwd=PROJECT, env=self.environment, capture_output=True, text=True, timeout=60)
+        done = warm.run("pipeline", *command, cwd=PROJECT, env=self.environment, light=light)
         assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout)
+        return done.stdout
+
+    def run(self) -> None:
+        """The same as ``make features``, in one process."""
+        self.kdpipe("run", "features")
 
     def show(self, node: str) -> dict[str, Any]:
-        record: dict[str, Any] = self.kdpipe("show", node)
+        record: dict[str, Any] = json.loads(self.kdpipe("show", node, "--json", light=True))
         return record
 
     def rows(self) -> dict[str, int]:
@@ -125,7 +128,7 @@ def test_a_second_run_does_nothing(first: Home) -> None:
 def test_one_more_clip_computes_one(home: Home) -> None:
     before = home.features("motion")
     shutil.copy(film("carphone_distorted"), home.clips / "one more.mp4")
-    home.make()
+    home.run()
     assert home.rows() == dict.fromkeys(STAGES, 4)
     ids, features = home.features("motion")
     kept = [id != "one more" for id in ids]
@@ -135,7 +138,7 @@ def test_one_more_clip_computes_one(home: Home) -> None:
 def test_a_clip_that_goes_computes_none(home: Home) -> None:
     ids, features = home.features("appearance")
     (home.clips / "bigbuckbunny.mp4").unlink()
-    home.make()
+    home.run()
     assert home.rows() == dict.fromkeys(STAGES, 3)
     left, rows = home.features("appearance")
     assert left == ids[1:] and np.array_equal(rows, features[1:])
@@ -145,7 +148,7 @@ def test_another_clip_under_the_same_name_computes_one(home: Home) -> None:
     ids, before = home.features("motion")
     place = home.clips / "été 日本" / "bikes.mp4"
     first_seconds(film("bikes"), place)
-    home.make()
+    home.run()
     assert home.rows() == dict.fromkeys(STAGES, 4)
     same, after = home.features("motion")
     assert same == ids and [np.array_equal(a, b) for a, b in zip(before, after, strict=True)] == [True, True, False]
@@ -154,7 +157,7 @@ def test_another_clip_under_the_same_name_computes_one(home: Home) -> None:
 def test_a_copy_under_another_name_and_a_clip_that_moves_compute_none(home: Home) -> None:
     shutil.copy(home.clips / "bigbuckbunny.mp4", home.clips / "twin.mkv")
     (home.clips / "carphone_pristine.MP4").rename(home.clips / "été 日本" / "phone.mp4")
-    home.make()
+    home.run()
     assert home.rows() == dict.fromkeys(STAGES, 3)
     ids, features = home.features("appearance")
     assert ids == ["bigbuckbunny", "twin", "été 日本/bikes", "été 日本/phone"]

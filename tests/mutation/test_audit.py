@@ -7,9 +7,6 @@ source tree or of the word vectors is opened must be among the node's packaged d
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +19,7 @@ from pipeline.config import Config
 from pipeline.graph import build
 from pipeline.judge import closure
 from stages.questions import embedded
-from tests.mutation.reach import PROJECT
+from tests.command import PROJECT, kdpipe
 
 SETTINGS = ["seeds=1", "teacher.epochs=1", "student.epochs=1"]
 NODES = build(Config("tiny", "videoqa", SETTINGS)).nodes
@@ -42,21 +39,12 @@ class Trace:
 def traces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trace]:
     """Every node of the demo, run one after another."""
     folder = tmp_path_factory.mktemp("audit")
-    environment = {name: value for name, value in os.environ.items() if name != "DATA_ROOT"} | {
-        "KDPIPE_STORE": str(folder / "store"),
-        "KDPIPE_DEVICE": "cpu",
-        "PYTHONPATH": str(Path(__file__).parent / "audit"),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    environment = {"PYTHONPATH": str(Path(__file__).parent / "audit"), "PYTHONDONTWRITEBYTECODE": "1"}
     found = {}
     for name in NODES:
         log = folder / name
-        command = [sys.executable, "-m", "pipeline", "one", name, "--dataset", "tiny", "--workers", "2"]
-        command += [word for setting in SETTINGS for word in ("--set", setting)]
-        done = subprocess.run(
-            command, cwd=PROJECT, env=environment | {"KDPIPE_AUDIT": str(log)}, capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        settings = [word for setting in SETTINGS for word in ("--set", setting)]
+        kdpipe(folder / "store", "one", name, "--dataset", "tiny", "--workers", "2", *settings, KDPIPE_AUDIT=str(log), **environment)
         events = [line.partition(" ") for line in log.read_text().splitlines()]
         texts = [Path(what) for kind, _, what in events if kind == "exec"]
         found[name] = Trace(
@@ -72,6 +60,11 @@ def module_name(path: Path) -> str:
     return ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
 
 
+@pytest.fixture(scope="module")
+def fingerprint() -> Fingerprint:
+    return Fingerprint(PROJECT)
+
+
 def declared(fingerprint: Fingerprint) -> set[str]:
     """What a process loads to build the graph, whatever it runs: the adapter in use says what the dataset can give."""
     chosen = ["systems.videoqa", "systems.videoqa.possible", *NODES["index"].params.modules]
@@ -79,8 +72,7 @@ def declared(fingerprint: Fingerprint) -> set[str]:
 
 
 @pytest.mark.parametrize("name", NODES)
-def test_a_stage_loads_no_code_that_its_key_does_not_see(traces: dict[str, Trace], name: str) -> None:
-    fingerprint = Fingerprint(PROJECT)
+def test_a_stage_loads_no_code_that_its_key_does_not_see(traces: dict[str, Trace], fingerprint: Fingerprint, name: str) -> None:
     node, loaded = NODES[name], traces[name].modules
     known = closure(fingerprint, node)
     assert node.stage.entry.partition(":")[0] in loaded
@@ -108,8 +100,7 @@ def test_workers_are_watched_too(traces: dict[str, Trace]) -> None:
     assert packaged(NODES["extract.motion"]) and packaged(NODES["questions"])
 
 
-def test_what_only_a_table_names_would_be_found_missing(traces: dict[str, Trace]) -> None:
-    fingerprint = Fingerprint(PROJECT)
+def test_what_only_a_table_names_would_be_found_missing(traces: dict[str, Trace], fingerprint: Fingerprint) -> None:
     known = fingerprint.closure(NODES["extract.motion"].stage.entry.partition(":")[0])
     assert unseen(traces["extract.motion"].modules, known, declared(fingerprint)) == [
         "models.backbones.fold",  # which the runtime imports

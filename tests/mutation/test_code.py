@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
-import multiprocessing
 import random
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,15 +78,19 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def house(tree: Path) -> House:
+    return House(tree)
+
+
+@pytest.fixture(scope="module")
 def reach(tree: Path) -> dict[str, dict[str, Path]]:
     """Node -> module -> file."""
     return {name: reached(tree, entries(nodes()[name])) for name in NODES}
 
 
-def test_the_fingerprint_reaches_what_modulefinder_reaches(tree: Path, reach: dict[str, dict[str, Path]]) -> None:
-    fingerprint = Fingerprint(tree)
+def test_the_fingerprint_reaches_what_modulefinder_reaches(house: House, reach: dict[str, dict[str, Path]]) -> None:
     for name in NODES:
-        assert set(closure(fingerprint, nodes()[name])) == set(reach[name]), name
+        assert set(house.before[name]) == set(reach[name]), name
 
 
 def test_a_stage_imports_nothing_from_the_checkout_outside_of_the_packages() -> None:
@@ -120,30 +122,20 @@ def mutants(reach: dict[str, dict[str, Path]]) -> dict[tuple[str, Site], list[st
     return chosen
 
 
-def _escapes(arguments: tuple[Path, list[tuple[str, Site, list[str]]]]) -> list[str]:
-    source, batch = arguments
-    house = House(source)
+@pytest.mark.long
+def test_every_mutation_of_reached_code_counts(house: House, reach: dict[str, dict[str, Path]]) -> None:
+    chosen = mutants(reach)
+    counts = Counter(name for names in chosen.values() for name in names)
+    assert all(counts[name] >= SAMPLE for name in NODES), counts
+    plain = functools.cache(lambda path: ast.unparse(ast.parse(path.read_text())) + "\n")
     escaped = []
-    for module, site, names in batch:
+    for (module, site), names in chosen.items():
         path = house.known.source(module)
         assert path is not None
-        text = path.read_text()
-        mutant = mutate(text, site)
-        assert ast.unparse(ast.parse(mutant)) != ast.unparse(ast.parse(text)), f"{module} {site} is no mutation"
+        mutant = mutate(path.read_text(), site)
+        assert mutant != plain(path), f"{module} {site} is no mutation"
         missed = set(names) - set(house.changed(module, mutant, names))
         escaped += [f"{name}: {module} {site}" for name in sorted(missed)]
-    return escaped
-
-
-@pytest.mark.long
-def test_every_mutation_of_reached_code_counts(tmp_path: Path, reach: dict[str, dict[str, Path]]) -> None:
-    chosen = [(module, site, names) for (module, site), names in mutants(reach).items()]
-    counts = Counter(name for _, _, names in chosen for name in names)
-    assert all(counts[name] >= SAMPLE for name in NODES), counts
-    copies = [copy_tree(tmp_path / str(n)) for n in range(2)]
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    with context.Pool(2) as pool:
-        escaped = [line for lines in pool.map(_escapes, [(copies[n], chosen[n::2]) for n in range(2)]) for line in lines]
     assert escaped == []
 
 
@@ -157,8 +149,7 @@ def cosmetic_edits(reach: dict[str, Path], dice: random.Random) -> Iterator[tupl
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", NODES)
-def test_no_cosmetic_edit_counts(tree: Path, reach: dict[str, dict[str, Path]], name: str) -> None:
-    house = House(tree)
+def test_no_cosmetic_edit_counts(house: House, reach: dict[str, dict[str, Path]], name: str) -> None:
     for module, edit, text in cosmetic_edits(reach[name], random.Random(SEED)):
         original = reach[name][module].read_text()
         if edit in cosmetics.SAME_TREE:
@@ -168,10 +159,9 @@ def test_no_cosmetic_edit_counts(tree: Path, reach: dict[str, dict[str, Path]], 
 
 @pytest.mark.long
 @pytest.mark.parametrize("settings", [("line-length=60", "format.quote-style='single'"), ("line-length=200", "format.indent-style='tab'")])
-def test_reformatting_the_tree_changes_no_code(tmp_path: Path, settings: tuple[str, ...]) -> None:
+def test_reformatting_the_tree_changes_no_code(house: House, tmp_path: Path, settings: tuple[str, ...]) -> None:
     root = copy_tree(tmp_path / "tree")
-    before = House(root).before
     texts = {path: path.read_bytes() for path in root.rglob("*.py")}
     cosmetics.reformat(root, *settings)
     assert sum(path.read_bytes() != text for path, text in texts.items()) > 50
-    assert House(root).before == before
+    assert House(root).before == house.before

@@ -3,6 +3,8 @@
 The tests run real commands in a copy of the checkout whose ``stages`` and ``systems`` are small stand-ins.
 """
 
+import compileall
+import functools
 import json
 import os
 import shutil
@@ -12,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from tests import warm
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -212,9 +216,7 @@ class House:
         return self.root / "artifacts"
 
     def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess:
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline", *arguments], cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=120
-        )
+        done = warm.run("pipeline", *arguments, cwd=self.root, env=self.environment, light=True, timeout=120)
         assert done.returncode == code, f"kdpipe {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         return done
 
@@ -242,12 +244,21 @@ class House:
         return log.read_text().split() if log.exists() else []
 
 
+@functools.cache
+def compiled() -> tuple[str, ...]:
+    """The packages that every toy checkout has, with their bytecode: each command would compile them again."""
+    packages = ("cache", "pipeline")
+    for package in packages:
+        compileall.compile_dir(PROJECT / package, quiet=2)
+    return packages
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> House:
     """A toy checkout in a temporary directory."""
     root = tmp_path / "checkout"
-    for package in ("cache", "pipeline"):
-        shutil.copytree(PROJECT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for package in compiled():
+        shutil.copytree(PROJECT / package, root / package)
     for name, text in TOY.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -82,6 +82,12 @@ def possible() -> dict[str, list[str]]:
     return found | {"seeds": ["1", "2", "30"]}  # a graph of thousands of nodes is only slow
 
 
+@functools.cache
+def some_keys(dataset: str, system: str, at_least: int) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(keys(dataset, system)), min_size=at_least, max_size=2)
+
+
+@functools.cache  # hypothesis examines a strategy when it first draws from it
 def value(key: str) -> st.SearchStrategy[str]:
     """What has gone wrong elsewhere, something possible, or any number, list or text."""
     number = st.one_of(st.integers(), st.floats(), st.integers(-3, 20)).map(str)
@@ -94,10 +100,9 @@ def value(key: str) -> st.SearchStrategy[str]:
 def cases(draw: st.DrawFn) -> tuple[list[str], str]:
     """A command line, and the text of a local file."""
     dataset, system = draw(st.sampled_from(GRAPHS))
-    known = st.sampled_from(keys(dataset, system))
-    typed = [(key, draw(value(key))) for key in draw(st.lists(known, max_size=2))]
+    typed = [(key, draw(value(key))) for key in draw(some_keys(dataset, system, 0))]
     typed += draw(st.sampled_from([[]] * 9 + [[("extract.weights", "file")]]))  # then its files are looked for
-    lines = [(key, draw(value(key))) for key in draw(st.lists(known, min_size=0 if typed else 1, max_size=2))]
+    lines = [(key, draw(value(key))) for key in draw(some_keys(dataset, system, 0 if typed else 1))]
     words = draw(st.sampled_from(VERBS)).replace("NODE", draw(st.sampled_from(NODES))).split()
     where = draw(st.sampled_from([["--dataset", dataset, "--system", system]] * 9 + [[]]))
     settings = [word for key, text in typed for word in ("--set", f"{key}={text}")]

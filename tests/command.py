@@ -1,0 +1,24 @@
+"""``kdpipe`` as a person types it, in a store of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from tests import warm
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def variables(store: Path, **more: str) -> dict[str, str]:
+    """The environment of a command: nothing of what the tests were started with speaks of kdpipe."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KDPIPE_") and name != "DATA_ROOT"}
+    return {**kept, "KDPIPE_STORE": str(store), "KDPIPE_DEVICE": "cpu", **more}
+
+
+def kdpipe(store: Path, *words: str, code: int = 0, cwd: Path = PROJECT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command, and see to it that it ends with ``code``."""
+    done = warm.run("pipeline", *words, cwd=cwd, env=variables(store, **environment))
+    assert done.returncode == code, f"kdpipe {' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    return done

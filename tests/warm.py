@@ -1,0 +1,229 @@
+"""``python -m module`` without its start: a fork of a process that has loaded the libraries already, and nothing of the project.
+
+To import torch and its company takes some three seconds of a core, and most tests of commands need it. Here every process of a
+test run pays for it once. The command is a process like any other: it has its own environment, working directory and process group,
+imports the project's modules anew from where it stands, and can be killed. What it shares with its siblings is the seed of Python's hashes
+(so what must not depend on that is compared with a process that was started in the ordinary way), and that the libraries are loaded
+(so what must not load them is started in the ordinary way too).
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import multiprocessing.process
+import os
+import runpy
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+#: What every command loads.
+LIGHT = (
+    "click", "yaml", "csv", "dataclasses", "datetime", "difflib", "importlib.metadata", "ipaddress", "platform", "secrets", "shlex",
+    "shutil", "statistics", "tempfile", "urllib.parse", "uuid",
+)  # fmt: skip
+#: What commands that work load sooner or later.
+LIBRARIES = (
+    *LIGHT, "tqdm", "numpy", "scipy.stats", "h5py", "pandas", "pyarrow.parquet", "av", "PIL.Image", "torch", "torch._dynamo",
+    "torch.nn.parallel", "safetensors.torch", "nltk", "matplotlib.figure", "matplotlib.backends.backend_agg", "multiprocessing.spawn",
+)  # fmt: skip
+
+#: Python reads these when it starts, so a fork comes too late for them.
+AT_START = (
+    "PYTHONHASHSEED", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS", "PYTHONDEVMODE", "OMP_NUM_THREADS", "LD_PRELOAD", "LANG",
+    "LC_ALL", "TZ",
+)  # fmt: skip
+
+
+class Process:
+    """A command that runs. ``stdout`` and ``stderr`` are its ends of pipes, if it has some; ``returncode`` as in ``subprocess``."""
+
+    def __init__(self, status: int, stdout: IO[str] | None = None, stderr: IO[str] | None = None) -> None:
+        self._status, self.stdout, self.stderr = status, stdout, stderr
+        self.returncode: int | None = None
+        told = os.read(status, 4)
+        assert told, "the process that forks has ended: what did it say?"
+        (self.pid,) = struct.unpack("i", told)
+
+    def poll(self) -> int | None:
+        """The exit status, or None while the command runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end, at most ``timeout`` seconds. Raises subprocess.TimeoutExpired."""
+        if self.returncode is None:
+            if not select.select([self._status], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
+            (self.returncode,) = struct.unpack("i", os.read(self._status, 4))
+            os.close(self._status)
+        return self.returncode
+
+    def close(self) -> None:
+        """Close our ends of the pipes."""
+        for pipe in filter(None, (self.stdout, self.stderr)):
+            pipe.close()
+
+    def kill(self) -> None:
+        """Send SIGKILL, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def start(module: str, *words: str, cwd: Path, env: Mapping[str, str], session: bool = False) -> Process:
+    """Start ``python -m module words`` with pipes; ``session``: as the leader of a process group."""
+    out, out_end = os.pipe()
+    err, err_end = os.pipe()
+    status = _ask([module, *words], cwd, env, out_end, err_end, session=session)
+    os.close(out_end)
+    os.close(err_end)
+    return Process(status, os.fdopen(out), os.fdopen(err))
+
+
+def run(
+    module: str, *words: str, cwd: Path, env: Mapping[str, str], light: bool = False, timeout: float = 900.0
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m module words`` to its end, and return what it said. Raises subprocess.TimeoutExpired.
+
+    ``light``: it loads nothing heavy, and is a fork of a process that did not either.
+    """
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = Process(_ask([module, *words], cwd, env, out.fileno(), err.fileno(), light=light))
+        try:
+            code = process.wait(timeout)
+        finally:
+            process.kill()
+        for file in (out, err):
+            file.seek(0)
+        return subprocess.CompletedProcess([module, *words], code, out.read(), err.read())
+
+
+def _ask(
+    command: Sequence[str], cwd: Path, env: Mapping[str, str], out: int, err: int, *, light: bool = False, session: bool = False
+) -> int:
+    """Have the server fork; return the pipe on which it tells pid and exit status."""
+    differs = [name for name in AT_START if env.get(name) != os.environ.get(name)]
+    assert not differs, f"{differs} count when Python starts: use subprocess"
+    status, end = os.pipe()
+    job = json.dumps({"command": list(command), "cwd": str(cwd), "env": dict(env), "session": session}).encode()
+    server = _server("light" if light else "heavy")
+    socket.send_fds(server, [struct.pack("i", len(job))], [out, err, end])
+    server.sendall(job)
+    os.close(end)
+    return status
+
+
+@functools.cache
+def _server(kind: str) -> socket.socket:
+    ours, theirs = socket.socketpair()
+    subprocess.Popen([sys.executable, __file__, str(theirs.fileno()), kind], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+    theirs.close()
+    return ours
+
+
+def _serve(ask: socket.socket, libraries: Sequence[str]) -> tuple[dict[str, Any], list[int]] | None:
+    """Fork for every job, and tell how each ended; in a fork: return its job and files, in the server in the end None."""
+    for name in libraries:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    running: dict[int, int] = {}
+    while True:
+        ready = select.select([ask, woken], [], [])[0]
+        if woken in ready:
+            os.read(woken, 100)
+            for pid in list(running):
+                ended, code = os.waitpid(pid, os.WNOHANG)
+                if ended:
+                    end = running.pop(pid)
+                    with contextlib.suppress(BrokenPipeError):
+                        os.write(end, struct.pack("i", os.waitstatus_to_exitcode(code)))
+                    os.close(end)
+        if ask in ready:
+            size, files, _, _ = socket.recv_fds(ask, 4, 3)
+            if not size:
+                return None
+            out, err, end = files
+            job = json.loads(ask.recv(struct.unpack("i", size)[0], socket.MSG_WAITALL))
+            pid = os.fork()
+            if not pid:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for fd in (woken, wake, end, *running.values()):
+                    os.close(fd)
+                ask.close()
+                return job, [out, err]
+            os.write(end, struct.pack("i", pid))
+            running[pid] = end
+            os.close(out)
+            os.close(err)
+
+
+def _become(job: dict[str, Any], files: list[int]) -> None:
+    """Make of a fork the process that was asked for."""
+    if job["session"]:
+        os.setsid()
+    for number, fd in enumerate(files, 1):
+        os.dup2(fd, number)
+    for fd in files:
+        os.close(fd)
+    sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", 1, errors="backslashreplace", closefd=False)
+    os.chdir(job["cwd"])
+    os.environ.clear()
+    os.environ.update(job["env"])
+    multiprocessing.process.ORIGINAL_DIR = job["cwd"]  # type: ignore[attr-defined] - where workers start
+    sys.path[:0] = [job["cwd"], *filter(None, job["env"].get("PYTHONPATH", "").split(os.pathsep))]
+    sys.dont_write_bytecode = bool(job["env"].get("PYTHONDONTWRITEBYTECODE"))
+    sys.argv = ["-m", *job["command"][1:]]
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    if "PYTHONPATH" in job["env"]:  # as Python does when it starts
+        with contextlib.suppress(ImportError):
+            importlib.import_module("sitecustomize")
+
+
+def main() -> None:
+    """Be the server; each fork of it comes back from :func:`_serve`, does its work and ends as Python does."""
+    sys.path.pop(0)
+    found = _serve(socket.socket(fileno=int(sys.argv[1])), LIGHT if sys.argv[2] == "light" else LIBRARIES)
+    if found is None:
+        return
+    code: Any = 0
+    try:
+        _become(*found)
+        runpy._run_module_as_main(found[0]["command"][0])  # type: ignore[attr-defined]
+    except SystemExit as leaving:
+        code = leaving.code
+        if isinstance(code, str):
+            print(code, file=sys.stderr)  # noqa: T201
+    except BaseException:  # noqa: BLE001 - as Python does
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+if __name__ == "__main__":
+    main()
