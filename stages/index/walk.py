@@ -41,14 +41,25 @@ def walk(root: Path, wanted: Wanted, left_out: frozenset[str] = frozenset()) -> 
 
 
 def files_in(root: Path, folder: str, wanted: Wanted) -> list[str]:
-    """Paths of the files right in ``folder`` whose names are ``wanted``, links followed; none if no folder is there."""
-    if not (root / folder).is_dir():
+    """Paths of the files right in ``folder`` whose names are ``wanted``, links followed; none if no folder is there.
+
+    Raises DataError for one that cannot be listed.
+    """
+    if not stat.S_ISDIR(mode_of(root / folder)):
         return []
-    with os.scandir(root / folder) as entries:
-        names = [
-            entry.name for entry in entries if wanted(entry.name) and (entry.is_file(follow_symlinks=False) or is_file(Path(entry.path)))
-        ]
-    return [f"{folder}/{name}" for name in sorted(names)]
+    found = [entry for entry in _entries(root, folder) if wanted(entry.name)]
+    return sorted(f"{folder}/{e.name}" for e in found if e.is_file(follow_symlinks=False) or is_file(Path(e.path)))
+
+
+def _entries(root: Path, folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(f"{root}/{folder}") as entries:
+            return list(entries)
+    except OSError as error:
+        raise DataError(
+            f"{root}/{folder}: {error.strerror}: what is in it cannot be seen",
+            hint="make it readable (chmod u+rx), or move it out of the data root; hidden folders are left out",
+        ) from error
 
 
 class _Tree:
@@ -72,7 +83,8 @@ class _Tree:
                 continue
             inner: list[str] = []
             files: list[str | Absent] = []
-            for entry in self._entries(folder):
+            self._listed.append(folder)
+            for entry in _entries(self.root, folder):
                 name = entry.name
                 if name[0] == ".":
                     continue
@@ -96,17 +108,6 @@ class _Tree:
                 hint="remove the link, or point it to the folder that is meant",
             )
         yield from self.under(f"{link}/")
-
-    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
-        self._listed.append(folder)
-        try:
-            with os.scandir(f"{self.root}/{folder}") as entries:
-                return list(entries)
-        except OSError as error:
-            raise DataError(
-                f"{self.root}/{folder}: {error.strerror}: the videos in it cannot be seen",
-                hint="make it readable (chmod u+rx), or move it out of the data root; hidden folders are left out",
-            ) from error
 
     def _odd(self, path: str, name: str, is_link: bool) -> str | Absent | None:
         """A link, or what is neither file nor folder: the path if it leads to a file that is wanted, None if nobody asked for it."""

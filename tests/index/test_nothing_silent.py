@@ -151,6 +151,16 @@ def test_a_folder_that_may_not_be_listed_is_an_error(root: Path, layout: str, mo
     list(sources(IndexParams(layout=layout), root))
 
 
+def test_a_folder_of_annotated_videos_that_may_not_be_listed_is_an_error(msrvtt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Any) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    assert list(sources(IndexParams(layout="msrvtt-qa"), msrvtt))
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match=r"TestVideo: Permission denied: what is in it cannot be seen"):
+        list(sources(IndexParams(layout="msrvtt-qa"), msrvtt))
+
+
 @pytest.mark.parametrize("layout", ["msvd-qa", "msrvtt-qa"])
 def test_an_annotated_video_behind_a_link_into_nothing_says_so(layout: str, request: pytest.FixtureRequest, make_context: Make) -> None:
     root: Path = request.getfixturevalue(layout.removesuffix("-qa"))
