@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from cache.stage import Stage, option
 from stages.sample.readers import module_of
 
-CLIPS = {"policy": ("clips",)}
-FRAMES = {"policy": ("clips", "even", "rate", "all")}
-
 
 @dataclass(frozen=True)
 class SampleParams:
@@ -21,13 +18,15 @@ class SampleParams:
         "'all' = every frame; 'audio' = the sound, and no frames",
         choices=("clips", "even", "rate", "all", "audio"),
     )
-    num_clips: int = option(8, "clips a video (the paper: 8 for MSVD-QA, 16 for MSRVTT-QA)", at_least=1, at_most=1000, when=CLIPS)
+    num_clips: int = option(
+        8, "clips a video (the paper: 8 for MSVD-QA, 16 for MSRVTT-QA)", at_least=1, at_most=1000, when={"policy": ("clips",)}
+    )
     frames_per_clip: int = option(
         16,
         "consecutive frames a clip: half of them before its centre, and of an odd number one at it",
         at_least=1,
         at_most=1000,
-        when=CLIPS,
+        when={"policy": ("clips",)},
     )
     num_frames: int = option(8, "frames from the first to the last of a video", at_least=1, at_most=100_000, when={"policy": ("even",)})
     fps: float = option(8.0, "frames a second, by the video's own times", above=0, at_most=1000, when={"policy": ("rate",)})
@@ -45,14 +44,14 @@ class SampleParams:
         "utvideo",
         "how frames are kept: 'utvideo' without loss; 'png' without loss, larger and slower; 'jpeg' about a tenth of png",
         choices=("utvideo", "png", "jpeg"),
-        when=FRAMES,
+        unless=({"policy": ("audio",)},),
     )
     quality: int = option(95, "quality of jpeg", at_least=1, at_most=100, when={"codec": ("jpeg",)})
     decode: str = option(
         "pyav",
         "what makes the pixels: PyAV, or torchcodec (extra kdpipe[torchcodec]) on the CPU or the GPU; other levels, the same frames",
         choices=("pyav", "torchcodec", "torchcodec-cuda"),
-        when=FRAMES,
+        unless=({"policy": ("audio",)},),
     )
     timeout: float = option(300.0, "seconds of wall clock that one video may take; 0 = no limit", at_least=0, at_most=10_000_000)
     max_lost: float = option(0.02, "fraction of videos that may be lost before the stage fails", keyed=False, at_least=0, at_most=1)
