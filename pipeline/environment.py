@@ -78,7 +78,7 @@ def _compiler() -> Check:
     command = compiler()
     if command:
         return Check("C compiler", "ok", shlex.join(command))
-    text = "none: runtime=winograd cannot be used (docs/FEATURES.md)"
+    text = "none: runtime=winograd, other 3x3 convolutions, cannot be used (docs/FEATURES.md)"
     return Check("C compiler", "note", text, "apt install gcc, or CC=/path/to/one")
 
 

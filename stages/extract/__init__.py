@@ -72,7 +72,8 @@ class ExtractParams:
 
     @property
     def network(self) -> Backbone:
-        """The registry's entry of the backbone; an unknown name, or one of another kind, raises ConfigError."""
+        """The registry's entry of the backbone; an unknown name, or a network or an input of another kind, raises ConfigError."""
+        assert self.pixels
         return find(self.backbone or self.form.backbone, self.kind)
 
     @property
@@ -85,7 +86,6 @@ class ExtractParams:
     @property
     def modules(self) -> tuple[str, ...]:
         """The modules that are imported by name for them: an edit of another network or runtime is none of its business."""
-        assert self.pixels
         return (module_of(self.network), runtimes.module_of(self.runtime))
 
     @property

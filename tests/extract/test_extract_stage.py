@@ -244,7 +244,7 @@ def test_what_computes_is_in_the_key_and_an_input_of_another_kind_is_refused() -
     assert ExtractParams().libraries == ("torch",)
     assert (ExtractParams(kind="flow").pixels, ExtractParams(kind="motion").pixels) == ("symmetric", "raw255")
     with pytest.raises(ConfigError, match="appearance features have no input 'raw255'") as error:
-        assert ExtractParams(input="raw255").modules
+        assert ExtractParams(input="raw255").network
     assert error.value.hint == "known: paper, imagenet"
 
 
