@@ -1,4 +1,5 @@
-"""The kinds of features: what a network looks at, and what comes out of it. A new kind is a line here; nothing of torch is imported.
+"""The kinds of features: what a network looks at, and what comes out of it. A new kind is a line here,
+and its name one in the declaration of ``extract``; nothing of torch is imported.
 
 A video has C clips of F frames, and a feature V numbers. A kind that looks at frames has one feature for each place of a clip, (C, F, V);
 one that looks at clips has one for each clip, (C, V).

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cache.errors import ConfigError
 from cache.stage import Stage, option
-from models.backbones.kinds import INPUTS, KINDS, Kind
+from models.backbones.kinds import KINDS, Kind
 from models.backbones.registry import Backbone, find, module_of
 from models.inference import runtimes
 from models.inference.runtimes import PRECISIONS, RUNTIME_NAMES
@@ -22,7 +22,9 @@ from models.weights import SHIPPED, WEIGHTS
 class ExtractParams:
     """Parameters of the ``extract`` stage; the defaults are the published ones, but for the networks."""
 
-    kind: str = option("appearance", "features of each frame (appearance) or of each clip (motion, flow)", choices=tuple(KINDS))
+    kind: str = option(
+        "appearance", "features of each frame (appearance) or of each clip (motion, flow)", choices=("appearance", "motion", "flow")
+    )
     backbone: str = option("", "name in the registry of backbones; '' is the kind's own: small2d and small3d, made for the embedded world")
     weights: str = option(
         "world",
@@ -54,7 +56,7 @@ class ExtractParams:
         "",
         "how pixels become network input; '' is as published. appearance: 'paper' has 0.224 for the blue deviation, 'imagenet' 0.225; "
         "motion: 'raw255' 0..255 as they are, 'mean_subtract' minus the ActivityNet mean, 'kinetics2020', 'symmetric' -1..1 (I3D, flow)",
-        choices=("", *INPUTS),
+        choices=("", "paper", "imagenet", "raw255", "mean_subtract", "kinetics2020", "symmetric"),
     )
     lost_videos: str = option(
         "leave_out",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -13,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.backbones.inputs import input_on, network_input
-from models.backbones.kinds import KINDS
+from models.backbones.kinds import INPUTS, KINDS
+from stages.extract import ExtractParams
 from stages.extract.resize import resize
 
 GOLDEN = Path(os.environ.get("KDPIPE_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "videoqa" / "image_preprocess.npz"
@@ -57,6 +59,12 @@ def test_motion_input_is_raw_unless_the_mean_is_asked_for() -> None:
     np.testing.assert_allclose(both_sides, network_input(clips, "raw255") / 127.5 - 1, atol=1e-6)
     scaled = network_input(clips, "kinetics2020")
     assert np.allclose(scaled[:, 0], (raw[:, 0] / 255 - 0.4345) / 0.2768, atol=1e-6)
+
+
+def test_the_stage_offers_every_kind_and_every_way_of_the_table() -> None:
+    """It names them itself: a declaration is of literals, so that it is keyed by its values and not as code."""
+    offered = {f.name: f.metadata["choices"] for f in dataclasses.fields(ExtractParams) if f.name in ("kind", "input")}
+    assert offered == {"kind": tuple(KINDS), "input": ("", *INPUTS)}
 
 
 @pytest.mark.parametrize(("kind", "how"), [(kind, how) for kind in KINDS.values() for how in kind.inputs])
