@@ -11,10 +11,18 @@ from tests import warm
 PROJECT = Path(__file__).resolve().parents[1]
 
 
+#: What a make, or a shell, that runs the tests may have said to them, and not to the commands that they try.
+SAID = frozenset({"DATA_ROOT", "DATASET", "SYSTEM", "ARGS", "JOBS", "VENV", "PYTHON", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"})
+
+
+def plain_environment() -> dict[str, str]:
+    """The environment without what speaks of kdpipe or its make."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("KDPIPE_") and name not in SAID}
+
+
 def variables(store: Path, **more: str) -> dict[str, str]:
     """The environment of a command: nothing of what the tests were started with speaks of kdpipe."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("KDPIPE_") and name != "DATA_ROOT"}
-    return {**kept, "KDPIPE_STORE": str(store), "KDPIPE_DEVICE": "cpu", **more}
+    return {**plain_environment(), "KDPIPE_STORE": str(store), "KDPIPE_DEVICE": "cpu", **more}
 
 
 def kdpipe(store: Path, *words: str, code: int = 0, cwd: Path = PROJECT, **environment: str) -> subprocess.CompletedProcess[str]:

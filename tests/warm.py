@@ -191,7 +191,8 @@ def _become(job: dict[str, Any], files: list[int]) -> None:
     os.environ.clear()
     os.environ.update(job["env"])
     multiprocessing.process.ORIGINAL_DIR = job["cwd"]  # type: ignore[attr-defined] - where workers start
-    sys.path[:0] = [job["cwd"], *filter(None, job["env"].get("PYTHONPATH", "").split(os.pathsep))]
+    here = [] if job["env"].get("PYTHONSAFEPATH") else [job["cwd"]]
+    sys.path[:0] = [*here, *filter(None, job["env"].get("PYTHONPATH", "").split(os.pathsep))]
     sys.dont_write_bytecode = bool(job["env"].get("PYTHONDONTWRITEBYTECODE"))
     sys.argv = ["-m", *job["command"][1:]]
     if "numpy" in sys.modules:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def walk(root: Path, wanted: Wanted, left_out: frozenset[str] = frozenset()) -> 
     tree = _Tree(root, wanted, left_out | SYSTEM)
     yield from tree.under("")
     while tree.links:
-        yield from tree.behind(tree.links.popleft())
+        yield from tree.behind(tree.links.pop(0))
 
 
 def files_in(root: Path, folder: str, wanted: Wanted) -> list[str]:
@@ -69,7 +68,7 @@ class _Tree:
         self.root = root
         self.wanted = wanted
         self.left_out = left_out
-        self.links: deque[str] = deque()
+        self.links: list[str] = []
         self._listed: list[str] = []
         self._known: set[tuple[int, int]] | None = None  # folders listed so far; asked for only once there is a link
         self._absences = Absences(root)
@@ -83,6 +82,7 @@ class _Tree:
                 continue
             inner: list[str] = []
             files: list[str | Absent] = []
+            before = len(self.links)
             self._listed.append(folder)
             for entry in _entries(self.root, folder):
                 name = entry.name
@@ -95,6 +95,7 @@ class _Tree:
                         inner.append(f"{folder}{name}/")
                 elif (found := self._odd(folder + name, name, entry.is_symlink())) is not None:
                     files.append(found)
+            self.links[before:] = sorted(self.links[before:])  # not as the file system happens to list them
             yield from sorted(files, key=lambda file: file if isinstance(file, str) else file.path)
             folders += sorted(inner, reverse=True)
 

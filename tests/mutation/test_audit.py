@@ -66,8 +66,9 @@ def fingerprint() -> Fingerprint:
 
 
 def declared(fingerprint: Fingerprint) -> set[str]:
-    """What a process loads to build the graph, whatever it runs: the adapter in use says what the dataset can give."""
-    chosen = ["systems.videoqa", "systems.videoqa.possible", *NODES["index"].params.modules]
+    """What a process loads to build the graph, whatever it runs: declarations, and the adapter that says what the dataset can give."""
+    stages = [f"stages.{path.parent.name}" for path in (PROJECT / "stages").glob("*/__init__.py")]
+    chosen = [*stages, "systems.videoqa", "systems.videoqa.possible", *NODES["index"].params.modules]
     return set(fingerprint.closure("pipeline.graph", chosen))
 
 

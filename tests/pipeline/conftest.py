@@ -6,7 +6,6 @@ The tests run real commands in a copy of the checkout whose ``stages`` and ``sys
 import compileall
 import functools
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests import warm
+from tests.command import plain_environment
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -263,7 +263,7 @@ def house(tmp_path: Path) -> House:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("KDPIPE_") and k not in ("PYTHONPATH", "DATA_ROOT")}
+    kept = {k: v for k, v in plain_environment().items() if k != "PYTHONPATH"}
     return House(root, {**kept, "KDPIPE_DEVICE": "cpu", "PYTHONDONTWRITEBYTECODE": "1"})
 
 

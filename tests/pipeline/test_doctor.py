@@ -132,7 +132,7 @@ def test_sounds_are_looked_at_as_sounds_and_need_no_weights(store: Path, tmp_pat
     assert found["counts"] == {"ok": 2, "no_audio": 1, "missing": 1}
     assert found["kinds"]["audio"] == {"aac": 2} and found["kinds"]["codec"] == {} and not any("weights" in p for p in found["problems"])
     said = doctor("--dataset", "esc50", "--data-root", root, "--workers", 2, code=1)
-    assert "esc50: 4 sounds" in said and "1 of 4 sounds (25.0%) are missing" in said and "2: no audio stream, only video" in said
+    assert "esc50: 4 sounds" in said and "1 of 4 sounds (25.0%) are missing" in said and "2: no sound stream, only video" in said
 
 
 def test_annotated_videos_without_a_file_are_missing(store: Path, tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 def make(house, *words: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     """Call the toy checkout's make, with an environment that is set up already."""
-    kept = {k: v for k, v in house.environment.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
-    done = subprocess.run(["make", *words], cwd=house.root, env={**kept, **environment}, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        ["make", *words], cwd=house.root, env={**house.environment, **environment}, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == code, done.stdout + done.stderr
     return done
 

@@ -347,7 +347,7 @@ def test_a_flow_checkpoint_is_read_by_position_when_asked(store: Path, tmp_path:
     facts = answer("check", tmp_path / "flow.ckpt", "--by-position", "--backbone", "topi3d_flow")
     assert (facts["classes"], facts["left_out"]) == (51, ["head"])
     text = run("import", tmp_path / "flow.ckpt", "--by-position", "--backbone", "topi3d_flow")
-    assert "no stage extracts flow features yet" in text
+    assert "--set extract.flow.backbone=topi3d_flow --set extract.flow.weights=flow" in text
     state = read_state(store / "weights" / "flow.safetensors")
     assert all(torch.equal(v, net.state_dict()[k]) for k, v in state.items())
 

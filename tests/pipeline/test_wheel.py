@@ -1,6 +1,5 @@
 """What pip installs from a wheel works from any directory: configs, packaged data and code are all in it."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +8,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+
+from tests.command import plain_environment
 
 PROJECT = Path(__file__).resolve().parents[2]
 KINDS = (".py", ".yaml", ".json", ".c", ".safetensors")
@@ -53,7 +54,7 @@ def test_an_installed_kdpipe_works_from_an_empty_directory_and_keeps_its_results
     site, here = tmp_path / "site", tmp_path / "here"
     pip("install", "--target", str(site), str(wheel))
     here.mkdir()
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("KDPIPE_") and k != "DATA_ROOT"}
+    kept = plain_environment()
 
     def kdpipe(*words: str) -> str:
         command = [sys.executable, "-P", str(site / "bin" / "kdpipe"), *words]

@@ -43,8 +43,6 @@ WITHOUT_EFFECT: list[tuple[str, Sequence[str], str, str]] = [
     ("videoqa", [], "extract.weights_file=hello", f"{APPEARANCE}.weights is 'world'"),
     ("videoqa", [f"{MOTION}.weights=random"], f"{MOTION}.weights_file=hello", "weights is 'random'"),
     ("videoqa", [], "extract.random_seed=5", "weights is 'world'"),
-    ("videoqa", [], f"{MOTION}.normalise=imagenet", "extract.motion.kind is 'motion'"),
-    ("videoqa", [], f"{APPEARANCE}.motion_input=symmetric", "extract.appearance.kind is 'appearance'"),
     ("videoqa", [], "sample.quality=50", "sample.codec is 'utvideo'"),
     ("videoqa", [], "questions.glove_file=hello", "questions.glove is 'embedded'"),
     ("videoqa", ["teacher.lr_steps=[]"], "teacher.lr_decay=0.1", "teacher.lr_steps is ()"),
