@@ -108,9 +108,9 @@ def test_killed_at_any_moment_and_run_again_it_ends_in_the_same_results(
     checkout: Path, data: Path, whole: tuple[Path, str], tmp_path: Path
 ) -> None:
     store, random, kills = tmp_path / "store", np.random.default_rng(1), 0
-    for _ in range(6):
+    for _ in range(5):
         process = start(checkout, data, store)
-        time.sleep(random.uniform(2, 7))
+        time.sleep(random.uniform(1, 5))
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             kills += 1
@@ -126,4 +126,4 @@ def test_its_verb_stands_beside_the_others(checkout: Path, data: Path, whole: tu
         [sys.executable, "-m", "pipeline", "pretrain", *SYSTEM], cwd=checkout, env=variables(whole[0], DATA_ROOT=str(data)),
         capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 0 and done.stderr.count("up to date") == 4, done.stderr
+    assert done.returncode == 0 and "4 stages: up to date" in done.stderr, done.stderr
