@@ -56,10 +56,10 @@ def load_eigenvalues(path: Path, width: int = 1024) -> npt.NDArray[np.float32]:
         values = values[:, 0]
     if values.ndim != 1 or len(values) < width:
         raise DataError(f"{path}: eigenvalues of shape {values.shape}, expected ({width},) or more, or ({width},1) or more", hint=hint)
-    values = np.asarray(values[:width], np.float32)
+    values = np.array(values[:width], np.float32)  # a copy: the file is mapped, and torch wants memory that may be written
     if not np.isfinite(values).all() or (values < 0).any():
         raise DataError(f"{path}: eigenvalues must be finite and not negative", hint=hint)
-    return np.ascontiguousarray(values)
+    return values
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ def test_eigenvalues_are_read_in_the_published_shape_and_cut(shape: tuple[int, .
     values = np.arange(shape[0], 0, -1, dtype=np.float32)
     np.save(tmp_path / "eigenvals.npy", values.reshape(shape))
     assert np.array_equal(load_eigenvalues(tmp_path / "eigenvals.npy"), values[:1024])
+    assert load_eigenvalues(tmp_path / "eigenvals.npy").flags.writeable  # torch warns of memory that is not
 
 
 @pytest.mark.parametrize("values", [np.ones(512), np.ones((2, 1024)), -np.ones(1024), np.full(1024, np.nan)])
