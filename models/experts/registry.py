@@ -1,0 +1,64 @@
+"""The experts by name. Importing this module is light: an expert's module is imported when it is built.
+
+An expert of the kind ``flow`` takes two frames, one of ``depth`` or ``skeleton`` one; :mod:`models.experts.running` says what comes out.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cache.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from models.experts.running import Expert, Setup
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One expert of the registry.
+
+    kind:    what it makes: ``"flow"``, ``"depth"`` or ``"skeleton"``.
+    factory: ``"module:function"`` below ``models.experts``; called with a :class:`models.experts.running.Setup` and ``options``.
+    weights: the weights that it has if none are named; "" for one that has none (classical flow).
+    network: it computes with torch: runtime, precision and device are its business.
+    library: package whose arithmetic it is, "" if torch alone: its version is keyed.
+    """
+
+    name: str
+    kind: str
+    factory: str
+    weights: str = ""
+    network: bool = True
+    library: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+_ALL: tuple[Entry, ...] = ()
+EXPERTS: dict[str, Entry] = {entry.name: entry for entry in _ALL}
+
+
+def module_of(entry: Entry) -> str:
+    """The module that :func:`build` imports for ``entry``: a stage that uses the registry names it for its fingerprint."""
+    return "models.experts." + entry.factory.partition(":")[0]
+
+
+def find(name: str, kind: str | None = None) -> Entry:
+    """The entry of ``name``; a ConfigError names the nearest one if there is none, or if it is of another ``kind``."""
+    entry = EXPERTS.get(name)
+    known = [other for other, value in EXPERTS.items() if kind in (None, value.kind)]
+    if entry is None:
+        raise ConfigError(f"unknown expert {name!r}", hint=nearest(name, known))
+    if kind is not None and entry.kind != kind:
+        raise ConfigError(f"{name} is an expert for {entry.kind}, not for {kind}", hint="known: " + ", ".join(known))
+    return entry
+
+
+def build(name: str, setup: Setup) -> Expert:
+    """Make an expert ready. Raises ConfigError or DataError for weights that do not fit, or a package that is not installed."""
+    entry = find(name)
+    module, _, function = entry.factory.partition(":")
+    expert: Expert = getattr(importlib.import_module(f"models.experts.{module}"), function)(setup, **entry.options)
+    return expert
