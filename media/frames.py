@@ -4,7 +4,7 @@ A payload is a :func:`cache.pack.pack` of
 
 ======= ============ ==============================================================
 index   int32 (C, F) frame numbers of C clips of F frames
-numbers int32 (K,)   the distinct frame numbers, ascending
+numbers int32 (K,)   the frame numbers, ascending: all of ``index``, and maybe frames beside them (``sample.with_next``)
 times   float64 (K,) seconds since the container's start
 offsets int64 (K+1,) image k is ``data[offsets[k]:offsets[k + 1]]``
 data    uint8        the encoded images, one after the other
@@ -30,7 +30,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from cache import pack
-from cache.errors import DataError
+from cache.errors import DataError, StoreError
+from cache.items import ItemSet
 from media.lossless import LosslessDecoder, LosslessEncoder
 
 CODECS = ("utvideo", "png", "jpeg")
@@ -104,11 +105,11 @@ def encode_payload(
     images: Mapping[int, bytes],
     head: Mapping[str, npt.NDArray[Any]] | None = None,
 ) -> bytes:
-    """Pack the clips ``index`` (C, F); ``times`` and ``images`` (encoded) are by frame number and hold every number in it.
+    """Pack the clips ``index`` (C, F); ``times`` and ``images`` (encoded) are by frame number and hold every number in it, and maybe more.
 
     ``head`` is that of the :class:`Encoder` of the images.
     """
-    numbers = np.unique(index).astype(np.int32)
+    numbers = np.array(sorted({*np.unique(index).tolist(), *images}), np.int32)
     encoded = [images[int(number)] for number in numbers]
     offsets = np.zeros(len(numbers) + 1, np.int64)
     np.cumsum([len(image) for image in encoded], out=offsets[1:])
@@ -120,6 +121,17 @@ def encode_payload(
         "offsets": offsets,
     }
     return pack.pack({**arrays, "data": b"".join(encoded), **(head or {})})
+
+
+def read_payload(items: ItemSet, key: str, digest: str) -> bytes:
+    """The payload of the row ``key``. Raises StoreError if it is not there, or not the one that has the ``digest``."""
+    item = items.get(key)
+    if item is None or item.digest != digest:
+        raise StoreError(
+            f"the frames of {key[:12]} are not what the stage that made them recorded",
+            hint="kdpipe fsck --repair names and puts aside what lost them; running that stage again then makes just these",
+        )
+    return bytes(item.payload)
 
 
 def decode_payload(payload: bytes) -> Frames:

@@ -74,17 +74,17 @@ def missing_weights(node: Node) -> tuple[str, str] | None:
     """The same of the weights alone: neither shipped nor imported, and no file of them is named."""
     params: Any = node.params
     file = getattr(params, "weights_file", None)
-    if file is None or params.weights == "random" or (file and params.weights != "world"):
+    if file is None or params.named_weights in ("", "random") or (file and params.named_weights != "world"):
         return None
-    from models import weights as table
+    from models import published as table
 
     setting = f"--set {node.name}.weights_file=PATH"
-    if params.weights == "file":
+    if params.named_weights == "file":
         return "weights=file names no file", setting
     try:
-        known = table.find(params.network.name, params.weights)
+        known = table.find(params.network.name, params.named_weights)
     except ConfigError as error:
-        return error.message, f"{error.hint}   (weights of your own: kdpipe weights import FILE --as {params.weights})"
+        return error.message, f"{error.hint}   (weights of your own: kdpipe weights import FILE --as {params.named_weights})"
     if known.shipped:
         return None
     hint = f"fetch {known.file} from {known.source}, then: kdpipe weights import {known.file}   (or {setting})"

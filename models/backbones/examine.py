@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cache.digest import digest_file
 from cache.errors import ConfigError, DataError
-from models import weights
+from models import published
 from models.backbones import converted
 from models.backbones.naming import find_backbone
 from models.backbones.published import Raw, State, by_position, check_fit, load_into, read_raw
@@ -28,7 +28,7 @@ class Examined:
     """A weights file: where it comes from, and the backbone in it.
 
     backbone: the registry's name, "" if its network is none of the registry's. known: published weights that it is, "" if none;
-    because:  how we know (see :func:`models.weights.of_file`; ``"imported"``: its own account says so).
+    because:  how we know (see :func:`models.published.of_file`; ``"imported"``: its own account says so).
     naming, prefix: how its names stand.
     left_out: names of entries that are not the backbone's. not_finite: entry -> how many NaN or infinities.
     """
@@ -180,7 +180,7 @@ def _classes_by_position(backbone: str, entries: Mapping[str, Tensor]) -> int:
 def _known(path: Path, sha256: str, backbone: str, origin: converted.Origin | None) -> tuple[str, str]:
     if origin is not None:
         return origin.known, "imported" if origin.known else ""
-    entry, because = weights.of_file(path.name, sha256)
+    entry, because = published.of_file(path.name, sha256)
     if entry is None or (because == "name" and entry.backbone != backbone):
         return "", ""
     return ("", because) if because == "differs" else (entry.name, because)

@@ -87,12 +87,12 @@ def list_weights(session: Session, backbone: str, present: bool) -> None:
 
 def _rows(session: Session) -> list[Row]:
     """Every published set of weights, then the files that are none of them."""
-    from models.weights import SHIPPED, WEIGHTS
+    from models.published import WEIGHTS
 
     rows = {name: Row(name, w.backbone, w.file, w.licence, w.source, w.sha256, round(w.megabytes * 2**20)) for name, w in WEIGHTS.items()}
     for name, entry in WEIGHTS.items():
         if entry.shipped:
-            rows[name].add("shipped", SHIPPED / entry.file)
+            rows[name].add("shipped", entry.path)
     others: dict[Path, Row] = {}
     for where, path, backbone, known in (*_imported(session.store), *_configured(session)):
         own = Row(path.stem, backbone, path.name, "?", "", "")
@@ -103,14 +103,14 @@ def _rows(session: Session) -> list[Row]:
 
 def _configured(session: Session) -> Iterator[tuple[str, Path, str, str]]:
     """(where, path, backbone, published weights or "") of every weights_file of the configuration."""
-    from models.weights import WEIGHTS
+    from models.published import WEIGHTS
 
     for node in session.graph.nodes.values():
         value = getattr(node.params, "weights_file", "")
-        if node.stage.name != "extract" or not value:
+        if not value:
             continue
         path, backbone = paths.expanded(value), node.params.network.name
-        known = f"{backbone}.{node.params.weights}"
+        known = f"{backbone}.{node.params.named_weights}"
         if known not in WEIGHTS:
             known = next((w.name for w in WEIGHTS.values() if w.file == path.name and w.backbone == backbone), "")
         yield f"{node.name}.weights_file", path, backbone, known
