@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from models.backbones.inputs import input_on
 from models.experts.small_depth import MIDDLE, SmallDepth
 from stages.derive.pretraining.drawn import Images, encoded, frames
 from world.dense import depth
@@ -23,6 +24,8 @@ LOG = logging.getLogger(__name__)
 HELP = "small-depth: depth of a frame, against the truth of the drawing"
 
 Floats = npt.NDArray[np.float32]
+
+network_input = input_on("cpu", "symmetric", 3)
 
 
 @dataclass(frozen=True)
@@ -80,11 +83,6 @@ def sample(data: Frames, rng: np.random.Generator, batch: int) -> tuple[Tensor, 
         pictures.append(encoded(data.pictures[number], rng)[:, ::side])
         depths.append(data.depths[number][:, ::side])
     return network_input(np.stack(pictures)), torch.from_numpy(np.log(np.stack(depths).astype(np.float32) / MIDDLE))
-
-
-def network_input(pictures: Images) -> Tensor:
-    """(B, H, W, 3) uint8 -> (B, 3, H, W) in -1..1."""
-    return torch.from_numpy(pictures).movedim(-1, 1).float() / 127.5 - 1
 
 
 def train(data: Frames, steps: int, batch: int, rate: float, seed: int) -> SmallDepth:
