@@ -8,7 +8,7 @@ CODINGS = {
 }
 #: the options of the codings, and their defaults
 DEFAULTS = {
-    "codec": "png",
+    "codec": "jpeg",
     "quality": 95,
     "zero": "white",
     "bound": 20.0,

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from models.weights import Weights
-from pathlib import Path
-
-from cache.errors import ConfigError, nearest
 from models.weights import IMAGENET_MEAN, IMAGENET_STD, Weights
 
 #: where shipped ones lie in ``models/``
@@ -41,6 +37,7 @@ def _world(expert: str, image_size: int, sha256: str) -> Weights:
         sha256=sha256,
         naming=expert,
         shipped=True,
+        folder=FOLDER,
     )
 
 
