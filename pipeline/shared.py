@@ -69,6 +69,6 @@ def stage_of(name: str) -> Stage:
 def report_node(config: Config, own: Mapping[str, Node]) -> Node | None:
     """The report reads every evaluation of the system, and its timing if there is one; a system that evaluates nothing has none."""
     report = stage_of("report")
-    params = config.params("report", report.params)
+    params: Any = config.params("report", report.params)
     reads = {name: node for name, node in own.items() if node.stage.name in ("evaluate", "timing")}
     return Node("report", report, params, reads) if reads else None

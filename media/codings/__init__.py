@@ -8,7 +8,7 @@ CODINGS = {
 }
 #: the options of the codings, and their defaults
 DEFAULTS = {
-    "codec": "jpeg",
+    "codec": "png",
     "quality": 95,
     "zero": "white",
     "bound": 20.0,
