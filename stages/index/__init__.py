@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from cache.stage import Stage, option
+
+#: Layout -> its few-shot lists, which are shipped (stages/index/few_shot_lists).
+FEW_SHOT = {"ucf101": "ucf_ARN", "hmdb51": "hmdb_ARN", "kinetics": "kineticsTrainTestlist", "kinetics-few-shot": "kineticsTrainTestlist"}
+SHIPPED = Path(__file__).parent / "few_shot_lists"
 
 
 def module_of(layout: str) -> str:
@@ -19,7 +24,20 @@ class IndexParams:
     layout: str = option(
         "msvd-qa",
         "the layout of the files; its adapter is the file of that name in stages/index",
-        choices=("msvd-qa", "msrvtt-qa", "folder", "folder-all", "yt8m", "yt8m-video", "ucf101", "esc50"),
+        choices=(
+            "msvd-qa",
+            "msrvtt-qa",
+            "folder",
+            "folder-all",
+            "yt8m",
+            "yt8m-video",
+            "ucf101",
+            "hmdb51",
+            "kinetics",
+            "kinetics-few-shot",
+            "thumos14",
+            "esc50",
+        ),
     )
     name: str = option("", "the dataset's name in file names and reports; empty = the layout's name", at_most=200)
     max_lost: float = option(0.02, "fraction of videos that may be missing before the stage fails", keyed=False, at_least=0, at_most=1)
@@ -28,6 +46,12 @@ class IndexParams:
     def modules(self) -> tuple[str, ...]:
         """The adapter in use: an edit of another one is none of its business."""
         return (module_of(self.layout),)
+
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """The shipped few-shot lists of the layout."""
+        folder = FEW_SHOT.get(self.layout)
+        return tuple(SHIPPED / folder / f"{part}list03.txt" for part in ("train", "val", "test")) if folder else ()
 
 
 STAGE = Stage(
@@ -39,4 +63,5 @@ STAGE = Stage(
     raw=True,
     tolerance="max_lost",
     modules="modules",
+    data="data",
 )
