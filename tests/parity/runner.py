@@ -26,6 +26,7 @@ AREAS = (
     "fewerframes_files",
     "flow_codings",
     "depth",
+    "flow",
 )
 """Modules of handlers in this package. A broken one must not take the others with it: it is reported, and skipped."""
 
