@@ -17,6 +17,7 @@ from models.backbones.published import load_into, read_state
 from models.experts import small_depth
 from models.experts.adabins import AdaBins, read_adabins
 from models.experts.adabins_inference import SETTINGS, Predicted
+from models.experts.adabins_quick import QuickAdaBins
 from models.experts.depth_size import adabins_size, scaled
 from models.experts.running import Expert, Job, Setup, by_network
 from models.experts.small_depth import SmallDepth
@@ -56,8 +57,10 @@ def adabins(setup: Setup, setting: str) -> Expert:
         net = AdaBins(nearest=known.nearest, farthest=known.farthest).eval()
     else:
         net = read_adabins(setup.weights, known.nearest, known.farthest)
-    predicted = Predicted(net, setup.height, setup.width, mirror=bool(setup.options.get("mirror", False)))
-    rows = ON_CPU if setup.plan.device == "cpu" else ON_GPU
+    on_cpu = setup.plan.device == "cpu"
+    seeing = QuickAdaBins(net, *size) if on_cpu else net  # a GPU would rather have few large operations
+    predicted = Predicted(seeing, setup.height, setup.width, mirror=bool(setup.options.get("mirror", False)))
+    rows = ON_CPU if on_cpu else ON_GPU
     return DepthExpert(predicted, setup, size, "imagenet", f"adabins-{setting}", rows)
 
 
