@@ -37,9 +37,9 @@ class Entry:
 
 
 _ALL: tuple[Entry, ...] = (
-    Entry("adabins-nyu", "depth", "depth:adabins", "nyu", options={"setting": "nyu"}),
-    Entry("adabins-kitti", "depth", "depth:adabins", "kitti", options={"setting": "kitti"}),
-    Entry("small-depth", "depth", "depth:small", "world"),
+    Entry("adabins-nyu", "depth", "adabins_expert:adabins", "nyu", options={"setting": "nyu"}),
+    Entry("adabins-kitti", "depth", "adabins_expert:adabins", "kitti", options={"setting": "kitti"}),
+    Entry("small-depth", "depth", "small_depth_expert:small", "world"),
 )
 EXPERTS: dict[str, Entry] = {entry.name: entry for entry in _ALL}
 
