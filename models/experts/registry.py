@@ -65,6 +65,9 @@ _ALL: tuple[Entry, ...] = (
     _opencv("tvl1"),
     _opencv("dis"),
     _opencv("farneback"),
+    Entry("adabins-nyu", "depth", "adabins_expert:adabins", "nyu", options={"setting": "nyu"}),
+    Entry("adabins-kitti", "depth", "adabins_expert:adabins", "kitti", options={"setting": "kitti"}),
+    Entry("small-depth", "depth", "small_depth_expert:small", "world"),
 )
 EXPERTS: dict[str, Entry] = {entry.name: entry for entry in _ALL}
 

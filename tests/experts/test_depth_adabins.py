@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -18,7 +18,7 @@ from models.experts.adabins import AdaBins, centres, read_adabins, renamed
 from models.experts.adabins_decoder import Decoder
 from models.experts.adabins_head import NORMS, BinsHead
 from models.experts.adabins_inference import Predicted, kitti_crop, sixteen_bits
-from models.experts.depth_size import adabins_size, tokens
+from models.experts.adabins_size import adabins_size, tokens
 from models.experts.efficientnet_b5 import EfficientNetB5, pad_for_stride
 
 
@@ -135,6 +135,7 @@ def test_frames_are_seen_with_a_short_side_of_480_or_as_much_as_the_tokens_allow
     assert tokens(*size) == count
 
 
+@settings(deadline=None)
 @given(st.integers(16, 2000), st.integers(16, 2000))
 def test_every_working_size_can_be_seen_and_keeps_the_aspect(height: int, width: int) -> None:
     try:
