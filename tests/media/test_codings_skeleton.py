@@ -43,7 +43,7 @@ def test_people_may_be_a_record_or_a_tuple() -> None:
 @pytest.mark.parametrize(("name", "under"), [("black", np.zeros_like(FRAME)), ("overlay", FRAME)])
 def test_nobody_is_the_ground_alone_and_somebody_is_drawn_over_it(name: str, under: np.ndarray) -> None:
     pytest.importorskip("media.codings.skeleton_picture")
-    made = coder("skeleton", name, {})
+    made = coder("skeleton", name, {"codec": "png"})
     made.add(0, people(0), FRAME)
     made.add(1, people(1), FRAME)
     numbers = np.arange(2, dtype=np.int32)
