@@ -46,7 +46,9 @@ def depth(id: str, number: int) -> np.ndarray:
 def people(id: str, number: int) -> People:
     count, rng = number % 3, np.random.default_rng(number)
     shapes = ((count, 17, 3), (count, 4), (count,), (count,))
-    return People(*(rng.uniform(0.5, 20, shape).astype(np.float32) for shape in shapes))
+    made = People(*(rng.uniform(0.5, 20, shape).astype(np.float32) for shape in shapes))
+    made.keypoints[..., 2] /= 20
+    return made
 
 
 PRODUCTS: dict[str, Callable[[str, int], Any]] = {"flow": flow, "depth": depth, "skeleton": people}

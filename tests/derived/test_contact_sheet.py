@@ -37,6 +37,18 @@ def test_a_row_shows_a_frame_and_its_flow_whatever_the_coding_and_says_what_is_m
         assert (cell(path, 0, column)[-20:] == PALE).all()
 
 
+def test_every_modality_is_shown_whatever_its_coding(tmp_path: Path, derived: Make) -> None:
+    pytest.importorskip("media.codings.depth_colour")
+    pytest.importorskip("media.codings.skeleton_picture")
+    for flow, depth, skeleton in (("wheel", "jet", "black"), ("xy", "grey16", "keypoints"), ("float", "float", "overlay")):
+        made = {f"derive.{kind}": derived(kind, coding) for kind, coding in (("flow", flow), ("depth", depth), ("skeleton", skeleton))}
+        path = tmp_path / f"{flow}.png"
+        assert contact_sheet(path, made, []) == 3
+        near, far = cell(path, 0, 2)[90, 3], cell(path, 0, 2)[90, -4]  # depth grows to the right
+        assert near[0] > near[2] and far[2] > far[0]
+        assert cell(path, 0, 3).any()  # the frame in the middle shows two people
+
+
 def test_a_page_of_nothing_and_an_unknown_ending_are_errors(tmp_path: Path, derived: Make) -> None:
     with pytest.raises(KdpipeError, match=r"nothing was derived yet\n  kdpipe run derive\.flow"):
         contact_sheet(tmp_path / "a.png", {}, ["derive.flow"])

@@ -19,7 +19,9 @@ FRAME = np.random.default_rng(1).integers(0, 256, (120, 160, 3), dtype=np.uint8)
 def people(count: int, seed: int = 0) -> People:
     rng = np.random.default_rng(seed)
     shapes = ((count, 17, 3), (count, 4), (count,), (count,))
-    return People(*(rng.uniform(1, 100, shape).astype(np.float32) for shape in shapes))
+    made = People(*(rng.uniform(1, 100, shape).astype(np.float32) for shape in shapes))
+    made.keypoints[..., 2] /= 100
+    return made
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=6))
