@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ from cache.given import read_bytes
 
 #: What PIL raises on files that are damaged or mean harm.
 UNREADABLE = (OSError, ValueError, SyntaxError, TypeError, LookupError, ArithmeticError, MemoryError, Image.DecompressionBombError)
-#: Bytes of the largest file that is read.
-LARGEST = 64 << 20
+#: Bytes of the largest file, and pixels of the largest picture, that are read.
+LARGEST, PIXELS = 64 << 20, 64_000_000
 
 
 def read_still(path: Path, mode: str = "RGB") -> npt.NDArray[np.uint8]:
@@ -25,7 +26,9 @@ def read_still(path: Path, mode: str = "RGB") -> npt.NDArray[np.uint8]:
     """
     data = read_bytes(path, most=LARGEST)
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning), Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > PIXELS:
+                raise ValueError(f"{image.width} x {image.height} pixels, at most {PIXELS:,} are read")
             image.load()
             if mode == "L" and image.mode == "RGB":
                 return np.asarray(image)[..., 0].copy()

@@ -8,7 +8,7 @@ CODINGS = {
 }
 #: the options of the codings, and their defaults
 DEFAULTS = {
-    "codec": "png",
+    "codec": "jpeg",
     "quality": 95,
     "zero": "white",
     "bound": 20.0,
@@ -18,7 +18,7 @@ DEFAULTS = {
 }
 #: what an option can be
 CHOICES = {
-    "codec": ("png", "jpeg"),
+    "codec": ("jpeg", "png"),
     "zero": ("white", "black"),
     "rule": ("denseflow", "mmaction", "i3d"),
     "variant": ("fast", "full"),

@@ -23,7 +23,7 @@ SIDES = st.floats(-60, 60, width=32)
 
 
 def payload(name: str, **options: object) -> bytes:
-    made = coder("flow", name, options)
+    made = coder("flow", name, {"codec": "png", **options})
     for number in (7, 0, 3):
         made.add(number, FLOWS[number])
     return made.payload(INDEX, NUMBERS, TIMES)

@@ -19,7 +19,9 @@ FRAME = np.random.default_rng(1).integers(0, 256, (120, 160, 3), dtype=np.uint8)
 def people(count: int, seed: int = 0) -> People:
     rng = np.random.default_rng(seed)
     shapes = ((count, 17, 3), (count, 4), (count,), (count,))
-    return People(*(rng.uniform(1, 100, shape).astype(np.float32) for shape in shapes))
+    made = People(*(rng.uniform(1, 100, shape).astype(np.float32) for shape in shapes))
+    made.keypoints[..., 2] /= 100
+    return made
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=6))
@@ -43,7 +45,7 @@ def test_people_may_be_a_record_or_a_tuple() -> None:
 @pytest.mark.parametrize(("name", "under"), [("black", np.zeros_like(FRAME)), ("overlay", FRAME)])
 def test_nobody_is_the_ground_alone_and_somebody_is_drawn_over_it(name: str, under: np.ndarray) -> None:
     pytest.importorskip("media.codings.skeleton_picture")
-    made = coder("skeleton", name, {})
+    made = coder("skeleton", name, {"codec": "png"})
     made.add(0, people(0), FRAME)
     made.add(1, people(1), FRAME)
     numbers = np.arange(2, dtype=np.int32)

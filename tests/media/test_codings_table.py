@@ -29,7 +29,7 @@ def test_two_codings_of_one_kind_are_two_modules() -> None:
 
 
 def test_of_many_options_a_coding_takes_its_own() -> None:
-    assert options_of("flow", "wheel", {"bound": 3.0, "zero": "black", "depth": 1}) == {"codec": "png", "quality": 95, "zero": "black"}
+    assert options_of("flow", "wheel", {"bound": 3.0, "zero": "black", "depth": 1}) == {"codec": "jpeg", "quality": 95, "zero": "black"}
 
 
 @pytest.mark.parametrize(
