@@ -36,10 +36,6 @@ class Entry:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-_ALL: tuple[Entry, ...] = (
-    Entry("adabins-nyu", "depth", "depth:adabins", "nyu", options={"setting": "nyu"}),
-    Entry("adabins-kitti", "depth", "depth:adabins", "kitti", options={"setting": "kitti"}),
-    Entry("small-depth", "depth", "depth:small", "world"),
 def _flownet2(name: str, network: str) -> Entry:
     return Entry(name, "flow", "flownet2:expert", "published", options={"network": network})
 

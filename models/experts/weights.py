@@ -41,11 +41,6 @@ def _world(expert: str, image_size: int, sha256: str) -> Weights:
     )
 
 
-_ALL: tuple[Weights, ...] = (
-    _adabins("nyu", "NYU Depth v2 (and ImageNet-1k)"),
-    _adabins("kitti", "KITTI (and ImageNet-1k)"),
-    _world("small-depth", 120, ""),
-
 def _flownet2(expert: str, file: str, megabytes: float) -> Weights:
     """RGB 0..255, of which a network takes off the mean of the pair by itself."""
     return Weights(
@@ -100,6 +95,9 @@ _ALL: tuple[Weights, ...] = (
     _raft("raft-large", "raft_large_C_T_V1-22a6c225.pth", 20.129, _CT),
     _raft("raft-small", "raft_small_C_T_V2-01064c6d.pth", 3.821, _CT),
     _raft("raft-small", "raft_small_C_T_V1-ad48884c.pth", 3.821, _CT),
+    _adabins("nyu", "NYU Depth v2 (and ImageNet-1k)"),
+    _adabins("kitti", "KITTI (and ImageNet-1k)"),
+    _world("small-depth", 120, ""),
 )
 #: ``<expert>.<short name>`` -> its entry; ``backbone`` of an entry is the expert's name, or the detector's.
 WEIGHTS: dict[str, Weights] = {entry.name: entry for entry in _ALL}
