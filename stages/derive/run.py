@@ -57,7 +57,7 @@ def compute(ctx: Context, sampled: list[dict[str, Any]]) -> None:
         bar.step(len(wanted) - len(jobs))
         if not jobs:
             return
-        by = processor(ctx.params.runtime, ctx.device) if ctx.params.network.network else "its library"
+        by = processor(ctx.params.runtime, ctx.device) if ctx.params.network.network else processor("eager", "cpu")
         flushed, cost = time.monotonic(), 0.0
         for row in derived(ctx, jobs):
             ctx.items.append(row.key, row.payload, {"state": row.state, "reason": row.reason, "by": by, **row.facts})

@@ -15,13 +15,13 @@ from cache.stage import Config, Node, Shared, option
 
 
 @dataclass(frozen=True)
-class ModalityParams:
+class GraphParams:
     """What the teacher sees beside RGB."""
 
     modalities: tuple[str, ...] = option(("flow", "depth"), "derived from RGB", choices=("flow", "depth", "skeleton"), distinct=True)
 
 
 def nodes(config: Config, shared: Shared) -> Iterator[Node]:
-    """Yield what is derived. Sections: ``data``, ``sample``, ``derive`` (``derive.flow`` ... speak to one)."""
-    for modality in config.params("data", ModalityParams).modalities:
+    """Yield what is derived. Sections: ``graph``, ``sample``, ``derive`` (``derive.flow`` ... speak to one)."""
+    for modality in config.graph(GraphParams).modalities:
         yield shared("derive", modality)
