@@ -66,7 +66,9 @@ def test_three_folds_are_indexed_as_they_lie(ucf: Path, make_context: Make) -> N
         "num_classes": 2,
         "annotations": {
             **{f"{fold}/{part}": n for fold in (1, 2, 3) for part, n in (("train", 4), ("test", 2))},
-            **{"few-shot/train": 3, "few-shot/val": 3, "few-shot/test": 0},
+            "few-shot/train": 3,
+            "few-shot/val": 3,
+            "few-shot/test": 0,
         },
         "few_shot": {
             "lists": "shipped: ucf_ARN",
