@@ -125,8 +125,8 @@ class Split:
 def split(root: Path, folder: str, ids: Iterable[str], problems: Problems) -> Split:
     """Find the few-shot split of every clip of a dataset. Where no shipped list names any, it has no such splits."""
     lists = read_lists(root, folder, problems)
-    by_key = {key(id): id for id in ids}
-    known = {**by_key, **{id: id for id in by_key.values()}}  # a name as it stands comes first: capitals tell ids of YouTube apart
+    exact = {id: id for id in ids}
+    known = {key(id): id for id in exact} | exact  # a name as it stands comes first: capitals tell ids of YouTube apart
     meant = {line: known.get(line.clip) or known.get(key(line.clip)) for line in lists.lines}
     found = {id: line.split for line, id in meant.items() if id is not None}
     if not found and not lists.own:
