@@ -71,8 +71,8 @@ class Raw:
     others: tuple[str, ...] = ()
 
 
-def read_raw(path: Path) -> Raw:
-    """Read a weights file: a bare state dict, or a dict that holds one under ``state_dict`` or ``model_state_dict``.
+def read_raw(path: Path, keys: tuple[str, ...] = KEYS) -> Raw:
+    """Read a weights file: a bare state dict, or a dict that holds one under one of ``keys``.
 
     Raises DataError if the file is not there, holds anything but tensors, or is damaged.
     """
@@ -88,7 +88,7 @@ def read_raw(path: Path) -> Raw:
         raise _unreadable(path, error) from error
     key, others = "", ()
     if isinstance(loaded, Mapping):
-        key = next((name for name in KEYS if isinstance(loaded.get(name), Mapping)), "")
+        key = next((name for name in keys if isinstance(loaded.get(name), Mapping)), "")
         if key:
             others = tuple(str(name) for name in loaded if name != key)
             loaded = loaded[key]

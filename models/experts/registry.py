@@ -36,7 +36,11 @@ class Entry:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-_ALL: tuple[Entry, ...] = ()
+_ALL: tuple[Entry, ...] = (
+    Entry("adabins-nyu", "depth", "depth:adabins", "nyu", options={"setting": "nyu"}),
+    Entry("adabins-kitti", "depth", "depth:adabins", "kitti", options={"setting": "kitti"}),
+    Entry("small-depth", "depth", "depth:small", "world"),
+)
 EXPERTS: dict[str, Entry] = {entry.name: entry for entry in _ALL}
 
 

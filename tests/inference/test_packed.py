@@ -1,4 +1,4 @@
-"""Sums and ReLUs inside packed convolutions: drawn in where nothing else looks, and nowhere else."""
+"""Sums and activations inside packed convolutions: drawn in where nothing else looks, and nowhere else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not can_pack(torch.device("cpu"), torch.float32)
 
 
 def kinds(graph: fx.Graph) -> list[str]:
-    """The operations in order: c, c+ (with a sum), cr (with a ReLU), c+r, or the name of another."""
+    """The operations in order: c, c+ (with a sum), cr (with a ReLU or another activation), c+r, or the name of another."""
     found = []
     for node in graph.nodes:
         if node.op == "call_module":
@@ -61,6 +61,7 @@ def overwritten_would_be_read_again(t: Toy, x: Tensor) -> Tensor:
 #: wiring -> the operations that are left
 WIRINGS = {
     "a block": (lambda t, x: F.relu(t.c(F.relu(t.b(t.none(y := F.relu(t.a(x)))))) + y), ["cr", "cr", "c+r"]),
+    "an activation of a sum": (lambda t, x: F.silu(t.c(F.silu(t.b(y := F.silu(t.a(x))))) + y), ["cr", "cr", "c+", "silu"]),
     "the sum turned round": (lambda t, x: t.relu((y := t.a(x)) + t.none(t.c(torch.relu(t.b(y))))), ["c", "cr", "c+r"]),
     "two blocks": (lambda t, x: t.c(z := t.b(y := t.a(x)) + y) + z, ["c", "c", "add", "c", "add"]),
     "the input is added": (lambda t, x: t.a(x) + x, ["c", "add"]),
@@ -75,6 +76,64 @@ WIRINGS = {
     "a view is read later": (a_view_is_read_later, ["c", "getitem", "c", "c", "add", "getitem", "add"]),
     "overwritten would be read again": (overwritten_would_be_read_again, ["c", "c", "c", "add", "c", "add"]),
 }
+
+
+#: an activation as a module, or what a function does
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "ReLU6": nn.ReLU6(),
+    "LeakyReLU": nn.LeakyReLU(0.1, inplace=True),
+    "SiLU": nn.SiLU(inplace=True),
+    "Sigmoid": nn.Sigmoid(),
+    "Tanh": nn.Tanh(),
+    "Hardswish": nn.Hardswish(),
+    "Hardsigmoid": nn.Hardsigmoid(),
+    "GELU": nn.GELU("tanh"),
+    "relu6": lambda x: F.relu6(x),
+    "leaky_relu": lambda x: F.leaky_relu(x, 0.3),
+    "leaky_relu by name": lambda x: F.leaky_relu(x, negative_slope=0.2, inplace=True),
+    "leaky_relu as it is": lambda x: F.leaky_relu(x),
+    "silu": lambda x: F.silu(x),
+    "sigmoid": lambda x: torch.sigmoid(x),
+    "hardswish": lambda x: F.hardswish(x),
+    "gelu": lambda x: F.gelu(x),
+}
+
+
+class Activated(nn.Module):
+    """A convolution and a transposed one, each followed by ``act``; ``seen``: the second, before ``act``, is added to what comes out."""
+
+    def __init__(self, act: Callable[[Tensor], Tensor], seen: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.b = nn.Conv2d(8, 8, 3, padding=1), nn.ConvTranspose2d(8, 6, 4, 2, 1)
+        self.act, self.seen = act, seen
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        y = self.b(self.act(self.a(x)))
+        return y + self.act(y) if self.seen else self.act(y)
+
+
+def activated(act: Callable[[Tensor], Tensor], seen: bool = False) -> tuple[list[str], Tensor, Tensor]:
+    """What is left of the network, what it computes, and what it should."""
+    x = torch.randn(2, 8, 9, 7, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        want = Activated(act, seen).forward_features(x)
+        packed = pack(quicken(Activated(act, seen)), x)
+        assert isinstance(packed, fx.GraphModule)
+        return kinds(packed.graph), packed(x), want
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_is_drawn_into_the_convolution_before_it_transposed_or_not(name: str) -> None:
+    left, got, want = activated(ACTIVATIONS[name])
+    assert left == ["cr", "cr"]
+    assert torch.allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
+def test_an_activation_of_what_others_see_too_stays_and_so_does_a_sum_on_a_transposed_convolution() -> None:
+    left, got, want = activated(lambda x: F.leaky_relu(x, 0.1), seen=True)
+    assert left == ["cr", "c", "leaky_relu", "add"]
+    assert torch.allclose(got, want, rtol=1e-5, atol=1e-6)
 
 
 def special(conv: nn.Conv2d, size: tuple[int, ...]) -> Fused | None:

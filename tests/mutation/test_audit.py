@@ -107,6 +107,7 @@ def test_what_only_a_table_names_would_be_found_missing(traces: dict[str, Trace]
         "models.backbones.fold",  # which the runtime imports
         "models.backbones.small2d",
         "models.backbones.small3d",
+        "models.inference.runtimes.activations",
         "models.inference.runtimes.eager",
         "models.inference.runtimes.packed",
     ]

@@ -1,6 +1,6 @@
-"""Convolutions on a CPU: weights packed once for the processor, the sum and the ReLU that follow done on the way out.
+"""Convolutions on a CPU: weights packed once for the processor, the sum and the activation that follow done on the way out.
 
-Left to itself, PyTorch takes a convolution, a sum and a ReLU as three passes over maps that no cache holds, and lays the weights out
+Left to itself, PyTorch takes a convolution, a sum and an activation as three passes over maps that no cache holds, and lays the weights out
 anew at every call. oneDNN, which does the work, knows better; the operations here are those that PyTorch's own compiler calls.
 """
 
@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, fx, nn
+
+from models.inference.runtimes.activations import NONE, RELU, After, of_function, of_module
 
 #: dimensions of a map, or of weights -> the layout that is fastest
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -28,8 +29,11 @@ def can_pack(device: torch.device, dtype: torch.dtype) -> bool:
 class Fused(nn.Module):
     """A convolution that is called with what is to be added and what comes last: ``after(convolution(x) + other)``.
 
-    ``after`` is "none" or "relu"; the result takes the place of ``other``.
+    With ``other``, ``after`` is nothing or a ReLU, and the result takes the place of ``other``.
     """
+
+    #: whether it can be called with ``other``
+    adds = True
 
 
 #: a convolution and the size of its input -> what takes its place, None for the usual
@@ -39,12 +43,16 @@ Special = Callable[[nn.Conv2d | nn.Conv3d, Sequence[int]], Fused | None]
 def pack(net: nn.Module, example: Tensor, special: Special | None = None) -> nn.Module:
     """Return a module whose ``forward`` is ``net.forward_features``, made for inputs of the shape and type of ``example``.
 
-    ``net`` is in evaluation mode and is used up: its convolutions are replaced. Sums and ReLUs are drawn into them if the network
+    ``net`` is in evaluation mode and is used up: its convolutions are replaced. Sums and activations are drawn into them if the network
     can be traced; one that computes with shapes while it runs (I3D pads by them) has them packed and no more.
     """
     features = _Features(net)
     for name, size in _input_sizes(features, example).items():
         conv = features.get_submodule(name)
+        if isinstance(conv, nn.ConvTranspose2d):
+            if conv.groups == 1:
+                features.set_submodule(name, PackedTransposed(conv, size))
+            continue
         assert isinstance(conv, (nn.Conv2d, nn.Conv3d))
         other = special(conv, size) if special is not None else None
         if other is not None:
@@ -70,14 +78,33 @@ class PackedConvolution(Fused):
         self.register_buffer("weight", weight, persistent=False)
         self.register_buffer("bias", None if conv.bias is None else conv.bias.detach(), persistent=False)
 
-    def forward(self, x: Tensor, other: Tensor | None = None, after: str = "none") -> Tensor:
+    def forward(self, x: Tensor, other: Tensor | None = None, after: After = NONE) -> Tensor:
         """See :class:`Fused`."""
         y: Tensor
         if other is None:
-            y = torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, *self._how, after, [], "")
+            y = torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, *self._how, after.name, list(after.numbers), after.way)
         else:
-            last = None if after == "none" else after
+            last = None if after == NONE else after.name
             y = torch.ops.mkldnn._convolution_pointwise_.binary(other, x, self.weight, self.bias, *self._how, "add", 1.0, last, [], "")
+        return y
+
+
+class PackedTransposed(Fused):
+    """A transposed 2-D convolution of inputs of one size, by oneDNN."""
+
+    adds = False
+
+    def __init__(self, conv: nn.ConvTranspose2d, size: Sequence[int]) -> None:
+        super().__init__()
+        self._how = (list(conv.padding), list(conv.output_padding), list(conv.stride), list(conv.dilation), conv.groups)
+        weight = torch.ops.mkldnn._reorder_convolution_transpose_weight(conv.weight.detach(), *self._how, list(size))
+        self.register_buffer("weight", weight, persistent=False)
+        self.register_buffer("bias", None if conv.bias is None else conv.bias.detach(), persistent=False)
+
+    def forward(self, x: Tensor, after: After = NONE) -> Tensor:
+        """See :class:`Fused`."""
+        how = (*self._how, after.name, list(after.numbers), after.way)
+        y: Tensor = torch.ops.mkldnn._convolution_transpose_pointwise(x, self.weight, self.bias, *how)
         return y
 
 
@@ -108,7 +135,8 @@ def _input_sizes(features: nn.Module, example: Tensor) -> dict[str, Sequence[int
     def watch(name: str, part: nn.Module) -> Any:
         return part.register_forward_pre_hook(lambda _, inputs: sizes.setdefault(name, inputs[0].shape) and None)
 
-    hooks = [watch(name, part) for name, part in features.named_modules() if isinstance(part, (nn.Conv2d, nn.Conv3d))]
+    kinds = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d)
+    hooks = [watch(name, part) for name, part in features.named_modules() if isinstance(part, kinds)]
     with torch.inference_mode():
         features(example)
     for hook in hooks:
@@ -117,7 +145,7 @@ def _input_sizes(features: nn.Module, example: Tensor) -> dict[str, Sequence[int
 
 
 def _fuse(graph: fx.Graph, root: nn.Module) -> None:
-    """Draw sums and ReLUs into the convolutions before them, each at its own place in the order."""
+    """Draw sums and activations into the convolutions before them, each at its own place in the order."""
     place = {node: n for n, node in enumerate(graph.nodes)}
 
     def part(node: Any) -> nn.Module | None:
@@ -127,6 +155,10 @@ def _fuse(graph: fx.Graph, root: nn.Module) -> None:
         """A convolution whose output nothing looks at but the operation in question."""
         return isinstance(part(node), Fused) and len(node.users) == 1 and not node.kwargs
 
+    def adds(conv: fx.Node) -> bool:
+        fused = part(conv)
+        return isinstance(fused, Fused) and fused.adds
+
     def is_spent(node: Any, conv: fx.Node) -> bool:
         """A map of its own that only convolutions before ``conv`` have looked at, besides the sum: it may be overwritten."""
         if not isinstance(part(node), FRESH) or place[node] >= place[conv]:
@@ -134,9 +166,9 @@ def _fuse(graph: fx.Graph, root: nn.Module) -> None:
         readers = [user for user in node.users if user not in conv.users]
         return all(isinstance(part(reader), Fused) and place[reader] < place[conv] for reader in readers)
 
-    def replace(old: fx.Node, conv: fx.Node, *others: fx.Node, after: str = "none") -> None:
+    def replace(old: fx.Node, conv: fx.Node, *others: fx.Node, after: After = NONE) -> None:
         with graph.inserting_before(conv):
-            new = graph.call_module(str(conv.target), (*conv.args, *others), {} if after == "none" else {"after": after})
+            new = graph.call_module(str(conv.target), (*conv.args, *others), {} if after == NONE else {"after": after})
         place[new] = place[conv]
         old.replace_all_uses_with(new)
         graph.erase_node(old)
@@ -144,15 +176,17 @@ def _fuse(graph: fx.Graph, root: nn.Module) -> None:
 
     for node in list(graph.nodes):
         function = node.target if node.op == "call_function" else None
+        after = of_module(part(node)) if function is None else of_function(function, node.args[1:], node.kwargs)
         if isinstance(part(node), nn.Identity):  # where a normalisation was
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
-        elif isinstance(part(node), nn.ReLU) or function in (F.relu, torch.relu):
-            if is_open(node.args[0]):
-                replace(node, node.args[0], after="relu")
+        elif after is not None:
+            conv = node.args[0] if node.args else None
+            if is_open(conv) and (len(conv.args) == 1 or after == RELU):  # of a sum, oneDNN knows no other
+                replace(node, conv, after=after)
         elif function in (operator.add, operator.iadd, torch.add) and not node.kwargs:
             for conv, other in (node.args[::-1], node.args):
-                if is_open(conv) and len(conv.args) == 1 and is_spent(other, conv):
+                if is_open(conv) and adds(conv) and len(conv.args) == 1 and is_spent(other, conv):
                     replace(node, conv, other)
                     break
     graph.lint()

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from cache.errors import ConfigError
 from models.inference.runtimes import eager
+from models.inference.runtimes.activations import NONE, RELU, After
 from models.inference.runtimes.native import compiler_version, load
 from models.inference.runtimes.packed import LAYOUTS, Fused, can_pack
 
@@ -95,7 +96,7 @@ class WinogradConvolution(Fused):
         self.register_buffer("filters", filters, persistent=False)
         self.register_buffer("bias", torch.zeros(self._outputs) if bias is None else bias.detach().contiguous(), persistent=False)
 
-    def forward(self, x: Tensor, other: Tensor | None = None, after: str = "none") -> Tensor:
+    def forward(self, x: Tensor, other: Tensor | None = None, after: After = NONE) -> Tensor:
         """See :class:`models.inference.runtimes.packed.Fused`."""
         layout = LAYOUTS[x.dim()]
         x = x.contiguous(memory_format=layout)
@@ -111,7 +112,7 @@ class WinogradConvolution(Fused):
         self._functions.winograd_convolve(
             *(x.data_ptr(), clips, *(frames or [1]), height, width, self._inputs),
             *(self.filters.data_ptr(), self._taps, self._ends, self._side, self.bias.data_ptr()),
-            *(None if other is None else y.data_ptr(), after == "relu"),
+            *(None if other is None else y.data_ptr(), after == RELU),
             *(y.data_ptr(), self._outputs, scratch.data_ptr()),
         )
-        return y
+        return y if after == RELU else after(y)
