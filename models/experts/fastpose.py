@@ -104,12 +104,12 @@ class FastPose(nn.Module):
         return self.conv_out(self.duc2(self.duc1(F.pixel_shuffle(self.preact(x), 2))))  # type: ignore[no-any-return]
 
     def pool(self, x: Tensor) -> Tensor:
-        """Nothing is left to be done."""
-        return x
+        """The maps of COCO's 17 joints, which come first in all sets of joints."""
+        return x[:, :17]
 
     def feature(self, x: Tensor) -> Tensor:
-        """The heat maps."""
-        return self.forward_features(x)
+        """The heat maps of COCO's 17 joints."""
+        return self.pool(self.forward_features(x))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_features(x)

@@ -10,7 +10,8 @@ SWAP = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 
 
 class FlipTest(nn.Module):
-    """``net`` (crops -> heat maps (B, 17, H, W)) on both; the mirrored maps are mirrored back and moved one column to the right.
+    """``net`` (a FastPose: crops -> heat maps (B, 17, H, W)) on both; those of the mirror image are mirrored back
+    and moved one column to the right.
 
     The published code moves them by a copy onto themselves, whose result on a CPU depends on the width of its vectors; here it is a
     copy of its own, and column 0 stays.
@@ -22,11 +23,11 @@ class FlipTest(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Heat maps of the crops, then of their mirror images: (2B, 17, H, W)."""
-        return self.net(torch.cat([x, x.flip(3)]))  # type: ignore[no-any-return]
+        return self.net.forward_features(torch.cat([x, x.flip(3)]))  # type: ignore[operator, no-any-return]
 
     def pool(self, x: Tensor) -> Tensor:
         """The average (B, 17, H, W)."""
-        plain, mirrored = x.chunk(2)
+        plain, mirrored = self.net.pool(x).chunk(2)  # type: ignore[operator]
         return (plain + moved(mirrored)) / 2
 
     def feature(self, x: Tensor) -> Tensor:

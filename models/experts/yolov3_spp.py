@@ -106,6 +106,28 @@ class YOLOv3SPP(nn.Module):
         return torch.cat([decode(map_, side, anchors, self.classes) for map_, anchors in zip(self.maps(x), ANCHORS)], 1)
 
 
+class Detecting(nn.Module):
+    """The network for pictures of one ``side``, with the taps of the backbones: its convolutions apart from the decoding."""
+
+    def __init__(self, net: YOLOv3SPP, side: int) -> None:
+        super().__init__()
+        self.net = net
+        self.grids = tuple(side // stride for stride in STRIDES)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The three outputs, a row for each box: (B, N, 5 + classes)."""
+        return torch.cat([rows(map_, len(anchors)) for map_, anchors in zip(self.net.maps(x), ANCHORS)], 1)
+
+    def pool(self, x: Tensor) -> Tensor:
+        """The predictions (B, N, 5 + classes), see :func:`decode`."""
+        parts = x.split([3 * grid * grid for grid in self.grids], 1)
+        return torch.cat([boxes(*part) for part in zip(parts, self.grids, STRIDES, ANCHORS)], 1)
+
+    def feature(self, x: Tensor) -> Tensor:
+        """The predictions."""
+        return self.pool(self.forward_features(x))
+
+
 def twice(x: Tensor) -> Tensor:
     """A map twice as fine, each value four times."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
@@ -117,12 +139,22 @@ def decode(map_: Tensor, side: int, anchors: Sequence[Sequence[float]], classes:
     Rows go along the grid's rows, anchors fastest. A row is middle x, y, width, height in pixels, whether there is anything, and how
     likely each class is.
     """
-    batch, _, grid, _ = map_.shape
-    stride = side // grid
-    rows = map_.reshape(batch, len(anchors), 5 + classes, grid * grid).permute(0, 3, 1, 2)
-    places = torch.arange(grid, dtype=map_.dtype, device=map_.device)
+    grid = map_.shape[2]
+    assert map_.shape[1] == len(anchors) * (5 + classes)
+    return boxes(rows(map_, len(anchors)), grid, side // grid, anchors)
+
+
+def rows(map_: Tensor, anchors: int) -> Tensor:
+    """An output with a row for each box."""
+    return map_.unflatten(1, (anchors, -1)).permute(0, 3, 4, 1, 2).flatten(1, 3)
+
+
+def boxes(said: Tensor, grid: int, stride: int, anchors: Sequence[Sequence[float]]) -> Tensor:
+    """Rows of one output to boxes in pixels and chances."""
+    said = said.unflatten(1, (grid * grid, len(anchors)))
+    places = torch.arange(grid, dtype=said.dtype, device=said.device)
     corner = torch.stack([places.repeat(grid), places.repeat_interleave(grid)], 1)[None, :, None]
-    sizes = torch.tensor(anchors, dtype=map_.dtype, device=map_.device)
-    middle = (torch.sigmoid(rows[..., :2]) + corner) * stride
-    size = torch.exp(rows[..., 2:4]) * sizes
-    return torch.cat([middle, size, torch.sigmoid(rows[..., 4:])], 3).flatten(1, 2)
+    sizes = torch.tensor(anchors, dtype=said.dtype, device=said.device)
+    middle = (torch.sigmoid(said[..., :2]) + corner) * stride
+    size = torch.exp(said[..., 2:4]) * sizes
+    return torch.cat([middle, size, torch.sigmoid(said[..., 4:])], 3).flatten(1, 2)
