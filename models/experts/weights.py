@@ -73,12 +73,68 @@ def _raft(expert: str, file: str, megabytes: float, trained: str) -> Weights:
         (0.5, 0.5, 0.5),
         sha256=digest,
         naming="torchvision",
+def _alphapose(short: str, file: str, trained: str) -> Weights:
+    return Weights(
+        f"alphapose-fastpose50.{short}",
+        "alphapose-fastpose50",
+        file,
+        "https://github.com/MVIG-SJTU/AlphaPose (docs/MODEL_ZOO.md)",
+        f"academic, non-commercial use only (AlphaPose); trained on {trained}",
+        256,
+        (0.406, 0.457, 0.480),
+        (1.0, 1.0, 1.0),
+        naming="AlphaPose",
+    )
+
+
+def _detection(expert: str, file: str, megabytes: float) -> Weights:
+    """torchvision's, of COCO."""
+    return Weights(
+        f"{expert}.coco",
+        expert,
+        file,
+        f"https://download.pytorch.org/models/{file}",
+        "BSD-3-Clause (torchvision); trained on COCO",
+        320 if expert == "ssdlite" else 800,
+        IMAGENET_MEAN,
+        IMAGENET_STD,
+        sha256=file.removesuffix(".pth").rpartition("-")[2],
+        naming="torchvision",
+        classes=2 if expert == "keypointrcnn" else 91,
         megabytes=megabytes,
     )
 
 
 _CT = "FlyingChairs and FlyingThings3D"
 _SKHT = f"{_CT}, then Sintel, KITTI, HD1K and FlyingThings3D"
+def _rtmpose(size: str, file: str) -> Weights:
+    return Weights(
+        f"rtmpose.body7-{size}",
+        "rtmpose",
+        file,
+        "https://download.openmmlab.com/mmpose/v1/projects/rtmposev1/onnx_sdk/ (the zip of that name; the file is its end2end.onnx)",
+        "Apache-2.0 (MMPose); trained on seven sets of bodies, COCO among them",
+        384 if size == "x" else 256,
+        (123.675, 116.28, 103.53),
+        (58.395, 57.12, 57.375),
+        scale=255,
+        naming="ONNX, SimCC",
+    )
+
+
+_YOLOV3 = Weights(
+    "yolov3.coco",
+    "yolov3",
+    "yolov3-spp.weights",
+    "https://pjreddie.com/media/files/yolov3-spp.weights",
+    "public domain (Darknet); trained on COCO",
+    608,
+    (0.0, 0.0, 0.0),
+    (1.0, 1.0, 1.0),
+    naming="Darknet",
+    classes=80,
+)
+
 _ALL: tuple[Weights, ...] = (
     _flownet2("flownet2", "FlowNet2_checkpoint.pth.tar", 620.0),
     _flownet2("flownet2-css", "FlowNet2-CSS_checkpoint.pth.tar", 445.0),
@@ -98,6 +154,16 @@ _ALL: tuple[Weights, ...] = (
     _adabins("nyu", "NYU Depth v2 (and ImageNet-1k)"),
     _adabins("kitti", "KITTI (and ImageNet-1k)"),
     _world("small-depth", 120, ""),
+    _alphapose("coco", "fast_res50_256x192.pth", "COCO (and ImageNet-1k)"),
+    _alphapose("halpe26", "halpe26_fast_res50_256x192.pth", "Halpe-26 (and ImageNet-1k)"),
+    _YOLOV3,
+    _detection("ssdlite", "ssdlite320_mobilenet_v3_large_coco-a79551df.pth", 13.418),
+    _detection("fasterrcnn", "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth", 167.104),
+    _detection("keypointrcnn", "keypointrcnn_resnet50_fpn_coco-fc266e95.pth", 226.054),
+    _rtmpose("s", "rtmpose-s_simcc-body7_pt-body7_420e-256x192-acd4a1ef_20230504.onnx"),
+    _rtmpose("m", "rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504.onnx"),
+    _rtmpose("x", "rtmpose-x_simcc-body7_pt-body7_700e-384x288-71d7b7e9_20230629.onnx"),
+    _world("small-pose", 120, ""),
 )
 #: ``<expert>.<short name>`` -> its entry; ``backbone`` of an entry is the expert's name, or the detector's.
 WEIGHTS: dict[str, Weights] = {entry.name: entry for entry in _ALL}

@@ -25,6 +25,7 @@ AREAS = (
     "fewerframes_numbers",
     "fewerframes_files",
     "flow_codings",
+    "alphapose",
     "depth",
     "flow",
 )

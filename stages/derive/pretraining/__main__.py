@@ -11,7 +11,10 @@ from pathlib import Path
 import torch
 
 #: command -> its module, which has ``HELP``, ``add_options(parser)`` and ``make(options) -> report``; and whose weights it makes
-COMMANDS = {"depth": ("stages.derive.pretraining.depth", "small-depth")}
+COMMANDS = {
+    "depth": ("stages.derive.pretraining.depth", "small-depth"),
+    "pose": ("stages.derive.pretraining.pose", "small-pose"),
+}
 
 
 def main() -> int:
