@@ -91,7 +91,7 @@ def open_session(path: Path, device: str) -> Any:
     )
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # noqa: BLE001 - its errors have no common class but this
+    except Exception as error:
         told = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{path} is not an ONNX file that can be read: {told}", hint="rtmpose-*.onnx, unpacked from its zip") from error
 

@@ -73,6 +73,10 @@ def _raft(expert: str, file: str, megabytes: float, trained: str) -> Weights:
         (0.5, 0.5, 0.5),
         sha256=digest,
         naming="torchvision",
+        megabytes=megabytes,
+    )
+
+
 def _alphapose(short: str, file: str, trained: str) -> Weights:
     return Weights(
         f"alphapose-fastpose50.{short}",
@@ -105,8 +109,6 @@ def _detection(expert: str, file: str, megabytes: float) -> Weights:
     )
 
 
-_CT = "FlyingChairs and FlyingThings3D"
-_SKHT = f"{_CT}, then Sintel, KITTI, HD1K and FlyingThings3D"
 def _rtmpose(size: str, file: str) -> Weights:
     return Weights(
         f"rtmpose.body7-{size}",
@@ -135,6 +137,8 @@ _YOLOV3 = Weights(
     classes=80,
 )
 
+_CT = "FlyingChairs and FlyingThings3D"
+_SKHT = f"{_CT}, then Sintel, KITTI, HD1K and FlyingThings3D"
 _ALL: tuple[Weights, ...] = (
     _flownet2("flownet2", "FlowNet2_checkpoint.pth.tar", 620.0),
     _flownet2("flownet2-css", "FlowNet2-CSS_checkpoint.pth.tar", 445.0),
