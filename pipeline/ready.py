@@ -37,7 +37,7 @@ def require_files(judge: Judge, names: Iterable[str]) -> None:
 
 def lacking(node: Node) -> tuple[str, str] | None:
     """What to say and to type if a node names no file where it needs one, or means weights or a package that are not here."""
-    return _missing_package(node) or _missing_compiler(node) or _missing_vectors(node) or missing_weights(node)
+    return _missing_package(node) or _missing_compiler(node) or _missing_vectors(node) or missing_weights(node) or _missing_detector(node)
 
 
 def _missing_package(node: Node) -> tuple[str, str] | None:
@@ -68,6 +68,14 @@ def _missing_vectors(node: Node) -> tuple[str, str] | None:
     if getattr(params, "glove", "") != "file" or params.glove_file:
         return None
     return f"{node.name}.glove=file names no file of word vectors", f"--set {node.name}.glove_file=PATH/glove.840B.300d.txt"
+
+
+def _missing_detector(node: Node) -> tuple[str, str] | None:
+    known = getattr(node.params, "finder", None)
+    if known is None or node.params.detector_weights_file:
+        return None
+    hint = f"fetch {known.file} from {known.source}, then --set {node.name}.detector_weights_file=PATH   (or detector=whole)"
+    return f"{node.name} needs the weights of its detector, {known.backbone}, and no file of them is named", hint
 
 
 def missing_weights(node: Node) -> tuple[str, str] | None:

@@ -70,6 +70,8 @@ _ALL: tuple[Entry, ...] = (
     Entry("small-pose", "skeleton", "small_pose_people:small", "world"),
 )
 EXPERTS: dict[str, Entry] = {entry.name: entry for entry in _ALL}
+#: who can find people for the experts that see one at a time; :mod:`models.experts.weights` has their files
+DETECTORS = ("yolov3", "fasterrcnn", "ssdlite")
 
 
 def module_of(entry: Entry) -> str:

@@ -68,8 +68,9 @@ class Row:
 def list_weights(session: Session, backbone: str, present: bool) -> None:
     """List published weights, and where they are: shipped, configured as weights_file, or imported."""
     from models.backbones.registry import find
+    from models.published import of_network
 
-    if backbone:
+    if backbone and not of_network(backbone):
         find(backbone)
     rows = [row for row in _rows(session) if (not backbone or row.backbone == backbone) and (not present or row.places)]
     if session.json:
@@ -145,7 +146,7 @@ _verbose = click.option("-v", "--verbose", is_flag=True, help="Show tracebacks."
 @_verbose
 def check(file: Path, backbone: str, position: bool, as_json: bool, verbose: bool) -> None:
     """Say what a weights FILE holds, without running anything in it; exit status 1 if it is not in order."""
-    from models.backbones.examine import examine
+    from models.examine import examine
 
     facts = examine(file, backbone, position=position).facts()
     if as_json:
@@ -219,7 +220,7 @@ def _naming(facts: dict[str, Any]) -> str:
 def import_weights(file: Path, name: str, backbone: str, position: bool, force: bool, as_json: bool, verbose: bool) -> None:
     """Convert FILE's backbone to safetensors in the store: float32, our names, with an account of its origin; FILE stays."""
     from cache.digest import digest_file
-    from models.backbones.examine import convert, examine
+    from models.examine import convert, examine
 
     examined = examine(file, backbone, position=position)
     if examined.because == "differs":
@@ -246,16 +247,19 @@ def import_weights(file: Path, name: str, backbone: str, position: bool, force: 
     if examined.left_out:
         click.echo(f"left out: {len(examined.left_out)} entries that are not the backbone's: {some(examined.left_out, SHOWN)}")
     click.echo(f"{target}\nsha256 {facts['sha256']}\nuse it:")
-    click.echo(f"  {_use(examined.backbone, short)}")
+    click.echo(f"  {_use(examined.backbone, short, target)}")
 
 
-def _use(backbone: str, short: str) -> str:
-    """The settings that use an imported file: its name is enough."""
+def _use(backbone: str, short: str, path: Path) -> str:
+    """The settings that use an imported file: its name is enough, but for detectors."""
     from models.backbones.registry import find
+    from models.experts.registry import DETECTORS, EXPERTS
 
-    kind = find(backbone).kind
-    settings = {"backbone": backbone, "weights": short}
-    return " ".join(f"--set extract.{kind}.{key}={value}" for key, value in settings.items())
+    if backbone in DETECTORS:
+        return f"--set derive.skeleton.detector={backbone} --set derive.skeleton.detector_weights_file={path}"
+    settings = {"backbone" if backbone not in EXPERTS else "expert": backbone, "weights": short}
+    section = f"derive.{EXPERTS[backbone].kind}" if backbone in EXPERTS else f"extract.{find(backbone).kind}"
+    return " ".join(f"--set {section}.{key}={value}" for key, value in settings.items())
 
 
 def _plain(name: str, default: str) -> str:

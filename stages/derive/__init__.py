@@ -18,6 +18,7 @@ from models.experts import weights as table
 from models.experts.registry import Entry, find, module_of
 from models.inference import runtimes
 from models.inference.runtimes import PRECISIONS, RUNTIME_NAMES
+from models.weights import Weights
 
 #: kind -> the expert where none is named: those that need no download
 EXPERTS = {"flow": "dis", "depth": "small-depth", "skeleton": "small-pose"}
@@ -154,6 +155,13 @@ class DeriveParams:
     def named_weights(self) -> str:
         """The short name of the weights, "" of an expert that has none."""
         return self.weights or self.network.weights if self.network.weights else ""
+
+    @property
+    def finder(self) -> Weights | None:
+        """The weights of the detector, None where none is needed."""
+        if self.network.name not in ("alphapose-fastpose50", "rtmpose") or self.detector == "whole":
+            return None
+        return table.WEIGHTS[f"{self.detector}.coco"]
 
     @property
     def modules(self) -> tuple[str, ...]:

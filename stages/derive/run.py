@@ -33,6 +33,7 @@ from models.experts.running import Expert, People, Setup
 from models.inference.infer import Plan
 from models.inference.runtimes import processor
 from models.weight_files import locate
+from models.weights import check
 from stages.derive.rows import Part, Reader, Video, parts_of
 
 #: Finished videos are flushed at once, unless flushing would take more than this share of the time.
@@ -155,9 +156,9 @@ def make_expert(ctx: Context, height: int, width: int) -> Expert:
         precision=params.precision,
     )
     options = {field.name: getattr(params, field.name) for field in dataclasses.fields(params)}
-    detector = None
-    if ctx.files.get("detector_weights_file") is not None:
-        detector = ctx.files["detector_weights_file"]
+    detector = ctx.files.get("detector_weights_file")
+    if detector is not None and params.finder is not None:
+        check(params.finder, detector)
     return build(entry.name, Setup(height, width, plan, _weights(ctx, entry), detector, params.random_seed, options))
 
 
