@@ -31,7 +31,7 @@ from models.experts import weights as table
 from models.experts.registry import Entry, build
 from models.experts.running import Expert, People, Setup
 from models.inference.infer import Plan
-from models.inference.runtimes import processor
+from models.inference.runtimes import processor, vectors
 from models.weight_files import locate
 from models.weights import check
 from stages.derive.rows import Part, Reader, Video, parts_of
@@ -58,7 +58,7 @@ def compute(ctx: Context, sampled: list[dict[str, Any]]) -> None:
         bar.step(len(wanted) - len(jobs))
         if not jobs:
             return
-        by = processor(ctx.params.runtime, ctx.device) if ctx.params.network.network else processor("eager", "cpu")
+        by = processor(ctx.params.runtime, ctx.device) if ctx.params.network.network else vectors("cpu")
         flushed, cost = time.monotonic(), 0.0
         for row in derived(ctx, jobs):
             ctx.items.append(row.key, row.payload, {"state": row.state, "reason": row.reason, "by": by, **row.facts})
