@@ -6,6 +6,7 @@ an ending does not count (so Lite-MKD and TRX read them). The splits are called 
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -73,14 +74,14 @@ def read_lists(root: Path, folder: str, problems: Problems) -> Lists:
 
     Adds to ``problems`` what is no ``<class>/<clip>``, a clip that stands twice, and a class that is in two parts.
     """
-    own = any(own_files(root, folder))
+    own = any(os.path.lexists(root / file) for file in files_of(folder))
     base, files = (root, files_of(folder)) if own else (SHIPPED, tuple(f"{folder}/{part}list03.txt" for part in PARTS))
     require(base, [file for file, part in zip(files, PARTS) if part != "val"])
     lines: list[Listed] = []
     clips: dict[str, Listed] = {}
     classes: dict[str, str] = {}
     for file, split in zip(files, SPLITS):
-        for place, text in read_lines(base, file) if is_file(base / file) and (base / file).stat().st_size else ():
+        for place, text in () if split == SPLITS[1] and _is_spared(base / file) else read_lines(base, file):
             label, _, clip = text.partition("/")
             line = Listed(split, label, _bare(clip), file, place)
             wrong = _wrong(text, line, clips, classes)
@@ -90,6 +91,11 @@ def read_lists(root: Path, folder: str, problems: Problems) -> Lists:
                 lines.append(clips.setdefault(key(line.clip), line))
                 classes[key(line.label)] = split
     return Lists(folder, own, tuple(lines))
+
+
+def _is_spared(path: Path) -> bool:
+    """Whether a list is not there, or empty."""
+    return not os.path.lexists(path) or (path.is_file() and not path.stat().st_size)
 
 
 def _wrong(text: str, line: Listed, clips: dict[str, Listed], classes: dict[str, str]) -> str:

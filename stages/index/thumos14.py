@@ -8,6 +8,7 @@ order of the list, so the published class n is number n - 1; an instance of two 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from stages.index.walk import ending, files_in, folders_in
 FOLDERS = {"val": ("validation", "val", "TH14_validation_set_mp4"), "test": ("test", "TH14_test_set_mp4")}
 CLASSES = ("detclasslist.txt", "Class Index_Detection.txt")
 AMBIGUOUS = "Ambiguous"
+AMBIGUOUS_LISTS = tuple(f"{AMBIGUOUS}_{split}.txt" for split in FOLDERS)
 #: Words in the names of folders with annotations, and how deep such folders lie in one another.
 WORDS, DEPTH = ("annotation", "evalkit"), 4
 NAME = r"(?!\.)[^\s/\\\0\udc80-\udcff]+"
@@ -54,6 +56,9 @@ class Places:
         for place in ("", *_folders(root, "", DEPTH)):
             for path in files_in(root, place or ".", lambda name: ending(name) in (".txt", ".csv", ".json")):
                 found.setdefault(path.rpartition("/")[2], path.removeprefix("./"))
+            for name in (*AMBIGUOUS_LISTS, *Tables.NAMES):  # whatever lies in the place of one is refused when it is read
+                if os.path.lexists(root / place / name):
+                    found.setdefault(name, f"{place}/{name}" if place else name)
         self.classes = next((found[name] for name in CLASSES if name in found), "")
         if not self.classes:
             require(root, [CLASSES[0]])
@@ -63,8 +68,7 @@ class Places:
         if missing:
             beside = next((path.rpartition("/")[0] for name, path in found.items() if name in wanted), "")
             require(root, [f"{beside}/{missing[0]}" if beside else missing[0]])
-        ambiguous = (f"{AMBIGUOUS}_{split}.txt" for split in FOLDERS)
-        self.lists = {name: found[name] for name in (*wanted, *ambiguous) if name in found}
+        self.lists = {name: found[name] for name in (*wanted, *AMBIGUOUS_LISTS) if name in found}
         self.tables = {name: path for name, path in found.items() if name in Tables.NAMES}
 
 
@@ -108,7 +112,7 @@ def read(root: Path) -> Dataset:
     for name in (*places.names, AMBIGUOUS):
         for split in FOLDERS:
             file = places.lists.get(f"{name}_{split}.txt")
-            if file and (root / file).stat().st_size:  # some class has no instance in a small set
+            if file and not _is_empty(root / file):  # some class has no instance in a small set
                 _read_list(root, file, name, split, said, problems)
     tables = read_tables(root, places.tables, problems)
     for video, split in tables.videos():
@@ -122,6 +126,10 @@ def read(root: Path) -> Dataset:
         **tables.about(said.instances, said.splits),
     }
     return Dataset(videos, [], tuple(FOLDERS), about, said.instances, tuple(places.names), notes)
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_file() and not path.stat().st_size
 
 
 def _read_list(root: Path, file: str, name: str, split: str, said: _Said, problems: Problems) -> None:

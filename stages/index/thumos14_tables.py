@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from cache.errors import DataError
-from cache.given import read_text
-from stages.index.annotations import HINT, Problems, read_table
+from stages.index.annotations import HINT, Problems, read_json, read_table
 from stages.index.dataset import Annotation
 
 SPLITS = ("val", "test")
@@ -22,6 +21,8 @@ TRUTH = "thumos_gt.json"
 SUBSETS = {"train": "val", "test": "test"}
 #: Seconds by which an instance may end after its video, since times are rounded.
 SLACK = 0.1
+#: The name of a video: UTF-8, since it becomes an id and a part of a path.
+ID = re.compile(r"(?!\.)[^\s/\\\0\ud800-\udfff]+")
 #: An instance: video, class, start and end in tenths of a second.
 Key = tuple[str, str, int, int]
 
@@ -109,6 +110,8 @@ def _infos(root: Path, file: str, problems: Problems) -> dict[str, tuple[float, 
         numbers = _numbers(row[column] for column in columns)
         if numbers is None or not min(numbers) > 0:
             problems.add(file, place, f"expected four numbers above 0, found {', '.join(row[column][:20] for column in columns)}")
+        elif not ID.fullmatch(row["video"]):
+            problems.add(file, place, f"expected the name of a video, found {row['video'][:60]!a}")
         elif row["video"] in infos:
             problems.add(file, place, f"{row['video'][:60]} stands there twice")
         else:
@@ -137,13 +140,15 @@ def _numbers(texts: Iterable[str]) -> list[float] | None:
 
 
 def _scored(root: Path, file: str, problems: Problems) -> dict[str, tuple[str, set[Key]]]:
-    try:
-        database = json.loads(read_text(root / file, file, hint=HINT))["database"]
-        entries = list(database.items())
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DataError(f'{file}: expected {{"database": {{"<video>": ...}}}}', hint=HINT) from error
+    value = read_json(root, file)
+    database = value.get("database") if isinstance(value, dict) else None
+    if not isinstance(database, dict):
+        raise DataError(f'{file}: expected {{"database": {{"<video>": ...}}}}', hint=HINT)
     found = {}
-    for video, entry in entries:
+    for video, entry in database.items():
+        if not ID.fullmatch(video):
+            problems.add(file, f"video {video[:60]!a}", "expected the name of a video")
+            continue
         try:
             rows = [(str(one["label"]), *(float(time) for time in one["segment"])) for one in entry["annotations"]]
             found[video] = SUBSETS[entry["subset"]], {(video, label, round(10 * start), round(10 * end)) for label, start, end in rows}

@@ -181,3 +181,12 @@ def test_a_table_that_is_not_there_is_named(kinetics: Path) -> None:
     table(kinetics, "val").unlink()
     with pytest.raises(DataError, match=r"annotations/val.csv is not there"):
         read(kinetics)
+
+
+@pytest.mark.parametrize("file", ["annotations/test.csv", "splits/kineticsTrainTestlist/trainlist03.txt"])
+def test_a_link_into_nothing_in_place_of_a_file_that_may_be_absent_is_refused(file: str, kinetics: Path) -> None:
+    (kinetics / file).unlink(missing_ok=True)
+    (kinetics / file).parent.mkdir(parents=True, exist_ok=True)
+    (kinetics / file).symlink_to("not-there")
+    with pytest.raises(DataError, match=file):
+        read(kinetics)

@@ -38,3 +38,9 @@ def test_contact_sheet_is_a_picture(tmp_path: Path) -> None:
     contact_sheet(tmp_path / "sheet.png", rows=1)
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (2 * 640 + 6, 136)
+
+
+def test_contact_sheet_of_actions_has_a_row_for_two_classes(tmp_path: Path) -> None:
+    contact_sheet(tmp_path / "sheet.png", rows=1, actions=True)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (2 * 640 + 6, 136)
