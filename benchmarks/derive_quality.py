@@ -170,7 +170,7 @@ def prepared(name: str, clip: Clip, threads: int) -> tuple[Callable[[Clip], list
     entry = KNOWN[name]
     height, width, _ = clip.frames[0].shape
     found = table.WEIGHTS.get(f"{name}.{entry.weights}")
-    file = table.SHIPPED / found.file if found is not None else None
+    file = found.path if found is not None else None
     cores = min(threads, os.cpu_count() or 1)
     try:
         expert = build(name, Setup(height, width, Plan.of("cpu", cores, clips=entry.kind == "flow"), file))
