@@ -170,7 +170,7 @@ def prepared(name: str, clip: Clip, threads: int) -> tuple[Callable[[Clip], list
     entry = KNOWN[name]
     height, width, _ = clip.frames[0].shape
     found = table.WEIGHTS.get(f"{name}.{entry.weights}")
-    file = table.SHIPPED / found.file if found is not None else None
+    file = found.path if found is not None else None
     cores = min(threads, os.cpu_count() or 1)
     try:
         expert = build(name, Setup(height, width, Plan.of("cpu", cores, clips=entry.kind == "flow"), file))
@@ -289,18 +289,22 @@ def row(name: str, kind: str, values: dict[str, list[float]], zero: dict[str, li
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
-    """The rows, as markdown, a table a modality."""
+    """The rows, as markdown, a table a modality; in brackets how much better than the baseline, video by video."""
     for kind, metrics in METRICS.items():
         mine = [one for one in rows if one["kind"] == kind]
         if not mine:
             continue
-        print(f"\n| {kind} | " + " | ".join(UNITS[name] for name in metrics) + " | better than the baseline by | ms each |")
-        print("| --- |" + " --- |" * (len(metrics) + 2))
+        print(f"\n| {kind} | " + " | ".join(f"{UNITS[name]} (better by)" for name in metrics) + " | ms each |")
+        print("| --- |" + " --- |" * (len(metrics) + 1))
         for one in mine:
-            cells = [f"{one[name]['mean']:.3f} ± {one[name]['half']:.3f}" for name in metrics]
-            first = one[metrics[0]]
-            better = f"{first['better']:.3f} ± {first['better_half']:.3f}" if "ms_each" in one else "-"
-            print(f"| {one['name']} | " + " | ".join(cells) + f" | {better} | {one.get('ms_each', '-')} |")
+            trivial = "ms_each" not in one
+            cells = [_cell(one[name], trivial) for name in metrics]
+            print(f"| {one['name']} | " + " | ".join(cells) + f" | {'-' if trivial else one['ms_each']} |")
+
+
+def _cell(value: dict[str, float], trivial: bool) -> str:
+    text = f"{value['mean']:.3f} ± {value['half']:.3f}"
+    return text if trivial else f"{text} ({value['better']:+.3f} ± {value['better_half']:.3f})"
 
 
 if __name__ == "__main__":

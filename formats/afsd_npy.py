@@ -5,6 +5,7 @@ T sampled frames have T - 1 flows; the last is repeated. Codes are those of :mod
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -47,11 +48,24 @@ def kept(fps: float, count: int, rate: float = RATE) -> npt.NDArray[np.int64]:
     return np.concatenate([flows, np.repeat(flows[-1:], frames - len(flows))])
 
 
-def write(path: Path, flows: Codes) -> None:
-    """Write (T, H, W, 2)."""
-    if flows.dtype != np.uint8 or flows.ndim != 4 or flows.shape[-1] != 2:
-        raise ValueError(f"expected {FORM}, not {flows.dtype} {list(flows.shape)}")
-    np.save(path, flows, allow_pickle=False)
+def write(path: Path, flows: Iterable[Codes], count: int) -> None:
+    """Write ``count`` flows (H, W, 2) as (count, H, W, 2), one at a time: a long video is never in memory as a whole.
+
+    Raises DataError if they are not all of one size, ValueError if they are not ``count``, or no uint8 pairs.
+    """
+    array = None
+    for number, flow in enumerate(flows):
+        if array is None:
+            if flow.dtype != np.uint8 or flow.ndim != 3 or flow.shape[-1] != 2:
+                raise ValueError(f"expected uint8 [any, any, 2], not {flow.dtype} {list(flow.shape)}")
+            array = np.lib.format.open_memmap(path, "w+", np.uint8, (count, *flow.shape))
+        if flow.shape != array.shape[1:]:
+            (height, width, _), (first_height, first_width, _) = flow.shape, array.shape[1:]
+            raise DataError(f"{path}: flow {number} has {width} x {height} pixels, the first {first_width} x {first_height}")
+        array[number : number + 1] = flow
+    if array is None or number + 1 != count:
+        raise ValueError(f"{0 if array is None else number + 1} flows, where {count} were promised")
+    array.flush()
 
 
 def read(path: Path, frames: int | None = None) -> Codes:

@@ -42,6 +42,7 @@ def contact_sheet(path: Path, made: Mapping[str, Derivation], missing: Iterable[
         for column, cell in enumerate(row):
             sheet.paste(cell, (GAP + column * (width + GAP), top))
         pen.text((GAP, top + height), line_text(id)[:120], fill=INK)
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         sheet.save(path)
     except (ValueError, KeyError) as error:

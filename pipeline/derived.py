@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,12 @@ class Derivation:
 
     def payload(self, row: dict[str, Any]) -> bytes:
         """The payload of a video. Raises StoreError if it is not what was recorded."""
-        return _checked(self._items, row["source"], row["frames"], self.record.node)
+        return self._read(row["source"], row["frames"])
+
+    @cached_property
+    def _read(self) -> Callable[[str, str], bytes]:
+        """Reads a row; the last one is remembered, since one video after the other is looked at from several sides."""
+        return lru_cache(1)(lambda key, digest: _checked(self._items, key, digest, self.record.node))
 
     def opened(self, row: dict[str, Any]) -> Derived:
         """What was derived of a video."""

@@ -166,9 +166,8 @@ def _folder(tool: str, found: Derivation, row: dict[str, Any], folder: Path, fra
 
 def _afsd(found: Derivation, row: dict[str, Any], out: Path, name: str, frames: bool) -> int:
     codes, numbers = _codes(found, row), found.opened(row).numbers
-    flows = np.stack([codes(int(number)) for number in numbers])
-    afsd_npy.write(out / f"{name}.npy", flows)
-    return len(flows)
+    afsd_npy.write(out / f"{name}.npy", (codes(int(number)) for number in numbers), len(numbers))
+    return len(numbers)
 
 
 def _flo(found: Derivation, row: dict[str, Any], out: Path, name: str, frames: bool) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from formats import clip_list
 from formats.clip_list import Clip
 from pipeline.derived import Derivation, lines
+from pipeline.official_names import part as part_of_path
 
 #: Where a video without a class lies.
 NONE = "unlabelled"
@@ -53,6 +54,6 @@ class Labels:
                 ids = [id for id in sorted(counts) if split in self.splits[id] and self.of_video.get(id) in numbers]
                 clips = [Clip(names[id], counts[id], numbers[self.of_video[id]]) for id in ids]
                 for modality in ("flow", "rgb") if frames else ("flow",):
-                    path = folder / self.dataset / clip_list.name_of(part, modality, fold)
+                    path = folder / part_of_path(self.dataset) / clip_list.name_of(part, modality, fold)
                     path.parent.mkdir(parents=True, exist_ok=True)
                     clip_list.write(path, clips)

@@ -27,9 +27,7 @@ ZERO = {"denseflow": 128, "mmaction": 127, "i3d": 128}
 
 def denseflow(flow: Floats, bound: float) -> Codes:
     """The rule of denseflow and dense_flow: uint8."""
-    v = flow.astype(np.float64)
-    inside = np.rint(255 * (np.clip(v, -bound, bound) + bound) / (2 * bound))
-    return np.where(v > bound, 255, np.where(v < -bound, 0, inside)).astype(np.uint8)
+    return np.rint(255 * (np.clip(flow.astype(np.float64), -bound, bound) + bound) / (2 * bound)).astype(np.uint8)
 
 
 def mmaction(flow: Floats, bound: float) -> Codes:
@@ -49,7 +47,8 @@ RULES: dict[str, Callable[[Floats, float], npt.NDArray[np.generic]]] = {"densefl
 
 def quantise(flow: Floats, rule: str, bound: float) -> Codes:
     """``flow`` (..., 2) in pixels as uint8 by one of :data:`RULES`."""
-    return np.minimum(RULES[rule](np.nan_to_num(flow, nan=0.0, posinf=bound, neginf=-bound), bound), 255).astype(np.uint8)
+    missing = np.isnan(flow)
+    return np.minimum(RULES[rule](np.where(missing, 0, flow) if missing.any() else flow, bound), 255).astype(np.uint8)
 
 
 def pixels(codes: Codes, rule: str, bound: float) -> Floats:

@@ -33,14 +33,19 @@ def test_a_video_too_short_for_one_flow_is_refused() -> None:
 
 
 def test_files_come_back(tmp_path: Path) -> None:
-    afsd_npy.write(tmp_path / "a.npy", FLOWS)
+    afsd_npy.write(tmp_path / "a.npy", FLOWS, 5)
     assert np.array_equal(afsd_npy.read(tmp_path / "a.npy", frames=5), FLOWS)
 
 
 def test_wrong_arrays_and_damaged_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="uint8"):
-        afsd_npy.write(tmp_path / "a.npy", FLOWS.astype(np.float32))
-    afsd_npy.write(tmp_path / "a.npy", FLOWS)
+        afsd_npy.write(tmp_path / "a.npy", FLOWS.astype(np.float32), 5)
+    for count in (2, 7):
+        with pytest.raises(ValueError, match=f"5 flows, where {count} were promised"):
+            afsd_npy.write(tmp_path / "a.npy", FLOWS, count)
+    with pytest.raises(DataError, match=r"a\.npy: flow 1 has 6 x 2 pixels, the first 6 x 4"):
+        afsd_npy.write(tmp_path / "a.npy", [FLOWS[0], FLOWS[1, :2]], 2)
+    afsd_npy.write(tmp_path / "a.npy", FLOWS, 5)
     with pytest.raises(DataError, match=r"a\.npy has 5 flows, where the table of videos says 7"):
         afsd_npy.read(tmp_path / "a.npy", frames=7)
     (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-9])

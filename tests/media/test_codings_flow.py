@@ -94,6 +94,13 @@ def test_no_motion_is_white_unless_the_original_is_asked_for() -> None:
     assert (colours(still) == 255).all() and (colours(still, zero="black") == 0).all()
 
 
+def test_flow_is_not_changed_by_looking_at_it() -> None:
+    for shape in ((1, 1, 2), (1, 4, 2), (5, 3, 2)):
+        flow = np.full(shape, np.nan, np.float32)
+        colours(flow)
+        assert np.isnan(flow).all()
+
+
 def test_directions_have_the_colours_of_the_wheel_and_unknown_is_black() -> None:
     flow = np.zeros((1, 4, 2), np.float32)
     flow[0, 0], flow[0, 1], flow[0, 2] = (0.999, 0), (np.nan, 1), (UNKNOWN * 2, 0)
@@ -102,6 +109,12 @@ def test_directions_have_the_colours_of_the_wheel_and_unknown_is_black() -> None
     assert picture[0, 0].tolist()[0] == 255 and picture[0, 0].max() - picture[0, 0].min() > 250  # to the right: red
     assert (picture[0, 1] == 0).all() and (picture[0, 2] == 0).all()
     assert len({tuple(row) for row in wheel().tolist()}) == len(wheel()) == 55
+
+
+def test_a_large_picture_is_painted_as_its_parts_are() -> None:
+    flow = RNG.normal(0, 3, (300, 200, 2)).astype(np.float32)
+    flow[::100, 0] = (30, 0)  # the longest of every part
+    assert np.array_equal(colours(flow), np.concatenate([colours(part) for part in np.split(flow, 3)]))
 
 
 @given(arrays(np.float32, (3, 4, 2), elements=SIDES), st.integers(1, 6))
