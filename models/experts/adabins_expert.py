@@ -13,6 +13,8 @@ from models.experts.running import Expert, Setup
 
 #: pictures that go through at once: their maps take half a gigabyte each
 ON_CPU, ON_GPU = 1, 8
+#: runtimes that compute operation by operation, for which what is linear is multiplied out beforehand
+MULTIPLIED_OUT = ("eager", "winograd")
 
 
 def adabins(setup: Setup, setting: str) -> Expert:
@@ -25,7 +27,8 @@ def adabins(setup: Setup, setting: str) -> Expert:
     else:
         net = read_adabins(setup.weights, known.nearest, known.farthest)
     on_cpu = setup.plan.device == "cpu"
-    seeing = QuickAdaBins(net, *size) if on_cpu else net  # a GPU would rather have few large operations
+    # a GPU, and compilers that see the whole network, would rather have few large operations
+    seeing = QuickAdaBins(net, *size) if on_cpu and setup.plan.runtime in MULTIPLIED_OUT else net
     predicted = Predicted(seeing, setup.height, setup.width, mirror=bool(setup.options.get("mirror", False)))
     rows = ON_CPU if on_cpu else ON_GPU
     return DepthExpert(predicted, setup, size, "imagenet", f"adabins-{setting}", rows)
