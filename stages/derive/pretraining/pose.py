@@ -34,9 +34,9 @@ Floats = npt.NDArray[np.float32]
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What can be chosen; the defaults made the shipped weights."""
-    parser.add_argument("--videos", type=int, default=2000, help="drawn films to train on")
+    parser.add_argument("--videos", type=int, default=1500, help="drawn films to train on")
     parser.add_argument("--frames", type=int, default=6, help="pictures of each")
-    parser.add_argument("--steps", type=int, default=3500)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=3e-3, help="learning rate")
 
@@ -46,7 +46,7 @@ def make(options: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     drawn = draw_world(TRAIN_SEED, options.videos, options.frames)
     LOG.info("%d pictures of %d films, drawn in %.0f s", len(drawn.pictures), options.videos, time.monotonic() - began)
-    test = draw_world(TEST_SEED, 150, 4)
+    test = draw_world(TEST_SEED, 100, 4)
     torch.manual_seed(options.seed)
     net = SmallPose()
     path = options.out / "small-pose_world.safetensors"
