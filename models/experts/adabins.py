@@ -48,20 +48,21 @@ class AdaBins(nn.Module):
         self.adaptive_bins_layer = BinsHead(bins=bins, norm=norm)
         self.conv_out = nn.Sequential(nn.Conv2d(128, bins, 1), nn.Softmax(1))
 
-    def edges(self, widths: Tensor) -> Tensor:
-        """Shares of the range (B, bins) -> edges (B, bins + 1) in metres, float32: they are sums of many small numbers."""
-        metres = widths.float() * (self.farthest - self.nearest)
-        first = torch.full_like(metres[:, :1], self.nearest)
-        return torch.cat([first, metres], 1).cumsum(1)
-
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         widths, attention = self.adaptive_bins_layer(self.decoder(self.encoder(x)))
-        edges = self.edges(widths)
+        edges = bin_edges(widths, self.nearest, self.farthest)
         return edges, torch.einsum("bkhw,bk->bhw", self.conv_out(attention).float(), centres(edges))[:, None]
 
     def depth(self, x: Tensor) -> Tensor:
         """Depth alone (B, 1, ceil(H/2), ceil(W/2))."""
         return self(x)[1]  # type: ignore[no-any-return]
+
+
+def bin_edges(widths: Tensor, nearest: float, farthest: float) -> Tensor:
+    """Shares of the range (B, bins) -> edges (B, bins + 1) in metres, float32: they are sums of many small numbers."""
+    metres = widths.float() * (farthest - nearest)
+    first = torch.full_like(metres[:, :1], nearest)
+    return torch.cat([first, metres], 1).cumsum(1)
 
 
 def centres(edges: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from models.backbones.fold import fold_batch_norm
-from models.experts.adabins import AdaBins, centres
+from models.experts.adabins import AdaBins, bin_edges, centres
 from models.experts.adabins_decoder import SLOPE, UpSample
 from models.experts.efficientnet_b5 import SKIPS, STAGES, EfficientNetB5
 from models.experts.resized_conv import ResizedConv
@@ -65,7 +65,7 @@ class QuickAdaBins(nn.Module):
             self.up4 = step(decoder.up4, (second, fine))
         del encoder.conv_head
         self.encoder, self.conv3 = encoder, decoder.conv3
-        self.head, self.conv_out, self.edges = folded.adaptive_bins_layer, folded.conv_out[0], net.edges
+        self.head, self.conv_out = folded.adaptive_bins_layer, folded.conv_out[0]
 
     def depth(self, x: Tensor) -> Tensor:
         """Depth (B, 1, ceil(height / 2), ceil(width / 2)) in metres."""
@@ -74,7 +74,7 @@ class QuickAdaBins(nn.Module):
         x = self.conv3(x)
         widths, kernels = self.head.tokens(x)
         out = self.conv_out.weight.flatten(1)
-        middles = centres(self.edges(widths))
+        middles = centres(bin_edges(widths, self.nearest, self.farthest))
         return read_bins(self.head.conv3x3(x), out @ kernels, self.conv_out.bias, middles)  # type: ignore[no-any-return]
 
 

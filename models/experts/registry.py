@@ -44,6 +44,9 @@ _ALL: tuple[Entry, ...] = (
     Entry("keypointrcnn", "skeleton", "keypoint_rcnn:keypointrcnn", "coco", library="torchvision"),
     Entry("rtmpose", "skeleton", "rtmpose:rtmpose", "body7-m", library="onnxruntime"),
     Entry("small-pose", "skeleton", "small_pose_people:small", "world"),
+    Entry("adabins-nyu", "depth", "adabins_expert:adabins", "nyu", options={"setting": "nyu"}),
+    Entry("adabins-kitti", "depth", "adabins_expert:adabins", "kitti", options={"setting": "kitti"}),
+    Entry("small-depth", "depth", "small_depth_expert:small", "world"),
 )
 EXPERTS: dict[str, Entry] = {entry.name: entry for entry in _ALL}
 

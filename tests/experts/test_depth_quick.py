@@ -20,6 +20,7 @@ from models.experts.resized_conv import BLOCK, banded, resizing
 from models.inference.runtimes.eager import prepare
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 90))
 def test_the_matrix_of_resizing_is_what_pytorch_does(small: int, large: int) -> None:
     x = torch.randn(1, 1, small, 1, generator=torch.Generator().manual_seed(small))
@@ -27,6 +28,7 @@ def test_the_matrix_of_resizing_is_what_pytorch_does(small: int, large: int) -> 
     torch.testing.assert_close(torch.from_numpy(resizing(small, large)) @ x[0, 0], want, rtol=1e-5, atol=1e-5)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 50), st.integers(1, 130))
 def test_blocks_of_the_band_hold_the_whole_matrix_of_taps(small: int, large: int) -> None:
     matrix = resizing(small, large)

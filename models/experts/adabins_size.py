@@ -1,21 +1,15 @@
-"""Which size frames are made before a depth network sees them."""
+"""Which size frames are made before AdaBins sees them."""
 
 from __future__ import annotations
 
 from cache.errors import ConfigError
 from models.experts.adabins_head import MOST_TOKENS
+from models.experts.depth import scaled
 
-#: AdaBins: the short side in pixels, what both sides are multiples of, patches of 16 pixels of a map of half the size
+#: the short side in pixels, what both sides are multiples of, patches of 16 pixels of a map of half the size
 SHORT, MULTIPLE, PATCH = 480, 32, 16
 #: one token says the widths of the bins, 128 are kernels
 LEAST_TOKENS = 129
-
-
-def scaled(height: int, width: int, short: int, multiple: int) -> tuple[int, int]:
-    """(height, width) with the short side near ``short`` and the aspect kept, both rounded to multiples of ``multiple``."""
-    scale = short / min(height, width)
-    rounded = (max(multiple, round(side * scale / multiple) * multiple) for side in (height, width))
-    return next(rounded), next(rounded)
 
 
 def tokens(height: int, width: int) -> int:

@@ -1,0 +1,34 @@
+"""Depth agrees with the original implementation: the cases that travel with the repository, and the large ones where they are."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.parity.runner import run
+
+CASES = Path(__file__).parents[1] / "data" / "modalities"
+GOLDEN = Path(os.environ.get("KDPIPE_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "modalities"
+
+
+def report(directory: Path, only: str) -> tuple[int, str]:
+    out = io.StringIO()
+    return run(directory, only, out=out), out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["adabins_metrics", "adabins_silog", "depth_colorize"])
+def test_measures_loss_and_colours_agree_with_the_original(name: str) -> None:
+    status, lines = report(CASES, name)
+    assert status == 0, lines
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("pattern", ["adabins_decoder*", "adabins_mvit*", "adabins_full", "adabins_infer*"])
+def test_adabins_agrees_with_the_original(pattern: str) -> None:
+    if not GOLDEN.is_dir():
+        pytest.skip("no golden numbers here (set KDPIPE_GOLDEN)")
+    status, lines = report(GOLDEN, pattern)
+    assert status == 0, lines
