@@ -35,8 +35,6 @@ LIMB_COLOURS = (
 )
 #: radius of a joint's disc
 RADII = {"fast": 3, "full": 2}
-#: radius of a disc -> largest square of a distance within it
-RIM = {1: 1, 2: 4, 3: 9}
 #: farther outside the picture than this, a joint is nowhere
 FARTHEST = 1e6
 
@@ -93,7 +91,7 @@ def _paint(part: Images, mask: Mask, colour: tuple[int, int, int], opacity: floa
 
 def _disc(picture: Images, at: Place, radius: int, colour: tuple[int, int, int], opacity: float) -> None:
     part, x, y = _window(picture, at - radius, at + radius)
-    _paint(part, np.square(x - at[0]) + np.square(y - at[1]) <= RIM[radius], colour, opacity)
+    _paint(part, np.square(x - at[0]) + np.square(y - at[1]) <= radius * radius, colour, opacity)
 
 
 def _line(picture: Images, a: Place, b: Place, thickness: int, colour: tuple[int, int, int]) -> None:
@@ -108,7 +106,7 @@ def _line(picture: Images, a: Place, b: Place, thickness: int, colour: tuple[int
     part, x, y = _window(picture, np.minimum(a, b) - ends - 1, np.maximum(a, b) + ends + 1)
     mask = _convex(corners - [x.flat[0], y.flat[0]], part.shape[:2]) if part.size else np.zeros(part.shape[:2], bool)
     for end in (a, b) if ends else ():
-        mask |= np.square(x - end[0]) + np.square(y - end[1]) <= RIM[ends]
+        mask |= np.square(x - end[0]) + np.square(y - end[1]) <= ends * ends
     _paint(part, mask, colour, 1.0)
 
 

@@ -86,11 +86,9 @@ def open_session(path: Path, device: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    providers = (
-        ["CPUExecutionProvider"] if device == "cpu" else [("CUDAExecutionProvider", {"device_id": int(device.partition(":")[2] or 0)})]
-    )
+    on_gpu = ("CUDAExecutionProvider", {"device_id": int(device.partition(":")[2] or 0)})
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider" if device == "cpu" else on_gpu])
     except Exception as error:
         told = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{path} is not an ONNX file that can be read: {told}", hint="rtmpose-*.onnx, unpacked from its zip") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from models.weights import IMAGENET_MEAN, IMAGENET_STD, Weights
 
 #: where shipped ones lie in ``models/``
@@ -167,7 +169,7 @@ _ALL: tuple[Weights, ...] = (
     _rtmpose("s", "rtmpose-s_simcc-body7_pt-body7_420e-256x192-acd4a1ef_20230504.onnx"),
     _rtmpose("m", "rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504.onnx"),
     _rtmpose("x", "rtmpose-x_simcc-body7_pt-body7_700e-384x288-71d7b7e9_20230629.onnx"),
-    _world("small-pose", 120, ""),
+    replace(_world("small-pose", 120, ""), mean=IMAGENET_MEAN, std=IMAGENET_STD, scale=1),
 )
 #: ``<expert>.<short name>`` -> its entry; ``backbone`` of an entry is the expert's name, or the detector's.
 WEIGHTS: dict[str, Weights] = {entry.name: entry for entry in _ALL}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from formats.alphapose import Skeletons, results
 from media.codings.skeleton_picture import draw
 from models.experts import pose_crops
 from models.experts.fastpose import FastPose
@@ -74,17 +75,51 @@ def fastpose(case: Case) -> dict[str, Any]:
 
 @handles("alphapose_pose_nms*")
 def nms(case: Case) -> dict[str, Any]:
-    """Grouping and merging."""
+    """Grouping and merging, and the JSON of all forms."""
     given = case.inputs
     kept = pose_nms(given["poses"], given["scores"], given["boxes"], given["box_scores"], case.config.get("areaThres", 0))
+    total = person_scores(kept.scores, kept.box_scores)
+    ids = tuple(tuple(float(given["ids"][member].item()) for member in group) for group in kept.members)
+    flat = np.concatenate([kept.boxes[:, :2], kept.boxes[:, 2:] - kept.boxes[:, :2]], 1)
+    people = Skeletons(np.concatenate([kept.poses, kept.scores], 2), flat, total, ids)
+    told = case.meta.get("expected_json") or {}
+    for form, want in told.items():
+        if form.endswith("_sep_files"):
+            got: Any = [f"{name.partition('.')[0]}.json" for name in told[form.removesuffix("_sep_files")]]
+        else:
+            got = results({picture(told): people}, form.removesuffix("_for_eval"), numbered=form.endswith("_for_eval"))
+        same_json(f"expected_json.{form}", got, want)
+    if "merged_ids" in case.meta:
+        same_json("merged_ids", [list(one) if len(one) == 1 else [[n] for n in one] for one in ids], case.meta["merged_ids"])
     return {
         "picked": kept.picked,
         "out_poses": kept.poses,
         "out_scores": kept.scores,
         "out_boxes": kept.boxes,
         "out_box_scores": kept.box_scores,
-        "proposal_scores": person_scores(kept.scores, kept.box_scores),
+        "proposal_scores": total,
     }
+
+
+def picture(told: dict[str, Any]) -> str:
+    """The name of the picture that a case's results are of: the same in all forms."""
+    return next(iter(told["cmu"])) if told.get("cmu") else "000000000139.jpg"
+
+
+def same_json(where: str, got: Any, want: Any) -> None:
+    """Raise Mismatch at the first place where two values differ; numbers may, by a hundred thousandth."""
+    if isinstance(want, dict) and isinstance(got, dict):
+        same_json(f"{where} keys", list(got), list(want))
+        for key in want:
+            same_json(f"{where}.{key}", got[key], want[key])
+    elif isinstance(want, list) and isinstance(got, list) and len(want) == len(got):
+        for number, pair in enumerate(zip(got, want)):
+            same_json(f"{where}[{number}]", *pair)
+    elif isinstance(want, float) and isinstance(got, float):
+        if abs(got - want) > 1e-5 * max(1.0, abs(want)):
+            raise Mismatch(f"{where}: {got}, expected {want}")
+    elif type(got) is not type(want) or got != want:
+        raise Mismatch(f"{where}: {got}, expected {want}")
 
 
 @handles("alphapose_letterbox*")

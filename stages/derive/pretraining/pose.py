@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.experts.small_pose import JOINTS, SmallPose
 from models.experts.small_pose_people import network_input, people_of
@@ -34,11 +34,11 @@ Floats = npt.NDArray[np.float32]
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What can be chosen; the defaults made the shipped weights."""
-    parser.add_argument("--videos", type=int, default=4000, help="drawn films to train on")
+    parser.add_argument("--videos", type=int, default=1500, help="drawn films to train on")
     parser.add_argument("--frames", type=int, default=6, help="pictures of each")
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=2e-3, help="learning rate")
+    parser.add_argument("--rate", type=float, default=3e-3, help="learning rate")
 
 
 def make(options: argparse.Namespace) -> dict[str, Any]:
@@ -46,19 +46,25 @@ def make(options: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     drawn = draw_world(TRAIN_SEED, options.videos, options.frames)
     LOG.info("%d pictures of %d films, drawn in %.0f s", len(drawn.pictures), options.videos, time.monotonic() - began)
-    test = draw_world(TEST_SEED, 150, 6)
+    test = draw_world(TEST_SEED, 100, 4)
     torch.manual_seed(options.seed)
     net = SmallPose()
-    train(net, drawn, options, lambda: LOG.info("%s", json.dumps(measure(net, test, drawn))))
-    state = {key: halved(value) for key, value in net.state_dict().items()}
-    save_file(state, options.out / "small-pose_world.safetensors")
+    path = options.out / "small-pose_world.safetensors"
+
+    def look() -> None:
+        save_file(kept(net), path)
+        LOG.info("%s", json.dumps(measure(net, test, drawn)))
+
+    train(net, drawn, options, look)
+    state = kept(net)
+    save_file(state, path)
     net.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
     return {**measure(net, test, drawn), "steps": options.steps, "batch": options.batch, "videos": options.videos}
 
 
-def halved(value: Tensor) -> Tensor:
-    """An entry as it is kept."""
-    return value.half().contiguous() if value.is_floating_point() else value
+def kept(net: nn.Module) -> dict[str, Tensor]:
+    """The state dict as it is written."""
+    return {name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in net.state_dict().items()}
 
 
 def train(net: SmallPose, drawn: Drawn, options: argparse.Namespace, look: Any) -> None:
@@ -83,7 +89,7 @@ def train(net: SmallPose, drawn: Drawn, options: argparse.Namespace, look: Any) 
         means += (losses.detach().numpy() - means) * max(0.02, 1 / step)
         if step % 100 == 0 or step == options.steps:
             LOG.info("step %d of %d: maps %.3f, offsets %.3f, %.0f s", step, options.steps, *means, time.monotonic() - began)
-        if step % 1000 == 0 and step < options.steps:
+        if step % 500 == 0 and step < options.steps:
             net.eval()
             look()
     net.eval()

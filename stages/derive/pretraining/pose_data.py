@@ -26,7 +26,9 @@ TRUNK = (5, 6, 11, 12)
 #: spread of a joint in a map, in cells
 SPREAD = 1.0
 #: how pictures are changed in training: factors of size, shifts in pixels, qualities of JPEG, factors of brightness and contrast
-SIZES, SHIFT, QUALITIES, LIGHT = (0.75, 1.35), 14.0, (30, 95), 0.2
+SIZES, SHIFT, QUALITIES, LIGHT = (0.75, 1.3), 14.0, (30, 95), 0.2
+#: height and width of the part of a picture that training sees, and how far its middle is from somebody's
+PART, STRAY = (96, 96), 14.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,17 @@ def changed(picture: Images, people: Floats, rng: np.random.Generator) -> tuple[
     values = np.asarray(image).astype(np.float32)
     values = (values - 128) * rng.uniform(1 - LIGHT, 1 + LIGHT) + 128 * rng.uniform(1 - LIGHT, 1 + LIGHT)
     return np.clip(values, 0, 255).astype(np.uint8), people
+
+
+def cut(picture: Images, people: Floats, rng: np.random.Generator) -> tuple[Images, Floats]:
+    """A part of the picture of the size :data:`PART`, around somebody: half the arithmetic, and all that there is to learn."""
+    size = np.array(PART[::-1])
+    where = middles(people)[rng.integers(len(people))] + rng.uniform(-STRAY, STRAY, 2)
+    left, top = np.clip(where - size / 2, 0, np.array([WIDTH, HEIGHT]) - size).astype(int).tolist()
+    moved = people[..., :2] - np.float32([left, top])
+    inside = (moved >= 0).all(-1) & (moved < size).all(-1)
+    people = np.concatenate([moved, np.where(inside, people[..., 2], 0)[..., None]], -1)
+    return picture[top : top + PART[0], left : left + PART[1]], people
 
 
 def middles(people: Floats) -> Floats:
@@ -125,8 +138,8 @@ def targets(people: list[Floats], height: int, width: int) -> Targets:
 
 
 def sample(drawn: Drawn, rng: np.random.Generator, batch: int) -> tuple[Any, Targets]:
-    """A training batch: network input (B, 3, 128, 160) and targets."""
-    chosen = [changed(drawn.pictures[i], drawn.people[i], rng) for i in rng.integers(len(drawn.pictures), size=batch)]
+    """A training batch: network input (B, 3, 96, 96) and targets."""
+    chosen = [cut(*changed(drawn.pictures[i], drawn.people[i], rng), rng) for i in rng.integers(len(drawn.pictures), size=batch)]
     x = network_input(np.stack([picture for picture, _ in chosen]))
     assert x.shape[2] % MULTIPLE == 0
     return x, targets([people for _, people in chosen], x.shape[2], x.shape[3])
