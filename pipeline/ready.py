@@ -37,7 +37,7 @@ def require_files(judge: Judge, names: Iterable[str]) -> None:
 
 def lacking(node: Node) -> tuple[str, str] | None:
     """What to say and to type if a node names no file where it needs one, or means weights or a package that are not here."""
-    return _missing_package(node) or _missing_compiler(node) or _missing_vectors(node) or missing_weights(node) or _missing_detector(node)
+    return _missing_package(node) or _missing_compiler(node) or _missing_vectors(node) or missing_weights(node) or _missing_people(node)
 
 
 def _missing_package(node: Node) -> tuple[str, str] | None:
@@ -70,7 +70,9 @@ def _missing_vectors(node: Node) -> tuple[str, str] | None:
     return f"{node.name}.glove=file names no file of word vectors", f"--set {node.name}.glove_file=PATH/glove.840B.300d.txt"
 
 
-def _missing_detector(node: Node) -> tuple[str, str] | None:
+def _missing_people(node: Node) -> tuple[str, str] | None:
+    if getattr(node.params, "expert", "") == "results" and not node.params.results_file:
+        return f"{node.name}.expert=results names no file of poses", f"--set {node.name}.results_file=PATH/results.zip"
     known = getattr(node.params, "finder", None)
     if known is None or node.params.detector_weights_file:
         return None

@@ -68,6 +68,7 @@ _ALL: tuple[Entry, ...] = (
     Entry("keypointrcnn", "skeleton", "keypoint_rcnn:keypointrcnn", "coco", library="torchvision"),
     Entry("rtmpose", "skeleton", "rtmpose:rtmpose", "body7-m", library="onnxruntime"),
     Entry("small-pose", "skeleton", "small_pose_people:small", "world"),
+    Entry("results", "skeleton", "running:of_results", network=False),
 )
 EXPERTS: dict[str, Entry] = {entry.name: entry for entry in _ALL}
 #: who can find people for the experts that see one at a time; :mod:`models.experts.weights` has their files

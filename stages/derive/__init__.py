@@ -58,6 +58,14 @@ class DeriveParams:
         at_most=1,
         when={"expert": ("alphapose-fastpose50", "rtmpose"), "detector": ("yolov3", "fasterrcnn", "ssdlite")},
     )
+    results_file: str = option(
+        "",
+        "path of the poses of expert=results: a .zip or .json of AlphaPose's results, a .pkl of MMAction2; keyed by its content",
+        when={"expert": ("results",)},
+    )
+    results_first: int = option(
+        0, "number of the first frame in AlphaPose's names of pictures", at_least=0, at_most=1_000_000, when={"expert": ("results",)}
+    )
     pose_nms: bool = option(True, "poses that are of one person are merged, as AlphaPose does", when={"expert": ("alphapose-fastpose50",)})
     mirror: bool = option(
         False,
@@ -187,7 +195,7 @@ STAGE = Stage(
     name="derive",
     entry="stages.derive.run:run",
     params=DeriveParams,
-    files=("weights_file", "detector_weights_file"),
+    files=("weights_file", "detector_weights_file", "results_file"),
     facets=("device",),
     libraries="libraries",
     items=("index", "sample"),

@@ -2,7 +2,7 @@
 
 Writes
   frames.jsonl   the usable videos, in the order of the index, as ``sample`` lists them: ``frames`` is the digest of the derived payload,
-                 ``source`` the key of its row, which is the digest of the sampled frames
+                 ``source`` the key of its row: the digest of the sampled frames (and of the id, where poses are looked up by it)
   derived.json   what they are: expert, weights, coding and its options
 
 A payload of pictures is one of :mod:`media.frames`, so whoever reads sampled frames reads derived ones. The key of the rows holds expert,
@@ -12,6 +12,7 @@ weights and coding; the processor that computed is in each row.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import time
@@ -34,6 +35,7 @@ from models.inference.infer import Plan
 from models.inference.runtimes import processor, vectors
 from models.weight_files import locate
 from models.weights import check
+from stages.derive.results import Lacking, Results
 from stages.derive.rows import Part, Reader, Video, parts_of
 
 #: Finished videos are flushed at once, unless flushing would take more than this share of the time.
@@ -52,8 +54,8 @@ def run(ctx: Context) -> None:
 def compute(ctx: Context, sampled: list[dict[str, Any]]) -> None:
     """Append a row to the item set for every frames payload that has none yet; equal frames are computed once."""
     assert ctx.items is not None
-    wanted = {row["frames"]: row for row in sampled}
-    jobs = [row for digest, row in wanted.items() if digest not in ctx.items]
+    wanted = {key_of(ctx, row): row for row in sampled}
+    jobs = [row for key, row in wanted.items() if key not in ctx.items]
     with ctx.progress(f"derive {ctx.params.kind}", total=len(wanted)) as bar:
         bar.step(len(wanted) - len(jobs))
         if not jobs:
@@ -71,6 +73,13 @@ def compute(ctx: Context, sampled: list[dict[str, Any]]) -> None:
     ctx.items.flush()
 
 
+def key_of(ctx: Context, row: dict[str, Any]) -> str:
+    """The key of the row of a sampled video: its frames, and its id where poses are looked up by it."""
+    if ctx.params.network.name != "results":
+        return str(row["frames"])
+    return hashlib.sha256(f"{row['frames']}\n{row['id']}".encode()).hexdigest()
+
+
 @dataclasses.dataclass
 class Row:
     """A video that is finished: its row's key, coded payload and facts (``height``, ``width``, ``people``)."""
@@ -85,6 +94,9 @@ class Row:
 def derived(ctx: Context, jobs: list[dict[str, Any]]) -> Iterator[Row]:
     """Yield a row for every line of ``jobs``; videos of one frame size go through one expert, whatever their order."""
     reader = Reader(ctx.input_items["sample"], ctx.params, "sample")
+    if ctx.params.network.name == "results":
+        yield from _looked_up(ctx, reader, jobs)
+        return
     by_size: dict[tuple[int, int], list[Video]] = defaultdict(list)
     for row in jobs:
         video = reader.video(row)
@@ -103,6 +115,21 @@ def _collected(ctx: Context, reader: Reader, expert: Expert, videos: list[Video]
         if part.stop == len(part.video.numbers):
             yield tally.row(part.video)
             tally = _Tally(ctx, reader)
+
+
+def _looked_up(ctx: Context, reader: Reader, jobs: list[dict[str, Any]]) -> Iterator[Row]:
+    """The rows of videos whose poses somebody else found."""
+    results = Results(ctx.files["results_file"], ctx.params.results_first)
+    for row in jobs:
+        video, tally = reader.video(row), _Tally(ctx, reader)
+        try:
+            found = results.of(row["id"])
+            for part in parts_of(video):
+                shown = video.numbers[part.start : part.stop]
+                tally.add(part, [found(number, video.height, video.width) for number in shown])
+            yield dataclasses.replace(tally.row(video), key=key_of(ctx, row))
+        except Lacking as error:
+            yield Row(key_of(ctx, row), "missing", str(error), b"", {"height": video.height, "width": video.width})
 
 
 class _Tally:
@@ -181,7 +208,7 @@ def assemble(ctx: Context, sampled: list[dict[str, Any]]) -> None:
             if id not in by_id:
                 continue
             row = by_id[id]
-            item = ctx.items.get(row["frames"])
+            item = ctx.items.get(key_of(ctx, row))
             assert item is not None
             ctx.ledger.add(id, item.meta["state"], item.meta["reason"])
             if STATES[item.meta["state"]] == "lost":
@@ -194,7 +221,7 @@ def assemble(ctx: Context, sampled: list[dict[str, Any]]) -> None:
             file.write(json.dumps(line, sort_keys=True) + "\n")
     _note_lost(ctx, set(by_id))
     if not usable:
-        raise DataError(f"no video has a finite {ctx.params.kind}", hint=f"check the weights: kdpipe show {ctx.node} --ledger")
+        raise DataError(f"no video has a {ctx.params.kind} that can be used", hint=f"kdpipe show {ctx.node} --ledger says why")
     told = ", ".join(f"{count} rows by {by}" for by, count in sorted(made_by.items()))
     ctx.notes["arithmetic"] = next(iter(made_by)) if len(made_by) == 1 else f"of several machines, which differ in last bits: {told}"
     params = ctx.params

@@ -112,7 +112,7 @@ def test_what_is_not_finite_is_lost_and_says_how_much(sampled, context) -> None:
 def test_nothing_finite_at_all_is_an_error(sampled, context) -> None:
     Toy.faults = {"broken": (1, 2)}
     sampled({"a": payload([1, 2])})
-    with pytest.raises(DataError, match="no video has a finite depth"):
+    with pytest.raises(DataError, match="no video has a depth that can be used"):
         run(context("depth"))
 
 
