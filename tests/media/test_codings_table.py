@@ -7,8 +7,10 @@ import importlib
 import pytest
 
 from cache.errors import ConfigError
+from cache.fingerprint import Fingerprint
 from media import codings
 from media.codings.table import CODINGS, coder, module_of, options_of
+from tests.command import PROJECT
 
 
 def test_the_declaration_and_the_table_name_the_same_codings_and_every_option_has_a_default() -> None:
@@ -26,6 +28,14 @@ def test_every_coding_has_a_module_that_codes_and_decodes(kind: str, name: str) 
 def test_two_codings_of_one_kind_are_two_modules() -> None:
     for kind, names in codings.CODINGS.items():
         assert len({module_of(kind, name) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize(("kind", "name"), CODINGS)
+def test_the_fingerprint_of_a_coding_holds_no_other_coding(kind: str, name: str) -> None:
+    own = module_of(kind, name)
+    reached = Fingerprint(PROJECT).closure("media.codings.table", [own])
+    others = {module_of(*other) for other in CODINGS} - {own}
+    assert own in reached and not others & set(reached)
 
 
 def test_of_many_options_a_coding_takes_its_own() -> None:
