@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from cache.errors import DataError
-from cache.stage import Context
+from cache.stage import Context, Quiet
+from pipeline.mediascan import scan
 from stages.index import SHIPPED, IndexParams
 from stages.index.annotations import Problems
 from stages.index.few_shot import key, read_lists, split
@@ -115,6 +116,13 @@ def test_a_clip_that_only_the_roots_own_list_names_is_missing(ucf: Path, make_co
     (lost,) = ctx.ledger.lost()
     assert (lost.id, lost.state) == ("few-shot/val: Bowling/v_Bowling_g01_c01", "missing")
     assert lost.reason == "splits/ucf_ARN/vallist03.txt, line 1: the dataset has no such clip"
+
+
+def test_doctor_counts_it_as_missing_too(ucf: Path) -> None:
+    own(ucf, "val").write_text("Bowling/v_Bowling_g01_c01\n")
+    tally = scan("ucf101", ucf, memo="", decode=False, workers=1, timeout=60, keep=True, bar=Quiet)
+    assert tally.counts == {"missing": 1, "not_media": 2} and tally.rows is not None
+    assert tally.rows[0]["reason"] == "splits/ucf_ARN/vallist03.txt, line 1: the dataset has no such clip"
 
 
 def test_without_lists_of_its_own_a_dataset_of_other_clips_has_no_few_shot_splits(tmp_path: Path) -> None:
