@@ -11,9 +11,11 @@ from torch import nn
 
 from cache.errors import DataError
 from models.experts import flownet2_models as models
+from models.experts import flownet2_nets as nets
 from models.experts import registry, weights
 from models.experts.flow_network import with_weights
 from models.experts.flownet2 import to_input
+from models.experts.flownet2_merged import merge
 
 #: class -> entries of its state dict, parameters
 PUBLISHED = {
@@ -107,3 +109,18 @@ def test_every_published_file_of_flow_is_in_the_table_with_its_digest_where_one_
             assert weights.find(entry.name, entry.weights) in rows
             assert all(row.sha256 == row.file.partition(".")[0].rpartition("-")[2] for row in rows if "raft" in entry.name)
     assert {"FlowNet2_checkpoint.pth.tar", "raft_small_C_T_V2-01064c6d.pth"} <= {row.file for row in weights.WEIGHTS.values()}
+
+
+@pytest.mark.parametrize("make", [nets.FlowNetSD, nets.FlowNetS, nets.FlowNetFusion])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_merged_layers_give_the_same_flow_to_its_very_border(make: type[nn.Module], batch_norm: bool) -> None:
+    torch.manual_seed(0)
+    net = make(batch_norm=batch_norm).eval()
+    x = torch.randn(1, net.get_submodule("conv0.0" if hasattr(net, "conv0") else "conv1.0").in_channels, 64, 64)
+    with torch.inference_mode():
+        want = net(x)
+        names = set(net.state_dict())
+        got = merge(net)(x)
+    assert (batch_norm and make is not nets.FlowNetS) or set(net.state_dict()) != names
+    want, got = (flow if isinstance(flow, torch.Tensor) else flow[0] for flow in (want, got))
+    assert torch.allclose(got, want, atol=1e-5 * float(want.abs().max()))
