@@ -12,10 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.experts.flownet2_nets import FlowNetC
 from models.experts.flownet2_refinement import OfParts, Refinement
 
 #: channels from which on it pays
 WIDE = 64
+#: what numbers of channels should be multiples of
+EVEN = 16
 
 
 def merge(net: nn.Module) -> nn.Module:
@@ -24,6 +27,8 @@ def merge(net: nn.Module) -> nn.Module:
         if isinstance(part, Refinement):
             for level in (part.levels[0] + 1, *part.levels):
                 _merge_level(part, level)
+        if isinstance(part, FlowNetC) and len(part.conv_redir) == 2:
+            _even_out(part)
     return net
 
 
@@ -38,6 +43,17 @@ def _merge_level(net: Refinement, level: int) -> None:
             setattr(net, f"inter_conv{level}", nn.Identity())
     elif smooth is not None and level == net.levels[-1]:  # of the others, the maps side by side are needed anyway
         setattr(net, f"inter_conv{level}", Apart(smooth[0], net.skips[level]))
+
+
+def _even_out(net: FlowNetC) -> None:
+    """Let ``conv_redir`` put out channels of zeros, so that ``conv3_1`` has 480 inputs rather than 473: a multiple of all vectors."""
+    redir, joined = net.conv_redir[0], net.conv3_1[0]
+    ours, more = redir.out_channels, -joined.in_channels % EVEN
+    assert redir.bias is not None
+    wide = torch.cat((redir.weight.detach(), redir.weight.new_zeros(more, *redir.weight.shape[1:])))
+    net.conv_redir[0] = _conv(wide, F.pad(redir.bias.detach(), (0, more)), 0)
+    weight = joined.weight.detach()
+    net.conv3_1[0] = _conv(torch.cat((F.pad(weight[:, :ours], (0, 0, 0, 0, 0, more)), weight[:, ours:]), 1), joined.bias, 1)
 
 
 class Reading(nn.Module):
@@ -81,5 +97,5 @@ def _conv(weight: Tensor, bias: Tensor | None, padding: int) -> nn.Conv2d:
         conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=bias is not None)
     conv.weight = nn.Parameter(weight.float().contiguous())
     if bias is not None:
-        conv.bias = nn.Parameter(bias.float().clone())
+        conv.bias = nn.Parameter(bias.detach().float().clone())
     return conv

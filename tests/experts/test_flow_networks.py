@@ -111,12 +111,13 @@ def test_every_published_file_of_flow_is_in_the_table_with_its_digest_where_one_
     assert {"FlowNet2_checkpoint.pth.tar", "raft_small_C_T_V2-01064c6d.pth"} <= {row.file for row in weights.WEIGHTS.values()}
 
 
-@pytest.mark.parametrize("make", [nets.FlowNetSD, nets.FlowNetS, nets.FlowNetFusion])
+@pytest.mark.parametrize("make", [nets.FlowNetC, nets.FlowNetSD, nets.FlowNetS, nets.FlowNetFusion])
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_merged_layers_give_the_same_flow_to_its_very_border(make: type[nn.Module], batch_norm: bool) -> None:
     torch.manual_seed(0)
     net = make(batch_norm=batch_norm).eval()
-    x = torch.randn(1, net.get_submodule("conv0.0" if hasattr(net, "conv0") else "conv1.0").in_channels, 64, 64)
+    inputs = {nets.FlowNetC: 6, nets.FlowNetSD: 6, nets.FlowNetS: 12, nets.FlowNetFusion: 11}[make]
+    x = torch.randn(1, inputs, 64, 64)
     with torch.inference_mode():
         want = net(x)
         names = set(net.state_dict())
