@@ -87,7 +87,7 @@ def suits(conv: nn.Conv2d | nn.Conv3d, size: Sequence[int]) -> bool:
 
 
 def unstrided(conv: nn.Conv2d | nn.Conv3d, size: Sequence[int]) -> nn.Conv2d | None:
-    """A 5x5 convolution of stride 2 as one of 3x3 on cells of 2x2 pixels, of four times the channels; None if it is none, or does not suit."""
+    """A 5x5 convolution of stride 2 as one of 3x3 on cells of 2x2 pixels, four times the channels; None if it is none, or does not suit."""
     if not isinstance(conv, nn.Conv2d) or (conv.kernel_size, conv.stride, conv.padding) != ((5, 5), (2, 2), (2, 2)):
         return None
     if {*conv.dilation, conv.groups} != {1} or conv.padding_mode != "zeros" or size[2] % 2 or size[3] % 2:
