@@ -10,7 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from stages.index import SHIPPED
@@ -61,12 +61,12 @@ def own_files(root: Path, folder: str) -> Iterator[str]:
 
 def key(clip: str) -> str:
     """What tells clips apart, of a name or a path: see above."""
-    return _bare(PurePosixPath(clip.strip().replace(" ", "_").lower()).name)
+    return _bare(clip.strip().replace(" ", "_").lower().rpartition("/")[2])
 
 
 def _bare(name: str) -> str:
     """A name without the ending of a video."""
-    return next((name[: -len(ending)] for ending in ENDINGS if name.lower().endswith(ending)), name)
+    return name.rpartition(".")[0] if name.lower().endswith(ENDINGS) else name
 
 
 def read_lists(root: Path, folder: str, problems: Problems) -> Lists:
