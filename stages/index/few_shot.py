@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.index import SHIPPED
 from stages.index.absence import is_file
 from stages.index.annotations import Problems, read_lines, require
 
+#: Where they are shipped, a folder for each set.
+SHIPPED = Path(__file__).parent / "few_shot_lists"
 PARTS = ("train", "val", "test")
 SPLITS = tuple(f"few-shot/{part}" for part in PARTS)
 #: Endings that a name in a list may have although it should not.
@@ -52,6 +53,11 @@ class Lists:
 def files_of(folder: str) -> tuple[str, ...]:
     """The lists of a set under the data root, by part."""
     return tuple(f"splits/{folder}/{part}list03.txt" for part in PARTS)
+
+
+def shipped_files(folder: str) -> tuple[Path, ...]:
+    """The shipped lists of a set, by part."""
+    return tuple(SHIPPED / folder / f"{part}list03.txt" for part in PARTS)
 
 
 def own_files(root: Path, folder: str) -> Iterator[str]:

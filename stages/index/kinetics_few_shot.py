@@ -37,4 +37,4 @@ def read(root: Path) -> Dataset:
     return Dataset(videos, [], few_shot.SPLITS, about, said, classes)
 
 
-LAYOUT = Layout(sources=sources, read=read, holds=("videos", "class"))
+LAYOUT = Layout(sources=sources, read=read, holds=("videos", "class"), data=few_shot.shipped_files(FOLDER))
