@@ -61,12 +61,13 @@ def _is_clip(name: str) -> bool:
 
 
 class Clips:
-    """The clips under a data root, by name."""
+    """The clips under a data root, by name; ``empty`` if there is none."""
 
     def __init__(self, root: Path) -> None:
         self._paths: dict[str, list[str]] = {}
         for path in lying(root):
             self._paths.setdefault(path.rpartition("/")[2].rpartition(".")[0], []).append(path)
+        self.empty = not self._paths
         self._by_key = {key(name): name for name in self._paths}
 
     def path(self, name: str, label: str, part: str = "") -> str:
