@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cache.errors import KdpipeError
-from formats import afsd_npy, flo, l8, two_stream
+from formats import afsd_npy, alphapose, flo, l8, two_stream
 from media.codings.quantise import quantise
 from media.frames import Frames, decode_payload, encode_image
 from pipeline.derived import Derivation
@@ -48,6 +48,7 @@ FORMS = {
     "denseflow": Form("folders of denseflow, numbers from 0", {"flow": ("xy", "float")}, frames=True),
     "afsd": Form("AFSD's <video>.npy, uint8 (T, H, W, 2)", {"flow": ("xy", "float")}),
     "flo": Form("Middlebury's <video>/%06d.flo", {"flow": ("float", "xy")}),
+    "alphapose": Form("AlphaPose's <video>/alphapose-results.json, pictures called by their frame's number", {"skeleton": ("keypoints",)}),
     "keypoints": Form("<video>.npz of keypoints, boxes and scores", {"skeleton": ("keypoints",)}),
 }
 
@@ -178,6 +179,13 @@ def _flo(found: Derivation, row: dict[str, Any], out: Path, name: str, frames: b
     return len(opened.numbers) - 1
 
 
+def _alphapose(found: Derivation, row: dict[str, Any], out: Path, name: str, frames: bool) -> int:
+    opened = found.opened(row)
+    people = {f"{number}.jpg": opened.product(int(number)) for number in opened.numbers}
+    alphapose.write_results(out / name, {name: alphapose.Skeletons.of(p.keypoints, p.boxes, p.scores) for name, p in people.items()})
+    return len(people)
+
+
 def _keypoints(found: Derivation, row: dict[str, Any], out: Path, video: str, frames: bool) -> int:
     opened = found.opened(row)
     people = [opened.product(int(number)) for number in opened.numbers]
@@ -195,5 +203,6 @@ _WRITERS: dict[str, Callable[[Derivation, dict[str, Any], Path, str, bool], int]
     "denseflow": _denseflow,
     "afsd": _afsd,
     "flo": _flo,
+    "alphapose": _alphapose,
     "keypoints": _keypoints,
 }

@@ -7,6 +7,7 @@ from torch import Tensor
 from models.experts import flownet2_models as models
 from models.experts.flow_fit import Fit
 from models.experts.flow_network import FlowExpert, with_weights
+from models.experts.flownet2_merged import merge
 from models.experts.running import Setup
 
 #: sides are multiples of it
@@ -18,7 +19,7 @@ FLOATS, FLOATS_OF_C_AND_S = 320, 160
 def expert(setup: Setup, network: str) -> FlowExpert:
     """The expert of the class ``network``. Raises ConfigError for an unknown ``size_rule``, DataError for a file that does not fit."""
     fit = Fit(setup.options.get("size_rule", "resize"), setup.height, setup.width, MULTIPLE)
-    net = with_weights(getattr(models, network), setup.weights, setup.seed)
+    net = merge(with_weights(getattr(models, network), setup.weights, setup.seed))
     floats = FLOATS if network in ("FlowNet2", "FlowNet2SD") else FLOATS_OF_C_AND_S
     return FlowExpert(net, setup, fit, to_input, 4 * floats * fit.size[0] * fit.size[1], network)
 

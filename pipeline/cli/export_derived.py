@@ -14,7 +14,7 @@ from pipeline.cli.session import Session, session_options
 from pipeline.progress import Bars
 from pipeline.resolve import resolve
 
-FORMS = ("l8", "two-stream", "denseflow", "afsd", "flo", "keypoints")
+FORMS = ("l8", "two-stream", "denseflow", "afsd", "flo", "alphapose", "keypoints")
 
 
 @click.command("export-derived")
@@ -25,7 +25,7 @@ FORMS = ("l8", "two-stream", "denseflow", "afsd", "flo", "keypoints")
     type=click.Choice(FORMS),
     required=True,
     help="l8: Lite-MKD's folders, from any coding; from xy or float: two-stream (dense_flow's folders with lists), denseflow, afsd (npy), "
-    "flo; keypoints: npz, from keypoints.",
+    "flo; from keypoints: alphapose (its JSON), keypoints (npz).",
 )
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where to; nothing is written over.")
 @click.option("--frames", is_flag=True, help="The sampled frames beside (l8, two-stream, denseflow).")

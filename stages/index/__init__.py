@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from cache.stage import Stage, option
-
-#: Layout -> its few-shot lists, which are shipped (stages/index/few_shot_lists).
-FEW_SHOT = {"ucf101": "ucf_ARN", "hmdb51": "hmdb_ARN", "kinetics": "kineticsTrainTestlist", "kinetics-few-shot": "kineticsTrainTestlist"}
-SHIPPED = Path(__file__).parent / "few_shot_lists"
 
 
 def module_of(layout: str) -> str:
@@ -49,9 +46,9 @@ class IndexParams:
 
     @property
     def data(self) -> tuple[Path, ...]:
-        """The shipped few-shot lists of the layout."""
-        folder = FEW_SHOT.get(self.layout)
-        return tuple(SHIPPED / folder / f"{part}list03.txt" for part in ("train", "val", "test")) if folder else ()
+        """The packaged files that the adapter reads."""
+        found: tuple[Path, ...] = importlib.import_module(module_of(self.layout)).LAYOUT.data
+        return found
 
 
 STAGE = Stage(

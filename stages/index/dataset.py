@@ -98,6 +98,7 @@ class Layout:
     lying:   root -> all that lies there, as ``sources`` says it; None: ``sources`` names it already.
     examine: "module:function" that tells what one of its files is (see :func:`media.examine.examine`).
     arrays:  modality -> what its npy files have to hold.
+    data:    packaged files that ``read`` reads.
     """
 
     sources: Callable[[Path], Iterator[str | Absent]]
@@ -106,6 +107,7 @@ class Layout:
     holds: tuple[str, ...] = ("videos",)
     examine: str = "media.examine:examine"
     arrays: Mapping[str, Form] = field(default_factory=dict)
+    data: tuple[Path, ...] = ()
 
     @property
     def streams(self) -> tuple[str, ...]:

@@ -10,13 +10,14 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from stages.index import SHIPPED
 from stages.index.absence import is_file
 from stages.index.annotations import Problems, read_lines, require
 
+#: Where they are shipped, a folder for each set.
+SHIPPED = Path(__file__).parent / "few_shot_lists"
 PARTS = ("train", "val", "test")
 SPLITS = tuple(f"few-shot/{part}" for part in PARTS)
 #: Endings that a name in a list may have although it should not.
@@ -54,6 +55,11 @@ def files_of(folder: str) -> tuple[str, ...]:
     return tuple(f"splits/{folder}/{part}list03.txt" for part in PARTS)
 
 
+def shipped_files(folder: str) -> tuple[Path, ...]:
+    """The shipped lists of a set, by part."""
+    return tuple(SHIPPED / folder / f"{part}list03.txt" for part in PARTS)
+
+
 def own_files(root: Path, folder: str) -> Iterator[str]:
     """Those of them that are there."""
     yield from (file for file in files_of(folder) if is_file(root / file))
@@ -61,12 +67,12 @@ def own_files(root: Path, folder: str) -> Iterator[str]:
 
 def key(clip: str) -> str:
     """What tells clips apart, of a name or a path: see above."""
-    return _bare(PurePosixPath(clip.strip().replace(" ", "_").lower()).name)
+    return _bare(clip.strip().replace(" ", "_").lower().rpartition("/")[2])
 
 
 def _bare(name: str) -> str:
     """A name without the ending of a video."""
-    return next((name[: -len(ending)] for ending in ENDINGS if name.lower().endswith(ending)), name)
+    return name.rpartition(".")[0] if name.lower().endswith(ENDINGS) else name
 
 
 def read_lists(root: Path, folder: str, problems: Problems) -> Lists:

@@ -103,4 +103,4 @@ def _refuse_shared(splits: dict[str, list[str]], place: str, problems: Problems)
             problems.add(f"{place}/{name}_test_split1.txt", f"clip {file}", f"it is in the lists of {of[file]} already")
 
 
-LAYOUT = Layout(sources=sources, read=read, holds=("videos", "class"))
+LAYOUT = Layout(sources=sources, read=read, holds=("videos", "class"), data=few_shot.shipped_files(FEW_SHOT))

@@ -106,4 +106,4 @@ def _read_row(part: str, file: str, place: str, row: dict[str, str], found: _Fou
             found.notes[clip] = f"it is in the tables of {' and '.join(of)}"
 
 
-LAYOUT = Layout(sources=sources, read=read, holds=("videos", "class"))
+LAYOUT = Layout(sources=sources, read=read, holds=("videos", "class"), data=few_shot.shipped_files(FEW_SHOT))

@@ -6,9 +6,10 @@ also lie in another part than the tables say, or beside the parts, as in copies 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from stages.index.few_shot import key
 from stages.index.walk import ending, files_in, folders_in
@@ -18,6 +19,8 @@ PARTS = ("train", "val", "test")
 CALLED = {"train": ("train",), "val": ("val", "validate", "validation"), "test": ("test",)}
 #: Where clips of no part lie; "" is the data root.
 BESIDE = ("videos", "")
+#: Folders whose clips lie in no folder of a class.
+PLACES = frozenset({*BESIDE, *(called for names in CALLED.values() for called in names)})
 ENDINGS = (".mp4", ".mkv", ".webm", ".avi")
 #: Folders of the data root that hold no clips.
 OTHER = frozenset({"splits", "annotations", "truth"})
@@ -33,6 +36,7 @@ def folder(label: str) -> str:
     return label.replace(" ", "_").replace("/", "_")
 
 
+@functools.cache
 def letters(label: str) -> str:
     """What is left of a class's name in every copy."""
     return re.sub(r"[\W_]+", "", label.lower())
@@ -57,12 +61,13 @@ def _is_clip(name: str) -> bool:
 
 
 class Clips:
-    """The clips under a data root, by name."""
+    """The clips under a data root, by name; ``empty`` if there is none."""
 
     def __init__(self, root: Path) -> None:
         self._paths: dict[str, list[str]] = {}
         for path in lying(root):
-            self._paths.setdefault(PurePosixPath(path).stem, []).append(path)
+            self._paths.setdefault(path.rpartition("/")[2].rpartition(".")[0], []).append(path)
+        self.empty = not self._paths
         self._by_key = {key(name): name for name in self._paths}
 
     def path(self, name: str, label: str, part: str = "") -> str:
@@ -71,13 +76,14 @@ class Clips:
         Of several, one in a folder of its class comes first, then one of its part. One that lies in a folder of another class is not it.
         """
         usual = f"{part or PARTS[0]}/{folder(label)}/{name}{ENDINGS[0]}"
-        found = self._paths.get(name) or self._paths.get(self._by_key.get(key(name), ""), [])
+        found = self._paths.get(name) or self._paths.get(self._by_key.get(key(name), ""))
+        if found is None:
+            return usual
         fitting = [path for path in found if _class_of(path) in ("", letters(label))]
         return min(fitting, key=lambda path: (not _class_of(path), path.partition("/")[0] not in CALLED.get(part, ()), path), default=usual)
 
 
 def _class_of(path: str) -> str:
     """The letters of the class whose folder a clip lies in; "" if it lies in none."""
-    parts = PurePosixPath(path).parts[:-1]
-    known = {*BESIDE, *(called for names in CALLED.values() for called in names)}
-    return "" if not parts or parts[-1] in known else letters(parts[-1])
+    place = path.rpartition("/")[0].rpartition("/")[2]
+    return "" if place in PLACES else letters(place)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from cache.errors import DataError
 from stages.index import few_shot
-from stages.index.annotations import Problems
+from stages.index.annotations import HINT, Problems
 from stages.index.dataset import Annotation, Dataset, Layout, Video
 from stages.index.kinetics_clips import Clips, lying
 
@@ -25,11 +26,13 @@ def sources(root: Path) -> Iterator[str]:
 
 
 def read(root: Path) -> Dataset:
-    """Read the dataset. Raises DataError on a bad list."""
+    """Read the dataset. Raises DataError on a bad list, and if no clip is there at all."""
     problems = Problems()
     lists = few_shot.read_lists(root, FOLDER, problems)
     problems.raise_if_any()
     clips = Clips(root)
+    if clips.empty:
+        raise DataError(f"no clip of Kinetics lies under the data root {root}", hint=HINT)
     lines = sorted(lists.lines, key=lambda line: line.clip)
     videos = [Video(line.clip, clips.path(line.clip, line.label), (line.split,)) for line in lines]
     said = [Annotation(line.clip, (line.label,)) for line in lines]
@@ -37,4 +40,4 @@ def read(root: Path) -> Dataset:
     return Dataset(videos, [], few_shot.SPLITS, about, said, classes)
 
 
-LAYOUT = Layout(sources=sources, read=read, holds=("videos", "class"))
+LAYOUT = Layout(sources=sources, read=read, holds=("videos", "class"), data=few_shot.shipped_files(FOLDER))

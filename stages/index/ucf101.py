@@ -89,4 +89,4 @@ def _clips(root: Path, file: str, numbers: dict[str, int], problems: Problems) -
             yield place, match["path"]
 
 
-LAYOUT = Layout(sources=sources, read=read, holds=("videos", "class"))
+LAYOUT = Layout(sources=sources, read=read, holds=("videos", "class"), data=few_shot.shipped_files(FEW_SHOT))

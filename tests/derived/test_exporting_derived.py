@@ -12,6 +12,7 @@ from cache.errors import KdpipeError, StoreError
 from cache.stage import Quiet
 from cache.store import Store
 from formats import afsd_npy, clip_list, flo, l8, two_stream
+from formats.alphapose import read_results
 from formats.clip_list import Clip
 from media.codings.quantise import quantise
 from pipeline.derived import Derivation
@@ -94,6 +95,13 @@ def test_keypoints_come_out_as_they_are(tmp_path: Path, derived: Make) -> None:
     with np.load(tmp_path / "out" / "v_Surfing_g01_c01.npz", allow_pickle=False) as arrays:
         assert arrays["people"].tolist() == [0, 1, 2, 0, 1] and arrays["numbers"].tolist() == [0, 1, 2, 3, 4]
         assert np.array_equal(arrays["keypoints"][1:3], people("", 2).keypoints) and arrays["size"].tolist() == [24, 32]
+
+
+def test_alphapose_results_are_read_back_by_the_frames_numbers(tmp_path: Path, derived: Make) -> None:
+    export(derived("skeleton", "keypoints"), tmp_path / "out", "alphapose", Quiet)
+    found = read_results(tmp_path / "out" / "v_Surfing_g01_c01" / "alphapose-results.json")
+    assert list(found) == ["1.jpg", "2.jpg", "4.jpg"]  # nobody is in the others
+    assert np.array_equal(found["2.jpg"].keypoints, people("", 2).keypoints) and np.array_equal(found["2.jpg"].scores, people("", 2).scores)
 
 
 @pytest.mark.parametrize(

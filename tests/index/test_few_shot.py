@@ -13,9 +13,9 @@ import pytest
 from cache.errors import DataError
 from cache.stage import Context, Quiet
 from pipeline.mediascan import scan
-from stages.index import SHIPPED, IndexParams
+from stages.index import IndexParams
 from stages.index.annotations import Problems
-from stages.index.few_shot import key, read_lists, split
+from stages.index.few_shot import SHIPPED, key, read_lists, split
 from stages.index.run import run
 from stages.index.sources import sources
 from stages.index.ucf101 import read

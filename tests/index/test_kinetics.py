@@ -190,3 +190,8 @@ def test_a_link_into_nothing_in_place_of_a_file_that_may_be_absent_is_refused(fi
     (kinetics / file).symlink_to("not-there")
     with pytest.raises(DataError, match=file):
         read(kinetics)
+
+
+def test_a_data_root_without_a_clip_is_not_ten_thousand_missing_ones(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no clip of Kinetics lies under the data root"):
+        adapter("kinetics-few-shot").read(tmp_path)
