@@ -45,7 +45,7 @@ def _world(expert: str, image_size: int, sha256: str) -> Weights:
 _ALL: tuple[Weights, ...] = (
     _adabins("nyu", "NYU Depth v2 (and ImageNet-1k)"),
     _adabins("kitti", "KITTI (and ImageNet-1k)"),
-    _world("small-depth", 120, ""),
+    _world("small-depth", 120, "57cf12a952fc819cae1db49241c1b4e52c518c8b6b3cde9e7d761c2637c63881"),
 )
 #: ``<expert>.<short name>`` -> its entry; ``backbone`` of an entry is the expert's name, or the detector's.
 WEIGHTS: dict[str, Weights] = {entry.name: entry for entry in _ALL}
