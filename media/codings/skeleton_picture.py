@@ -42,7 +42,8 @@ FARTHEST = 1e6
 def draw(keypoints: Floats, height: int, width: int, variant: str = "fast", under: Images | None = None, least: float = SHOWN) -> Images:
     """RGB uint8 (height, width, 3): the people ``keypoints`` (P, 17, 3) of x, y, score, on black or over the picture ``under``.
 
-    Joints are shown above the score ``least``. Nobody leaves the picture as it is. Raises ValueError for another variant, or a picture of another size.
+    Joints are shown above the score ``least``. Nobody leaves the picture as it is. Raises ValueError for another variant, or a picture of
+    another size.
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {VARIANTS}, not {variant!r}")
