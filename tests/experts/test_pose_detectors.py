@@ -101,6 +101,11 @@ def test_a_frame_lies_in_the_middle_of_a_grey_square_and_boxes_come_back() -> No
     np.testing.assert_allclose(back, [[0, 0, 40, 20], [0, 0, 40, 20]], atol=1e-4)
 
 
+def test_the_narrowest_frame_still_has_a_column() -> None:
+    square = letterbox(np.full((1000, 1, 3), 7, np.uint8), 64)
+    assert (square == 7).all(2).sum() == 64
+
+
 def test_cubic_resizing_keeps_what_is_even_and_the_size_of_the_same() -> None:
     frame = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
     np.testing.assert_array_equal(resize_cubic(frame, 9, 7), frame)
