@@ -31,7 +31,7 @@ SHORT_SIDE = 120
 #: least value of a middle; of a joint that is taken from its own map
 PERSON, SEEN = 0.3, 0.1
 #: cells around a rough place in which a joint is looked for, in parts of the person's larger side, and how much nearness counts there
-REACH, NEAR = 0.12, 0.08
+REACH, NEAR = 0.3, 0.3
 #: persons whose joints lie nearer together than this part of their size, on average, are one
 SAME = 0.12
 #: added around the joints to make a box, in parts of the larger side
