@@ -19,7 +19,7 @@ fx.wrap("resample2d")
 
 
 def normalised(frames: Tensor, rgb_max: float = 255.0) -> Tensor:
-    """Frames (B, 3, 2, H, W) less the mean colour of the pair, by ``rgb_max``, as (B, 6, H, W): the channels of the first, then the second."""
+    """Frames (B, 3, 2, H, W) less the mean colour of the pair, by ``rgb_max``, as (B, 6, H, W): first frame, second frame."""
     x = (frames - frames.mean((2, 3, 4), keepdim=True)) / rgb_max
     return torch.cat((x[:, :, 0], x[:, :, 1]), 1)
 

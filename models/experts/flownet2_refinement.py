@@ -26,6 +26,10 @@ def _smooth(inputs: int, outputs: int, batch_norm: bool) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, 1, 1), *((nn.BatchNorm2d(outputs),) if batch_norm else ()))
 
 
+class OfParts(nn.Module):
+    """A layer in the place of ``inter_conv`` that takes the encoder's map and what else there is apart from one another."""
+
+
 class Refinement(nn.Module):
     """From the coarsest map to finer ones: at each level a flow is read off (``predict_flow``), and goes up with the map itself."""
 
@@ -43,7 +47,7 @@ class Refinement(nn.Module):
         ``smooth`` gives the channels of ``inter_conv``, after which flows are read off; without it, they are read off the map itself.
         """
         level, inputs = coarsest
-        self.levels = tuple(deconvs)
+        self.levels, self.skips = tuple(deconvs), dict(skips)
         self.smooth = smooth is not None
         self.add_module(f"predict_flow{level}", nn.Conv2d(inputs, 2, 3, 1, 1))
         for level, outputs in deconvs.items():
@@ -61,8 +65,13 @@ class Refinement(nn.Module):
         flows = [self._layer(f"predict_flow{self.levels[0] + 1}")(x)]
         for level in self.levels:
             flow = self._layer(f"upsampled_flow{level + 1}_to_{level}")(flows[-1])
-            x = torch.cat((skips[level], self._layer(f"deconv{level}")(x), flow), 1)
-            read = self._layer(f"inter_conv{level}")(x) if self.smooth else x
+            rest = self._layer(f"deconv{level}")(x), flow
+            smooth = self._layer(f"inter_conv{level}") if self.smooth else None
+            if isinstance(smooth, OfParts):  # of the last level, after which nothing else looks at the map
+                read = smooth(skips[level], torch.cat(rest, 1))
+            else:
+                x = torch.cat((skips[level], *rest), 1)
+                read = x if smooth is None else smooth(x)
             flows.append(self._layer(f"predict_flow{level}")(read))
         return tuple(reversed(flows))
 

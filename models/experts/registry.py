@@ -36,6 +36,18 @@ class Entry:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _flownet2(name: str, network: str) -> Entry:
+    return Entry(name, "flow", "flownet2:expert", "published", options={"network": network})
+
+
+def _raft(name: str, weights: str) -> Entry:
+    return Entry(name, "flow", "raft:expert", weights, library="torchvision", options={"network": name})
+
+
+def _opencv(name: str) -> Entry:
+    return Entry(name, "flow", "classical_flow:expert", network=False, library="opencv-contrib-python-headless", options={"method": name})
+
+
 _ALL: tuple[Entry, ...] = (
     Entry("adabins-nyu", "depth", "depth:adabins", "nyu", options={"setting": "nyu"}),
     Entry("adabins-kitti", "depth", "depth:adabins", "kitti", options={"setting": "kitti"}),
@@ -44,6 +56,18 @@ _ALL: tuple[Entry, ...] = (
     Entry("keypointrcnn", "skeleton", "keypoint_rcnn:keypointrcnn", "coco", library="torchvision"),
     Entry("rtmpose", "skeleton", "rtmpose:rtmpose", "body7-m", library="onnxruntime"),
     Entry("small-pose", "skeleton", "small_pose_people:small", "world"),
+    _flownet2("flownet2", "FlowNet2"),
+    _flownet2("flownet2-css", "FlowNet2CSS"),
+    _flownet2("flownet2-css-ft-sd", "FlowNet2CSS"),
+    _flownet2("flownet2-cs", "FlowNet2CS"),
+    _flownet2("flownet2-c", "FlowNet2C"),
+    _flownet2("flownet2-s", "FlowNet2S"),
+    _flownet2("flownet2-sd", "FlowNet2SD"),
+    _raft("raft-large", "c_t_skht_v2"),
+    _raft("raft-small", "c_t_v2"),
+    _opencv("tvl1"),
+    _opencv("dis"),
+    _opencv("farneback"),
     Entry("adabins-nyu", "depth", "adabins_expert:adabins", "nyu", options={"setting": "nyu"}),
     Entry("adabins-kitti", "depth", "adabins_expert:adabins", "kitti", options={"setting": "kitti"}),
     Entry("small-depth", "depth", "small_depth_expert:small", "world"),

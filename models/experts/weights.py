@@ -71,6 +71,19 @@ def _detection(expert: str, file: str, megabytes: float) -> Weights:
         sha256=file.removesuffix(".pth").rpartition("-")[2],
         naming="torchvision",
         classes=2 if expert == "keypointrcnn" else 91,
+def _flownet2(expert: str, file: str, megabytes: float) -> Weights:
+    """RGB 0..255, of which a network takes off the mean of the pair by itself."""
+    return Weights(
+        f"{expert}.published",
+        expert,
+        file,
+        "https://github.com/NVIDIA/flownet2-pytorch (README: Converted Caffe Pre-trained Models)",
+        "the terms of FlowNet 2.0's authors (https://github.com/lmb-freiburg/flownet2); trained on FlyingChairs and FlyingThings3D",
+        0,
+        (0.0, 0.0, 0.0),
+        (1.0, 1.0, 1.0),
+        scale=255,
+        naming="flownet2-pytorch",
         megabytes=megabytes,
     )
 
@@ -103,7 +116,43 @@ _YOLOV3 = Weights(
     classes=80,
 )
 
+def _raft(expert: str, file: str, megabytes: float, trained: str) -> Weights:
+    """``_C_T_V2-01064c6d.pth``: what it was trained on, in letters, and the beginning of its digest."""
+    name, _, digest = file.removesuffix(".pth").removeprefix(f"{expert.replace('-', '_')}_").rpartition("-")
+    authors = "; weights of https://github.com/princeton-vl/RAFT" if name.endswith("V1") else ""
+    return Weights(
+        f"{expert}.{name.lower()}",
+        expert,
+        file,
+        f"https://download.pytorch.org/models/{file}",
+        f"BSD-3-Clause (torchvision{authors}); trained on {trained}",
+        0,
+        (0.5, 0.5, 0.5),
+        (0.5, 0.5, 0.5),
+        sha256=digest,
+        naming="torchvision",
+        megabytes=megabytes,
+    )
+
+
+_CT = "FlyingChairs and FlyingThings3D"
+_SKHT = f"{_CT}, then Sintel, KITTI, HD1K and FlyingThings3D"
 _ALL: tuple[Weights, ...] = (
+    _flownet2("flownet2", "FlowNet2_checkpoint.pth.tar", 620.0),
+    _flownet2("flownet2-css", "FlowNet2-CSS_checkpoint.pth.tar", 445.0),
+    _flownet2("flownet2-css-ft-sd", "FlowNet2-CSS-ft-sd_checkpoint.pth.tar", 445.0),
+    _flownet2("flownet2-cs", "FlowNet2-CS_checkpoint.pth.tar", 297.0),
+    _flownet2("flownet2-c", "FlowNet2-C_checkpoint.pth.tar", 149.0),
+    _flownet2("flownet2-s", "FlowNet2-S_checkpoint.pth.tar", 148.0),
+    _flownet2("flownet2-sd", "FlowNet2-SD_checkpoint.pth.tar", 173.0),
+    _raft("raft-large", "raft_large_C_T_SKHT_V2-ff5fadd5.pth", 20.129, _SKHT),
+    _raft("raft-large", "raft_large_C_T_SKHT_V1-0b8c9e55.pth", 20.129, _SKHT),
+    _raft("raft-large", "raft_large_C_T_SKHT_K_V2-b5c70766.pth", 20.129, f"{_SKHT}, then KITTI"),
+    _raft("raft-large", "raft_large_C_T_SKHT_K_V1-4a6a5039.pth", 20.129, f"{_SKHT}, then KITTI"),
+    _raft("raft-large", "raft_large_C_T_V2-1bb1363a.pth", 20.129, _CT),
+    _raft("raft-large", "raft_large_C_T_V1-22a6c225.pth", 20.129, _CT),
+    _raft("raft-small", "raft_small_C_T_V2-01064c6d.pth", 3.821, _CT),
+    _raft("raft-small", "raft_small_C_T_V1-ad48884c.pth", 3.821, _CT),
     _adabins("nyu", "NYU Depth v2 (and ImageNet-1k)"),
     _adabins("kitti", "KITTI (and ImageNet-1k)"),
     _world("small-depth", 120, ""),
@@ -117,6 +166,7 @@ _ALL: tuple[Weights, ...] = (
     _rtmpose("m", "rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504.onnx"),
     _rtmpose("x", "rtmpose-x_simcc-body7_pt-body7_700e-384x288-71d7b7e9_20230629.onnx"),
     replace(_world("small-pose", 120, ""), mean=IMAGENET_MEAN, std=IMAGENET_STD, scale=1),
+    _world("small-depth", 120, "57cf12a952fc819cae1db49241c1b4e52c518c8b6b3cde9e7d761c2637c63881"),
 )
 #: ``<expert>.<short name>`` -> its entry; ``backbone`` of an entry is the expert's name, or the detector's.
 WEIGHTS: dict[str, Weights] = {entry.name: entry for entry in _ALL}

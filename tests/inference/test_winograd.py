@@ -20,7 +20,7 @@ from models.inference.runtimes import native, prepare, processor, winograd
 from models.inference.runtimes.activations import NONE, RELU, After
 from models.inference.runtimes.eager import quicken
 from models.inference.runtimes.packed import LAYOUTS, pack
-from models.inference.runtimes.winograd import WinogradConvolution, suits
+from models.inference.runtimes.winograd import UnstridedConvolution, WinogradConvolution, special, suits
 from stages.extract import ExtractParams
 
 compiled = pytest.mark.skipif(isinstance(winograd.library(), str), reason="no C compiler, or a processor without AVX2")
@@ -99,6 +99,18 @@ def test_maps_in_another_layout_are_taken_as_they_are_meant() -> None:
 
 
 @compiled
+@pytest.mark.parametrize("size", [(2, 16, 16, 20), (1, 32, 30, 14)])
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_convolution_of_5x5_and_stride_2_is_one_of_3x3_on_cells(size: tuple[int, ...], bias: bool) -> None:
+    torch.manual_seed(0)
+    conv, x = nn.Conv2d(size[1], 32, 5, 2, 2, bias=bias).requires_grad_(False), torch.randn(size)
+    layer = special(conv, size)
+    assert isinstance(layer, UnstridedConvolution)
+    want = F.relu(conv(x))
+    assert float((layer(x, after=RELU) - want).abs().max()) < 1e-5 * float(want.max())
+    assert special(conv, (*size[:2], size[2] - 1, size[3])) is None and special(nn.Conv2d(size[1], 32, 5, 2, 1), size) is None
+
+
 def test_an_activation_that_it_does_not_fuse_follows_it() -> None:
     conv, x = nn.Conv2d(16, 16, 3, padding=1), torch.randn(1, 16, 9, 9, generator=torch.Generator().manual_seed(0))
     layer = WinogradConvolution(conv.requires_grad_(False))

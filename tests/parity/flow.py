@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from models.experts import classical_flow
 from models.experts import flownet2_models as models
 from models.experts import flownet2_nets as nets
 from models.experts import flownet2_operators as operators
-from tests.parity.case import Case, handles
+from tests.parity.case import Case, Mismatch, handles
+
+#: mean difference of two versions of OpenCV that the cases allow, in pixels
+MEAN_PIXELS = 0.03
 
 
 def leaves(case: Case, *names: str) -> list[torch.Tensor]:
@@ -79,4 +83,26 @@ def model(case: Case) -> dict[str, Any]:
             finest.register_forward_hook(lambda _, __, flow, part=part: outputs.update({f"mid_{part}": flow}))
     with torch.inference_mode():
         outputs["flow"] = net(torch.from_numpy(frames.transpose(0, 4, 1, 2, 3).copy()))
+    return outputs
+
+
+@handles("tvl1_opencv*")
+def opencv_flow(case: Case) -> dict[str, Any]:
+    """OpenCV's flows of a grey pair. Each is of one version: of the two versions that the case has, the nearer one counts, on average over
+    the pixels; what is not of the installed version is taken from the case, so that the other's numbers are not asked for."""
+    first, second = case.inputs["a"], case.inputs["b"]
+    got = {
+        "tvl1": classical_flow.tvl1()(first, second),
+        "dis_medium": classical_flow.dis()(first, second),
+        "farneback_denseflow": classical_flow.farneback(classical_flow.DENSE_FLOW)(first, second),
+        "farneback_mmaction": classical_flow.farneback(classical_flow.MMACTION2)(first, second),
+    }
+    outputs: dict[str, Any] = {}
+    for name, flow in got.items():
+        versions = [key for key in case.outputs if key == name or key.startswith(f"{name}_cv")]
+        away = {key: float(np.abs(flow - case.outputs[key]).mean()) for key in versions}
+        nearest = min(away, key=lambda key: away[key])
+        if not away[nearest] < MEAN_PIXELS:
+            raise Mismatch(f"out.{nearest}: {away[nearest]:.3f} px away on average, {MEAN_PIXELS} are allowed")
+        outputs |= {key: case.outputs[key] for key in versions}
     return outputs

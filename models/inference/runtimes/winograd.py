@@ -37,7 +37,15 @@ def prepare(net: nn.Module, example: Tensor, precision: str, lanes: int) -> Call
         found = f"it computes in float32 on a CPU, not in {precision} on {example.device}"
     if isinstance(found, str):
         raise ConfigError(f"runtime=winograd cannot be used here: {found}", hint="runtime=eager needs no compiler")
-    return eager.prepare(net, example, precision, lanes, lambda conv, size: WinogradConvolution(conv) if suits(conv, size) else None)
+    return eager.prepare(net, example, precision, lanes, special)
+
+
+def special(conv: nn.Conv2d | nn.Conv3d, size: Sequence[int]) -> Fused | None:
+    """What takes the place of ``conv`` on inputs of ``size``, None if Winograd's algorithm does not suit it."""
+    if suits(conv, size):
+        return WinogradConvolution(conv)
+    whole = unstrided(conv, size)
+    return None if whole is None else UnstridedConvolution(whole)
 
 
 def compiled_by() -> str:
@@ -78,6 +86,22 @@ def suits(conv: nn.Conv2d | nn.Conv3d, size: Sequence[int]) -> bool:
     return images * tiles >= FEWEST_TILES and 2 * 36 * tiles <= 9 * height * width
 
 
+def unstrided(conv: nn.Conv2d | nn.Conv3d, size: Sequence[int]) -> nn.Conv2d | None:
+    """A 5x5 convolution of stride 2 as one of 3x3 on cells of 2x2 pixels, four times the channels; None if it is none, or does not suit."""
+    if not isinstance(conv, nn.Conv2d) or (conv.kernel_size, conv.stride, conv.padding) != ((5, 5), (2, 2), (2, 2)):
+        return None
+    if {*conv.dilation, conv.groups} != {1} or conv.padding_mode != "zeros" or size[2] % 2 or size[3] % 2:
+        return None
+    with torch.device("meta"):
+        whole = nn.Conv2d(4 * conv.in_channels, conv.out_channels, 3, padding=1, bias=conv.bias is not None)
+    if not suits(whole, (size[0], whole.in_channels, size[2] // 2, size[3] // 2)):
+        return None
+    taps = nn.functional.pad(conv.weight.detach(), (0, 1, 0, 1)).unflatten(3, (3, 2)).unflatten(2, (3, 2))  # O, C, 3, row, 3, column
+    whole.weight = nn.Parameter(taps.permute(0, 3, 5, 1, 2, 4).flatten(1, 3).contiguous(), requires_grad=False)
+    whole.bias = conv.bias
+    return whole
+
+
 class WinogradConvolution(Fused):
     """A convolution that :func:`suits`."""
 
@@ -116,3 +140,14 @@ class WinogradConvolution(Fused):
             *(y.data_ptr(), self._outputs, scratch.data_ptr()),
         )
         return y if after == RELU else after(y)
+
+
+class UnstridedConvolution(WinogradConvolution):
+    """A convolution of stride 2 that :func:`unstrided` has made one of stride 1."""
+
+    def forward(self, x: Tensor, other: Tensor | None = None, after: After = NONE) -> Tensor:
+        """See :class:`models.inference.runtimes.packed.Fused`."""
+        batch, channels, height, width = x.shape
+        pixels = x.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 2, 2, channels)
+        cells = pixels.transpose(2, 3).reshape(batch, height // 2, width // 2, 4 * channels)
+        return super().forward(cells.permute(0, 3, 1, 2), other, after)
