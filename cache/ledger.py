@@ -19,6 +19,10 @@ STATES: dict[str, str] = {
     "fewer_frames": "degraded",  # the header promises more frames than decode
     "more_frames": "degraded",  # the header promises fewer frames than decode
     "damaged": "degraded",  # some packets do not decode; what decodes is used
+    "no_pair": "degraded",  # optical flow of a video of one frame: nothing moves
+    "few_people": "degraded",  # nobody is found in some of its frames
+    "no_person": "degraded",  # nobody is found in any of its frames
+    "noted": "degraded",  # nothing is wrong with it, but people have to know something (no part of it is annotated, say)
     "lost_before": "degraded",  # an earlier stage lost it, and counts it
     "missing": "lost",  # the file is not there
     "empty": "lost",  # zero bytes

@@ -122,6 +122,9 @@ class Config(Protocol):
         section does: ``train`` in ``teacher`` and ``student``. ``idle`` says of parameters why they cannot matter in this graph.
         """
 
+    def graph(self, cls: type[P]) -> P:
+        """The record ``cls`` of the section ``graph``: what decides which nodes there are."""
+
 
 class Shared(Protocol):
     """The nodes of shared stages that a system's ``nodes`` asks for: ``shared("questions")``, ``shared("extract", "motion")``."""

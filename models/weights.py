@@ -7,13 +7,12 @@ its path, and is checked against the digest in this table where one is known.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cache.errors import ConfigError, DataError, nearest
 from models.backbones import converted
-
-SHIPPED = Path(__file__).parent / "backbones" / "weights"
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -31,6 +30,7 @@ class Weights:
     image_size, mean, std: the input that it was trained with (mean and std in units of ``scale``: 1 or 255; one number a channel).
     tap:    what is used of it. naming: names in its state dict. megabytes: its size (2**20 bytes) where published, else 0.
     frames: frames of a clip that it was trained with (0: images, or the backbone's own number).
+    folder: where it lies in ``models/`` if it is shipped.
     """
 
     name: str
@@ -49,6 +49,12 @@ class Weights:
     shipped: bool = False
     megabytes: float = 0.0
     frames: int = 0
+    folder: str = "backbones/weights"
+
+    @property
+    def path(self) -> Path:
+        """The file of shipped weights."""
+        return Path(__file__).parent / self.folder / self.file
 
 
 def _imagenet(backbone: str, file: str, megabytes: float, name: str = "imagenet1k_v1") -> Weights:
@@ -219,23 +225,15 @@ def of_backbone(backbone: str) -> list[Weights]:
 
 def find(backbone: str, short: str) -> Weights:
     """The entry ``<backbone>.<short>``, e.g. ``resnet101`` and ``imagenet1k_v1``. Raises ConfigError naming the nearest."""
-    entry = WEIGHTS.get(f"{backbone}.{short}")
-    if entry is None:
-        known = [other.name.partition(".")[2] for other in of_backbone(backbone)]
-        raise ConfigError(f"backbone {backbone!r} has no weights named {short!r}", hint=nearest(short, [*known, "file", "random"]))
-    return entry
+    return entry_of(of_backbone(backbone), backbone, short)
 
 
-def of_file(name: str, sha256: str) -> tuple[Weights | None, str]:
-    """The known weights that a file is, and how we know: ``"digest"``, ``"name"`` (no digest is published), ``"differs"`` or ``""``.
-
-    ``"differs"``: it has the name of a published file, but not its digest.
-    """
-    for entry in WEIGHTS.values():
-        if entry.sha256 and sha256.startswith(entry.sha256):
-            return entry, "digest"
-    named = next((entry for entry in WEIGHTS.values() if entry.file == name), None)
-    return named, "" if named is None else "differs" if named.sha256 else "name"
+def entry_of(known: Sequence[Weights], network: str, short: str) -> Weights:
+    """The entry called ``short`` among the ``known`` weights of a network. Raises ConfigError naming the nearest."""
+    names = [entry.name.partition(".")[2] for entry in known]
+    if short not in names:
+        raise ConfigError(f"{network!r} has no weights named {short!r}", hint=nearest(short, [*names, "file", "random"]))
+    return known[names.index(short)]
 
 
 def check(entry: Weights, path: Path) -> Path:

@@ -209,6 +209,10 @@ class Config:
         """Every key that a section has asked for, those that the graph decides among them."""
         return self._open | self._fixed
 
+    def graph(self, cls: type[P]) -> P:
+        """The record of the section ``graph``, which decides which nodes there are: whatever is typed there matters."""
+        return self.params("graph", cls)
+
     def section(self, node: str) -> str:
         """The section that a node's parameters are set in: ``teacher`` for ``teacher.s0``; the stage, if none is known."""
         return max((s for s in self._sections if f"{node}.".startswith(f"{s}.")), key=len, default=node.partition(".")[0])
@@ -217,7 +221,7 @@ class Config:
         """Raise ConfigError for a configured key that no section has asked for or that the graph decides, and for what is typed and
         matters to none of the graph's ``nodes``. Files hold defaults for many graphs: there it is left out.
         """
-        alive = {self.section(node) for node in nodes}
+        alive = {"graph", *(self.section(node) for node in nodes)}
         for key, value in self._values.items():
             if key in GENERAL:
                 self.general(key)
@@ -233,12 +237,15 @@ class Config:
                 self._check_matters(key, {section: why for section, why in self._uses.get(key, {}).items() if section in alive})
 
     def _is_of_another_stage(self, key: str) -> bool:
-        """Whether it is a key of a shared stage that this graph does not have."""
-        name = key.partition(".")[0]
-        if any(section.partition(".")[0] == name for section in self._sections):
-            return False
+        """Whether it is a key of a shared stage that this graph does not have, or of a kind of one that it does not have."""
+        name, _, rest = key.partition(".")
+        kind, _, parameter = rest.rpartition(".")
         stage = declared("stages").get(name)
-        return stage is not None and key.rpartition(".")[2] in {f.name for f in dataclasses.fields(stage.params)}
+        fields = {f.name: f for f in dataclasses.fields(stage.params)} if stage is not None else {}
+        if parameter not in fields or f"{name}.{kind}" in self._sections:
+            return False
+        kinds = fields["kind"].metadata["choices"] if "kind" in fields else ()
+        return kind in kinds or not any(section.partition(".")[0] == name for section in self._sections)
 
     def _check_matters(self, key: str, uses: Mapping[str, str]) -> None:
         if not uses:

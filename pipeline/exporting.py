@@ -55,7 +55,7 @@ def target_of(stored: Stored, directory: Path, form: str) -> Path:
 
 def export(stored: Stored, target: Path, form: str, bars: Callable[..., Any]) -> None:
     """Write the features; what stands under the name is replaced when the new one is whole."""
-    with _in_place(target) as temporary:
+    with in_place(target) as temporary:
         _npy(stored, temporary, bars) if form == "npy" else _hdf5(stored, temporary, bars)
 
 
@@ -89,7 +89,7 @@ def _npy(stored: Stored, path: Path, bars: Callable[..., Any]) -> None:
 
 
 @contextmanager
-def _in_place(target: Path) -> Iterator[Path]:
+def in_place(target: Path) -> Iterator[Path]:
     """A free name beside the target, which takes its place in the end; a failure leaves nothing behind."""
     target.parent.mkdir(parents=True, exist_ok=True)
     token = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"

@@ -15,7 +15,7 @@ from pipeline.shared import Shared, report_node
 
 #: What people call a group of nodes: target -> stages.
 ALIASES = {
-    "features": ("extract", "ingest"),
+    "features": ("extract", "ingest", "derive"),
     "demo": ("report",),
     "all": ("report",),
 }
@@ -76,8 +76,10 @@ def build(config: Config) -> Graph:
     section, and what is typed matter to a node."""
     shared = Shared(config)
     own = {node.name: node for node in load_system(config.system).nodes(config, shared)}
-    nodes = {**shared.nodes, **own, "report": report_node(config, own)}
-    nodes = {name: nodes[name] for name in _reachable(nodes, ["report", *own])}
+    report = report_node(config, own)
+    last = {} if report is None else {report.name: report}
+    nodes = {**shared.nodes, **own, **last}
+    nodes = {name: nodes[name] for name in _reachable(nodes, [*last, *own])}
     shared.settle(nodes)
     config.check(nodes)
     return Graph(config, nodes)

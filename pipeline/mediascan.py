@@ -87,6 +87,8 @@ def scan(
     tally = Tally(adapter(layout).noun, unused=found.unused, rows=[] if keep else None)
     for video in found.missing:
         tally.add({"id": video.name, "path": video.path, "state": "missing", "reason": found.why[video.path]})
+    for name, why in found.absent.items():
+        tally.add({"id": name, "path": "", "state": "missing", "reason": why})
     with bar("scan", total=len(found.there), unit="file") as shown:
         for row in _examined(layout, found.there, root, memo, decode, workers, timeout):
             tally.add(row)

@@ -37,7 +37,7 @@ def require_files(judge: Judge, names: Iterable[str]) -> None:
 
 def lacking(node: Node) -> tuple[str, str] | None:
     """What to say and to type if a node names no file where it needs one, or means weights or a package that are not here."""
-    return _missing_package(node) or _missing_compiler(node) or _missing_vectors(node) or missing_weights(node)
+    return _missing_package(node) or _missing_compiler(node) or _missing_vectors(node) or missing_weights(node) or _missing_people(node)
 
 
 def _missing_package(node: Node) -> tuple[str, str] | None:
@@ -70,21 +70,31 @@ def _missing_vectors(node: Node) -> tuple[str, str] | None:
     return f"{node.name}.glove=file names no file of word vectors", f"--set {node.name}.glove_file=PATH/glove.840B.300d.txt"
 
 
+def _missing_people(node: Node) -> tuple[str, str] | None:
+    if getattr(node.params, "expert", "") == "results" and not node.params.results_file:
+        return f"{node.name}.expert=results names no file of poses", f"--set {node.name}.results_file=PATH/results.zip"
+    known = getattr(node.params, "finder", None)
+    if known is None or node.params.detector_weights_file:
+        return None
+    hint = f"fetch {known.file} from {known.source}, then --set {node.name}.detector_weights_file=PATH   (or detector=whole)"
+    return f"{node.name} needs the weights of its detector, {known.backbone}, and no file of them is named", hint
+
+
 def missing_weights(node: Node) -> tuple[str, str] | None:
     """The same of the weights alone: neither shipped nor imported, and no file of them is named."""
     params: Any = node.params
     file = getattr(params, "weights_file", None)
-    if file is None or params.weights == "random" or (file and params.weights != "world"):
+    if file is None or params.named_weights in ("", "random") or (file and params.named_weights != "world"):
         return None
-    from models import weights as table
+    from models import published as table
 
     setting = f"--set {node.name}.weights_file=PATH"
-    if params.weights == "file":
+    if params.named_weights == "file":
         return "weights=file names no file", setting
     try:
-        known = table.find(params.network.name, params.weights)
+        known = table.find(params.network.name, params.named_weights)
     except ConfigError as error:
-        return error.message, f"{error.hint}   (weights of your own: kdpipe weights import FILE --as {params.weights})"
+        return error.message, f"{error.hint}   (weights of your own: kdpipe weights import FILE --as {params.named_weights})"
     if known.shipped:
         return None
     hint = f"fetch {known.file} from {known.source}, then: kdpipe weights import {known.file}   (or {setting})"

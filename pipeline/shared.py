@@ -47,9 +47,9 @@ class Shared:
 
     def _with_imported_weights(self, params: Any) -> Any:
         """Let ``weights_file`` be the imported file of that name where no file is named and none is shipped."""
-        if getattr(params, "weights_file", None) != "" or params.weights in NO_NAMES:
+        if getattr(params, "weights_file", None) != "" or params.named_weights in ("", *NO_NAMES):
             return params
-        return dataclasses.replace(params, weights_file=self.config.imported_weights(params.network.name, params.weights))
+        return dataclasses.replace(params, weights_file=self.config.imported_weights(params.network.name, params.named_weights))
 
     def settle(self, nodes: dict[str, Node]) -> None:
         """Where features are imported and no video is opened, none is missed: ``index`` then tolerates any loss."""
@@ -66,8 +66,9 @@ def stage_of(name: str) -> Stage:
     return stage
 
 
-def report_node(config: Config, own: Mapping[str, Node]) -> Node:
-    """The report reads every evaluation of the system, and its timing if there is one."""
+def report_node(config: Config, own: Mapping[str, Node]) -> Node | None:
+    """The report reads every evaluation of the system, and its timing if there is one; a system that evaluates nothing has none."""
     report = stage_of("report")
+    params: Any = config.params("report", report.params)
     reads = {name: node for name, node in own.items() if node.stage.name in ("evaluate", "timing")}
-    return Node("report", report, config.params("report", report.params), reads)
+    return Node("report", report, params, reads) if reads else None

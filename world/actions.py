@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from world import moves
+from world import drills, moves
 from world.moves import Floats, Pose, Style
 
 
@@ -75,5 +75,14 @@ ACTIONS: dict[str, Action] = {
     "play": Action(moves.play, "playing", 1.8, 2, prop="guitar", third="plays"),
     "juggle": Action(moves.juggle, "juggling", 0.4, 2, place="only", prop="balls", third="juggles"),
 }
+#: shown in worlds of actions only: the plans of the others (:func:`world.plan.make_plan`) hang on the order and number of ``ACTIONS``
+DRILLS: dict[str, Action] = {
+    "jack": Action(drills.jack, "jumping jacks", period=0.9, third="does jumping jacks"),
+    "lunge": Action(drills.lunge, "lunging", arms=0, period=1.4, third="lunges"),
+    "flap": Action(drills.flap, "flapping", third="flaps"),
+    "swim": Action(drills.swim, "swimming", profile=True, third="swims"),
+    "conduct": Action(drills.conduct, "conducting", third="conducts"),
+}
+KNOWN: dict[str, Action] = {**ACTIONS, **DRILLS}
 #: not an action: what somebody does who only stands by
 IDLE = Action(moves.stay, "standing", 0.0, 0)

@@ -1,4 +1,4 @@
-"""A page of pictures of the world: ``python -m world.contact_sheet OUT.png [--seed N] [--rows N]``."""
+"""A page of pictures of the world: ``python -m world.contact_sheet OUT.png [--seed N] [--rows N] [--actions]``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from world.clips import Clip, make_clips, title
 from world.figure import keypoints
 from world.plan import HEIGHT, RATE, WIDTH, Plan, make_plan
 from world.questions import ask
-from world.render import draw, stage_film
+from world.render import Film, draw, stage_film
 
 #: moments of each video that are shown, as fractions of its length
 MOMENTS = (0.1, 0.36, 0.62, 0.88)
@@ -19,12 +20,17 @@ CAPTION = 13
 EDGES = ((5, 7), (7, 9), (6, 8), (8, 10), (5, 6), (11, 12), (5, 11), (6, 12), (11, 13), (13, 15), (12, 14), (14, 16))
 
 
-def contact_sheet(out: Path, seed: int = 0, rows: int = 12, skeleton: bool = True) -> None:
+def contact_sheet(out: Path, seed: int = 0, rows: int = 12, skeleton: bool = True, actions: bool = False) -> None:
     """Write ``rows`` x 2 videos, four moments each with one of their questions, as a PNG (or JPEG, by suffix).
 
-    The videos are chosen so that the scenes take turns. ``skeleton`` draws the true keypoints into the last picture.
+    The videos are chosen so that the scenes take turns. ``skeleton`` draws the true keypoints into the last picture. ``actions``: of the
+    world of actions instead, one clip of each class with its name, as many classes as there is room for.
     """
-    strips = [_strip(plan, seed, skeleton) for plan in _varied(seed, 2 * rows)]
+    if actions:
+        strips = [_strip(stage_film(clip.plan), title(clip.action), skeleton) for clip in _of_each_class(seed, 2 * rows)]
+    else:
+        films = [stage_film(plan) for plan in _varied(seed, 2 * rows)]
+        strips = [_strip(film, _question(film, seed), skeleton) for film in films]
     width, height = len(MOMENTS) * WIDTH, HEIGHT + CAPTION
     sheet = Image.new("RGB", (2 * width + 6, rows * (height + 3)), (250, 250, 250))
     for i, strip in enumerate(strips):
@@ -46,8 +52,21 @@ def _varied(seed: int, number: int) -> list[Plan]:
     return plans
 
 
-def _strip(plan: Plan, seed: int, skeleton: bool) -> Image.Image:
-    film = stage_film(plan)
+def _of_each_class(seed: int, number: int) -> list[Clip]:
+    """One clip of each class, of groups by turns; ``number`` of them, from the whole of the classes."""
+    clips = list(make_clips(seed, "small"))
+    names = sorted({clip.action for clip in clips}, key=title)
+    chosen = [names[i * len(names) // number] for i in range(number)] if number < len(names) else names
+    return [next(clip for clip in clips if clip.action == name and clip.group == 1 + i % 4) for i, name in enumerate(chosen)]
+
+
+def _question(film: Film, seed: int) -> str:
+    question = max(ask(film, seed), key=lambda q: q.family in ("action", "order", "who-order", "times"))
+    return f"{question.question}  {question.answer}"
+
+
+def _strip(film: Film, caption: str, skeleton: bool) -> Image.Image:
+    plan = film.plan
     frames = list(draw(film))
     moments = [int(m * (plan.frames - 1)) for m in MOMENTS]
     strip = Image.new("RGB", (len(moments) * WIDTH, HEIGHT + CAPTION), (250, 250, 250))
@@ -61,8 +80,7 @@ def _strip(plan: Plan, seed: int, skeleton: bool) -> Image.Image:
             for a, b in EDGES:
                 if points[[a, b], 0].min() > (len(moments) - 1) * WIDTH:
                     pen.line([tuple(points[a]), tuple(points[b])], fill=(90, 255, 120), width=1)
-    question = max(ask(film, seed), key=lambda q: q.family in ("action", "order", "who-order", "times"))
-    pen.text((3, HEIGHT), f"{plan.frames / RATE:.1f} s   {question.question}  {question.answer}", fill=(40, 40, 40))
+    pen.text((3, HEIGHT), f"{plan.frames / RATE:.1f} s   {caption}", fill=(40, 40, 40))
     return strip
 
 
@@ -72,8 +90,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rows", type=int, default=8)
+    parser.add_argument("--actions", action="store_true", help="clips of the world of actions")
     options = parser.parse_args(arguments)
-    contact_sheet(options.out, options.seed, options.rows)
+    contact_sheet(options.out, options.seed, options.rows, actions=options.actions)
 
 
 if __name__ == "__main__":

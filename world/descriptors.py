@@ -20,7 +20,7 @@ from formats.whitening import one_thread
 from models.backbones.fold import fold_batch_norm
 from models.backbones.published import load_into, read_state
 from models.backbones.small2d import small2d
-from models.weights import IMAGENET_MEAN, PAPER_STD, SHIPPED, check, find
+from models.weights import IMAGENET_MEAN, PAPER_STD, check, find
 from world.plan import AUDIO_RATE, RATE
 from world.programme import Programme, Shot
 from world.render import draw, stage_film
@@ -45,7 +45,7 @@ class Eye:
     def __init__(self) -> None:
         torch.set_num_threads(1)
         known = find("small2d", "world")
-        path = check(known, SHIPPED / known.file)
+        path = check(known, known.path)
         self._net = fold_batch_norm(load_into(small2d(), read_state(path), path.name).requires_grad_(False))
         levels = torch.arange(256, dtype=torch.float64)[:, None] / 255
         self._table = ((levels - torch.tensor(IMAGENET_MEAN)) / torch.tensor(PAPER_STD)).float().numpy()

@@ -18,8 +18,14 @@ from world.render import draw, stage_film
 from world.sound import soundtrack
 from world.workers import pool
 
-#: Layouts of frame features, and their modules: imported only for them, so that an edit there makes no other world anew.
-RECORDS = {"yt8m": "world.youtube8m"}
+#: Layouts without questions, and their modules: imported only for them, so that an edit there makes no other world anew.
+OTHERS = {
+    "yt8m": "world.youtube8m",
+    "ucf101": "world.ucf101",
+    "hmdb51": "world.hmdb51",
+    "kinetics": "world.kinetics",
+    "thumos14": "world.thumos14",
+}
 #: size -> number of videos
 SIZES: dict[str, int] = {"tiny": 16, "small": 120, "medium": 600, "large": 1000}
 
@@ -28,22 +34,22 @@ def generate(out: Path, layout: str, size: str, seed: int, workers: int = 1, pro
     """Write the world of ``size`` with ``seed`` in an official layout into the directory ``out`` (created, else empty).
 
     The same arguments give the same bytes, whatever ``workers``. ``progress(label, total=n)`` makes a progress bar.
-    Raises ConfigError for an unknown layout or size, or if ``out`` already holds a world's annotations.
+    Raises ConfigError for an unknown layout or size, or if ``out`` already holds a world.
     """
     layouts.check_layout(layout)
     if size not in SIZES:
         raise ConfigError(f"the embedded world has no size {size!r}", hint=nearest(size, SIZES))
-    if (out / "train_qa.json").exists() or (out / "vocabulary.csv").exists():
+    if (out / "truth").exists() or (out / "train_qa.json").exists() or (out / "vocabulary.csv").exists():
         raise ConfigError(f"{out} already holds a data set", hint="give --out a new directory")
-    if layout in RECORDS:
+    if layout in OTHERS:
         out.mkdir(parents=True, exist_ok=True)
-        importlib.import_module(RECORDS[layout]).write_world(out, size, seed, workers, progress)
+        importlib.import_module(OTHERS[layout]).write_world(out, size, seed, workers, progress)
     else:
         _write_videos(out, layout, size, seed, workers, progress)
 
 
 def _write_videos(out: Path, layout: str, size: str, seed: int, workers: int, progress: Callable[..., Any]) -> None:
-    """The layouts of video files and questions."""
+    """The layouts of videos with questions."""
     plans = [make_plan(seed, i) for i in range(SIZES[size])]
     rows = layouts.entries(layout, plans, seed)
     for folder in sorted({Path(row.path).parent for row in rows} | {Path("truth")}):

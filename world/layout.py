@@ -12,7 +12,7 @@ from cache.errors import ConfigError, nearest
 from world.plan import SCENES, Plan
 from world.questions import Question
 
-LAYOUTS = ("msvd-qa", "msrvtt-qa", "yt8m")
+LAYOUTS = ("msvd-qa", "msrvtt-qa", "yt8m", "ucf101", "hmdb51", "kinetics", "thumos14")
 SPLITS = ("train", "val", "test")
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from world.actions import ACTIONS, IDLE
+from world.actions import IDLE, KNOWN
 from world.body import BUILDS, CHANNELS, REST, Floats, solve
 from world.moves import Style, smooth
 from world.plan import RATE, Actor
@@ -69,7 +69,7 @@ def move(actor: Actor, frames: int) -> Moving:
     turn, x, yaw = np.zeros(frames), np.full(frames, actor.x), np.zeros(frames)
     free = holding_hand(actor)
     for segment in actor.segments:
-        action = ACTIONS.get(segment.action, IDLE)
+        action = KNOWN.get(segment.action, IDLE)
         duration = segment.end - segment.start
         local = np.clip(t - segment.start, 0, duration)
         hand = segment.hand if actor.holds == "" or action.prop else ("l" if free == "r" else "r")
@@ -93,7 +93,7 @@ def move(actor: Actor, frames: int) -> Moving:
 
 def _hold(actor: Actor, pose: dict[str, Floats], hand: str) -> None:
     held = actor.holds
-    acting = {ACTIONS[s.action].prop for s in actor.segments if s.action in ACTIONS}
+    acting = {KNOWN[s.action].prop for s in actor.segments if s.action in KNOWN}
     if held in HOLDING and held not in acting:
         for channel, angle in HOLDING[held].items():
             pose[hand + channel] = 0.12 * pose[hand + channel] + 0.88 * angle

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from world.actions import ACTIONS
+from world.actions import ACTIONS, KNOWN
 
 WIDTH, HEIGHT, RATE, AUDIO_RATE = 160, 120, 12, 16000
 
@@ -69,7 +69,7 @@ class Actor:
     @property
     def prop(self) -> str:
         """The thing that one of the actions needs, or ``""``."""
-        return next((ACTIONS[s.action].prop for s in self.segments if ACTIONS.get(s.action) and ACTIONS[s.action].prop), "")
+        return next((KNOWN[s.action].prop for s in self.segments if KNOWN.get(s.action) and KNOWN[s.action].prop), "")
 
 
 @dataclass
@@ -148,15 +148,23 @@ def make_plan(seed: int, index: int, liking: Mapping[str, float] = NO_LIKING, mo
     for slot, shirt in zip(slots, shirts):
         actors.append(_actor(rng, float(slot), height, frames / RATE, shirt, crowd, liking))
     actors.sort(key=lambda a: a.y)
-    return Plan(index, frames, scene, night, int(rng.integers(1 << 31)), actors, _things(rng, actors, height), _camera(rng, actors))
+    return Plan(index, frames, scene, night, int(rng.integers(1 << 31)), actors, make_things(rng, actors, height), make_camera(rng, actors))
 
 
 def _actor(rng: np.random.Generator, x: float, scale: float, seconds: float, shirt: str, crowd: str, liking: Mapping[str, float]) -> Actor:
+    actor = person(rng, x, scale, shirt)
+    _schedule(rng, actor, seconds, crowd, liking)
+    fill_hands(actor)
+    return actor
+
+
+def person(rng: np.random.Generator, x: float, scale: float, shirt: str) -> Actor:
+    """Somebody who does nothing yet, standing at ``x``; ``scale`` is the height in pixels of those in the middle distance."""
     kind = pick(rng, KINDS, KIND_WEIGHTS)
     y = float(rng.uniform(97, 112))
     bottom = pick(rng, [c for c in COLOURS if c != shirt], [w for c, w in zip(COLOURS, COLOUR_WEIGHTS) if c != shirt])
     female = kind in ("woman", "girl")
-    actor = Actor(
+    return Actor(
         *(kind, x, y, round(scale * (0.9 + 0.012 * (y - 97)) * float(rng.uniform(0.97, 1.03)), 3), shirt, bottom),
         *(bool(female and rng.random() < 0.7), int(rng.integers(5)), int(rng.integers(5))),
         hat=pick(rng, COLOURS, COLOUR_WEIGHTS) if rng.random() < 0.22 else "",
@@ -165,18 +173,20 @@ def _actor(rng: np.random.Generator, x: float, scale: float, seconds: float, shi
         prop_colour=pick(rng, COLOURS, COLOUR_WEIGHTS),
         phase=round(float(rng.uniform(0, 1)), 3),
     )
-    _schedule(rng, actor, seconds, crowd, liking)
+
+
+def fill_hands(actor: Actor) -> None:
+    """Put what an action needs into the hands, in place of what was held; nothing has no colour."""
     if actor.prop:
         actor.holds = actor.prop if actor.prop in HELD and actor.prop != "ball" else ""
     if not actor.holds:
         actor.holds_colour = ""
-    return actor
 
 
 def _schedule(rng: np.random.Generator, actor: Actor, seconds: float, crowd: str, liking: Mapping[str, float]) -> None:
     """Fill the actor's time with one to three different actions."""
     if rng.random() < 0.08 and not crowd:
-        actor.segments = [_segment(rng, actor, "idle", 0.0, seconds, actor.x)]
+        actor.segments = [make_segment(rng, actor, "idle", 0.0, seconds, actor.x)]
         return
     most = 3 if seconds > 4.4 else 2
     number = min(most, int(rng.choice(3, p=[0.48, 0.36, 0.16])) + 1)
@@ -191,7 +201,7 @@ def _schedule(rng: np.random.Generator, actor: Actor, seconds: float, crowd: str
     edges = [0.0, *(round(float(c), 3) for c in cuts), round(seconds, 3)]
     x = actor.x
     for name, a, b in zip(names, edges, edges[1:]):
-        actor.segments.append(_segment(rng, actor, name, a, b, x))
+        actor.segments.append(make_segment(rng, actor, name, a, b, x))
         x += actor.segments[-1].travel
 
 
@@ -216,9 +226,10 @@ def _fits(name: str, before: list[str], position: int, number: int, holds: str) 
     return place and hands and not (action.prop and any(ACTIONS[n].prop for n in before))
 
 
-def _segment(rng: np.random.Generator, actor: Actor, name: str, start: float, end: float, x: float) -> Segment:
+def make_segment(rng: np.random.Generator, actor: Actor, name: str, start: float, end: float, x: float) -> Segment:
+    """The action ``name`` of an actor who stands at ``x`` when it begins: which way, how fast, how often, with which hand."""
     duration = end - start
-    action = ACTIONS.get(name)
+    action = KNOWN.get(name)
     heading = float(rng.uniform(-40, 40))
     reps, travel = 1, 0.0
     if action is not None and (action.profile or action.speed):
@@ -246,7 +257,8 @@ def _segment(rng: np.random.Generator, actor: Actor, name: str, start: float, en
     )
 
 
-def _things(rng: np.random.Generator, actors: list[Actor], scale: float) -> list[Thing]:
+def make_things(rng: np.random.Generator, actors: list[Actor], scale: float) -> list[Thing]:
+    """None, one or two things or animals, none like what the people use."""
     taken = {a.prop for a in actors} | {a.holds for a in actors}
     things: list[Thing] = []
     for _ in range(int(rng.choice(3, p=[0.4, 0.45, 0.15]))):
@@ -269,7 +281,8 @@ def _things(rng: np.random.Generator, actors: list[Actor], scale: float) -> list
     return things
 
 
-def _camera(rng: np.random.Generator, actors: list[Actor]) -> Camera:
+def make_camera(rng: np.random.Generator, actors: list[Actor]) -> Camera:
+    """A camera and what it does."""
     move = pick(rng, CAMERAS, (3, 3, 2, 2, 1))
     target = int(rng.integers(len(actors)))
     zoom = round(float(rng.uniform(0.96, 1.08)), 3)

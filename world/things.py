@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from world.actions import ACTIONS
+from world.actions import KNOWN
 from world.drawings import DARK, Floats, put
 from world.figure import solid
 from world.motion import Moving, holding_hand
@@ -19,7 +19,7 @@ def held(moving: Moving, owner: int, base: float) -> list[Part]:
     if actor.holds:
         parts += _in_hand(moving, owner, base)
     for segment in actor.segments:
-        prop = ACTIONS[segment.action].prop if segment.action in ACTIONS else ""
+        prop = KNOWN[segment.action].prop if segment.action in KNOWN else ""
         make = {"chair": _seat, "box": _cargo, "balls": _juggled}.get(prop) or (_flying if prop == "ball" else None)
         if make is not None:
             parts += make(moving, owner, base, actor.segments.index(segment))

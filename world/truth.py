@@ -1,7 +1,9 @@
 """Ground truth beside the videos: who does what when, what is heard, keypoints; flow and depth on request.
 
 ``truth/world.json``      layout, size, seed, frame rate, picture size
-``truth/videos.jsonl``    one object a video, in order: id, path, split, plan (everything that happens), sound, question families
+``truth/videos.jsonl``    one object a video, in order: id, path, split, plan (everything that happens), sound, question families; of action
+                          videos splits for split, and class, few_shot (its few-shot split), group and main (the actor who counts), or
+                          segments for families
 ``truth/<id>.npz``        ``keypoints`` float16 (actors, frames, 17, 2) picture pixels in COCO order, ``visible`` uint8 (actors,
                           frames, 17): 2 seen, 1 hidden behind something, 0 outside the picture
 
@@ -11,7 +13,7 @@ The dense truth is not stored: :func:`film` sets the scene again from the plan, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +38,15 @@ HIDDEN = 0.13
 def write_index(
     out: Path, layout: str, size: str, seed: int, rows: list[Entry], plans: list[Plan], questions: list[list[Question]]
 ) -> None:
-    """Write ``truth/world.json`` and ``truth/videos.jsonl``."""
+    """Write ``truth/world.json`` and ``truth/videos.jsonl`` of videos with questions."""
+    write_rows(out, layout, size, seed, (_fact(row, plans[row.index], questions[row.index]) for row in rows))
+
+
+def write_rows(out: Path, layout: str, size: str, seed: int, rows: Iterable[dict[str, Any]]) -> None:
+    """Write ``truth/world.json``, and ``truth/videos.jsonl`` with ``rows``, which hold at least id, path, plan."""
     world = {"layout": layout, "size": size, "seed": seed, "rate": RATE, "width": WIDTH, "height": HEIGHT, "audio_rate": AUDIO_RATE}
     write_json(out / "truth" / "world.json", world)
-    write_lines(out / "truth" / "videos.jsonl", (_fact(row, plans[row.index], questions[row.index]) for row in rows))
+    write_lines(out / "truth" / "videos.jsonl", rows)
 
 
 def _fact(row: Entry, plan: Plan, questions: list[Question]) -> dict[str, Any]:
@@ -48,7 +55,7 @@ def _fact(row: Entry, plan: Plan, questions: list[Question]) -> dict[str, Any]:
     return {**place, "plan": plan.to_json(), "sound": sound_class(plan), "families": families}
 
 
-def write_keypoints(out: Path, id: int, film: Film) -> None:
+def write_keypoints(out: Path, id: int | str, film: Film) -> None:
     """Write ``truth/<id>.npz``."""
     points, seen = picture_keypoints(film)
     np.savez_compressed(out / "truth" / f"{id}.npz", keypoints=points.astype(np.float16), visible=seen)

@@ -71,8 +71,15 @@ _ALL: tuple[Entry, ...] = (
     Entry("adabins-nyu", "depth", "adabins_expert:adabins", "nyu", options={"setting": "nyu"}),
     Entry("adabins-kitti", "depth", "adabins_expert:adabins", "kitti", options={"setting": "kitti"}),
     Entry("small-depth", "depth", "small_depth_expert:small", "world"),
+    Entry("alphapose-fastpose50", "skeleton", "top_down:fastpose", "coco"),
+    Entry("keypointrcnn", "skeleton", "keypoint_rcnn:keypointrcnn", "coco", library="torchvision"),
+    Entry("rtmpose", "skeleton", "rtmpose:rtmpose", "body7-m", library="onnxruntime"),
+    Entry("small-pose", "skeleton", "small_pose_people:small", "world"),
+    Entry("results", "skeleton", "running:of_results", network=False),
 )
 EXPERTS: dict[str, Entry] = {entry.name: entry for entry in _ALL}
+#: who can find people for the experts that see one at a time; :mod:`models.experts.weights` has their files
+DETECTORS = ("yolov3", "fasterrcnn", "ssdlite")
 
 
 def module_of(entry: Entry) -> str:

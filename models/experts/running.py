@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from cache.errors import ConfigError
 from models.inference.batches import Array, Item
 from models.inference.infer import Plan, infer
 
@@ -69,6 +70,11 @@ class Expert(Protocol):
         The rows of an item are frames, uint8 RGB (H, W, 3), or pairs of them (2, H, W, 3): one product for each row. ``load`` is called
         in threads that read ahead, and rows are taken as they are needed, so that a long video is never in memory as a whole.
         """
+
+
+def of_results(setup: Setup) -> Expert:
+    """No expert: poses that somebody else found are looked up by video and frame, which the ``derive`` stage does itself."""
+    raise ConfigError("expert=results looks at no frames", hint="--set derive.skeleton.results_file=PATH")
 
 
 def by_network(

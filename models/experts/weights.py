@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
-from cache.errors import ConfigError, nearest
 from models.weights import IMAGENET_MEAN, IMAGENET_STD, Weights
 
-SHIPPED = Path(__file__).parent / "shipped"
+#: where shipped ones lie in ``models/``
+FOLDER = "experts/shipped"
 
 
 def _adabins(setting: str, trained: str) -> Weights:
@@ -40,6 +39,43 @@ def _world(expert: str, image_size: int, sha256: str) -> Weights:
         sha256=sha256,
         naming=expert,
         shipped=True,
+        folder=FOLDER,
+    )
+
+
+def _flownet2(expert: str, file: str, megabytes: float) -> Weights:
+    """RGB 0..255, of which a network takes off the mean of the pair by itself."""
+    return Weights(
+        f"{expert}.published",
+        expert,
+        file,
+        "https://github.com/NVIDIA/flownet2-pytorch (README: Converted Caffe Pre-trained Models)",
+        "the terms of FlowNet 2.0's authors (https://github.com/lmb-freiburg/flownet2); trained on FlyingChairs and FlyingThings3D",
+        0,
+        (0.0, 0.0, 0.0),
+        (1.0, 1.0, 1.0),
+        scale=255,
+        naming="flownet2-pytorch",
+        megabytes=megabytes,
+    )
+
+
+def _raft(expert: str, file: str, megabytes: float, trained: str) -> Weights:
+    """``_C_T_V2-01064c6d.pth``: what it was trained on, in letters, and the beginning of its digest."""
+    name, _, digest = file.removesuffix(".pth").removeprefix(f"{expert.replace('-', '_')}_").rpartition("-")
+    authors = "; weights of https://github.com/princeton-vl/RAFT" if name.endswith("V1") else ""
+    return Weights(
+        f"{expert}.{name.lower()}",
+        expert,
+        file,
+        f"https://download.pytorch.org/models/{file}",
+        f"BSD-3-Clause (torchvision{authors}); trained on {trained}",
+        0,
+        (0.5, 0.5, 0.5),
+        (0.5, 0.5, 0.5),
+        sha256=digest,
+        naming="torchvision",
+        megabytes=megabytes,
     )
 
 
@@ -71,19 +107,6 @@ def _detection(expert: str, file: str, megabytes: float) -> Weights:
         sha256=file.removesuffix(".pth").rpartition("-")[2],
         naming="torchvision",
         classes=2 if expert == "keypointrcnn" else 91,
-def _flownet2(expert: str, file: str, megabytes: float) -> Weights:
-    """RGB 0..255, of which a network takes off the mean of the pair by itself."""
-    return Weights(
-        f"{expert}.published",
-        expert,
-        file,
-        "https://github.com/NVIDIA/flownet2-pytorch (README: Converted Caffe Pre-trained Models)",
-        "the terms of FlowNet 2.0's authors (https://github.com/lmb-freiburg/flownet2); trained on FlyingChairs and FlyingThings3D",
-        0,
-        (0.0, 0.0, 0.0),
-        (1.0, 1.0, 1.0),
-        scale=255,
-        naming="flownet2-pytorch",
         megabytes=megabytes,
     )
 
@@ -167,6 +190,7 @@ _ALL: tuple[Weights, ...] = (
     _rtmpose("x", "rtmpose-x_simcc-body7_pt-body7_700e-384x288-71d7b7e9_20230629.onnx"),
     replace(_world("small-pose", 120, "6fc6830bc2fbb7bfd37fb756e68684ba6cd7a18bc76fe84da17ccf0c56d110fe"), mean=IMAGENET_MEAN, std=IMAGENET_STD, scale=1),
     _world("small-depth", 120, "57cf12a952fc819cae1db49241c1b4e52c518c8b6b3cde9e7d761c2637c63881"),
+    replace(_world("small-pose", 120, ""), mean=IMAGENET_MEAN, std=IMAGENET_STD, scale=1),
 )
 #: ``<expert>.<short name>`` -> its entry; ``backbone`` of an entry is the expert's name, or the detector's.
 WEIGHTS: dict[str, Weights] = {entry.name: entry for entry in _ALL}
@@ -175,12 +199,3 @@ WEIGHTS: dict[str, Weights] = {entry.name: entry for entry in _ALL}
 def of_expert(name: str) -> list[Weights]:
     """The known weights of an expert, or of a detector."""
     return [entry for entry in WEIGHTS.values() if entry.backbone == name]
-
-
-def find(expert: str, short: str) -> Weights:
-    """The entry ``<expert>.<short>``. Raises ConfigError naming the nearest."""
-    entry = WEIGHTS.get(f"{expert}.{short}")
-    if entry is None:
-        known = [other.name.partition(".")[2] for other in of_expert(expert)]
-        raise ConfigError(f"expert {expert!r} has no weights named {short!r}", hint=nearest(short, [*known, "file", "random"]))
-    return entry

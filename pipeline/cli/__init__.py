@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "open": ("open", "Print where a result's files are, checked; or open them."),
     "import-features": ("import_features", "Use features that somebody else extracted: HDF5 files or npy trees."),
     "export-features": ("export_features", "Write features as published code reads them: HDF5 or npy."),
+    "export-derived": ("export_derived", "Write flow, depth and skeletons as published code reads them: folders of pictures, npy, .flo."),
     "compare-features": ("compare_features", "Compare two sets of features, video by video."),
     "make-records": ("make_records", "Describe your own videos second by second, in the format of YouTube-8M."),
     "weights": ("weights", "List, check and import published weights."),

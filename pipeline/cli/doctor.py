@@ -66,13 +66,13 @@ def doctor(session: Session, decode: bool, timeout: float | None, ask_torch: boo
 
 
 def _weights(session: Session) -> Iterator[Check]:
-    """The weights that the extraction is configured with: there, and the published bytes where their digest is known."""
-    from models import weights as table
+    """The weights that networks are configured with: there, and the published bytes where their digest is known."""
+    from models import published as table
 
     for node in session.graph.nodes.values():
-        if node.stage.name != "extract" or not hasattr(node.params, "weights_file") or session.graph.lacks(node.name):
+        if not getattr(node.params, "named_weights", "") or session.graph.lacks(node.name):
             continue  # imported features need none, nor does a dataset that holds no videos
-        name, network, wanted, file = f"{node.name}.weights", node.params.network, node.params.weights, node.params.weights_file
+        name, network, wanted, file = f"{node.name}.weights", node.params.network, node.params.named_weights, node.params.weights_file
         if wanted == "random":
             yield Check(name, "note", f"{network.name}: random")
             continue
@@ -89,13 +89,13 @@ def _weights(session: Session) -> Iterator[Check]:
 
 
 def _weights_file(name: str, known: Any, file: str, session: Session) -> Check:
-    from models import weights as table
+    from models.weights import check
 
-    path = table.SHIPPED / known.file if known is not None and known.shipped else paths.file_at(file)
+    path = known.path if known is not None and known.shipped else paths.file_at(file)
     if path is None or not path.is_file():
         return Check(name, "bad", f"{file} is not there", "kdpipe weights ls shows where each file comes from")
     if known is not None:
-        table.check(known, path)
+        check(known, path)
     digest = session.store.memo.known(path) or digest_file(path)
     told = "sha256 as published" if known is not None and known.sha256 else "no digest is published"
     return Check(name, "ok", f"{path.name}, {size_text(path.stat().st_size)}, {told} ({digest[:12]})")

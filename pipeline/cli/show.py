@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from cache.errors import KdpipeError, StoreError
 from cache.ledger import Ledger
 from cache.record import Record
 from cache.store import Store
+from pipeline import paths
 from pipeline.catalog import Artifact, Catalog
 from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, say_assumed, session_options
@@ -32,8 +34,10 @@ MEMORY = "peak_rss_mb"
 @click.argument("result")
 @click.option("--ledger", "with_ledger", is_flag=True, help="List every item that is not ok (also of a run that failed).")
 @click.option("--code", "with_code", is_flag=True, help="List the modules that its key covers, with their digests.")
+@click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Draw what derive.* nodes hold, side by side, to this PNG.")
+@click.option("--videos", type=click.IntRange(1), default=8, show_default=True, help="Rows of the sheet.")
 @session_options(*WHAT, *LOOK)
-def show(session: Session, result: str, with_ledger: bool, with_code: bool) -> None:
+def show(session: Session, result: str, with_ledger: bool, with_code: bool, sheet: Path | None, videos: int) -> None:
     """Show RESULT: a node (under the settings given, or its last result), the name of a pin, or the beginning of a key."""
     judge = session.look()
     found = resolve(judge, result)
@@ -41,6 +45,9 @@ def show(session: Session, result: str, with_ledger: bool, with_code: bool) -> N
     if with_ledger:
         for one in found:
             _show_ledger(session, one)
+        return
+    if sheet is not None:
+        _draw_sheet(session, found, sheet, videos)
         return
     records = [(one, _record(session, one)) for one in found]
     if session.json:
@@ -52,6 +59,15 @@ def show(session: Session, result: str, with_ledger: bool, with_code: bool) -> N
         click.echo(f"{one.name}  {record.digest[:12]}  object {record.object[:12]}")
         for name, text in _facts(session.store, record, catalog, with_code):
             click.echo(f"  {name:10}{text}".rstrip())
+
+
+def _draw_sheet(session: Session, found: list[Result], path: Path, videos: int) -> None:
+    from pipeline.contact_sheet import contact_sheet
+    from pipeline.derived import derivation
+
+    made = {one.name: derivation(session.store, one.record) for one in found if one.record is not None}
+    number = contact_sheet(paths.expanded(path), made, [one.name for one in found if one.record is None], videos)
+    click.echo(json.dumps({"file": str(path), "videos": number}) if session.json else f"{path}  {number} videos")
 
 
 def _record(session: Session, result: Result) -> Record:

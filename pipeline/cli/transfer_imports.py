@@ -62,8 +62,8 @@ def _standing(transfer: Transfer, dataset: str) -> dict[str, imports.Import] | N
 def _wanted(node: Node) -> Iterator[str]:
     """Names of the weights that would serve a node which has none yet."""
     params = node.params
-    if getattr(params, "weights_file", None) == "" and params.weights not in imports.NO_NAMES:
-        for stem in (f"{params.network.name}.{params.weights}", params.weights):
+    if getattr(params, "weights_file", None) == "" and params.named_weights not in ("", *imports.NO_NAMES):
+        for stem in (f"{params.network.name}.{params.named_weights}", params.named_weights):
             try:
                 addresses.weights(stem)
             except ValueError:

@@ -68,8 +68,9 @@ class Row:
 def list_weights(session: Session, backbone: str, present: bool) -> None:
     """List published weights, and where they are: shipped, configured as weights_file, or imported."""
     from models.backbones.registry import find
+    from models.published import of_network
 
-    if backbone:
+    if backbone and not of_network(backbone):
         find(backbone)
     rows = [row for row in _rows(session) if (not backbone or row.backbone == backbone) and (not present or row.places)]
     if session.json:
@@ -87,12 +88,12 @@ def list_weights(session: Session, backbone: str, present: bool) -> None:
 
 def _rows(session: Session) -> list[Row]:
     """Every published set of weights, then the files that are none of them."""
-    from models.weights import SHIPPED, WEIGHTS
+    from models.published import WEIGHTS
 
     rows = {name: Row(name, w.backbone, w.file, w.licence, w.source, w.sha256, round(w.megabytes * 2**20)) for name, w in WEIGHTS.items()}
     for name, entry in WEIGHTS.items():
         if entry.shipped:
-            rows[name].add("shipped", SHIPPED / entry.file)
+            rows[name].add("shipped", entry.path)
     others: dict[Path, Row] = {}
     for where, path, backbone, known in (*_imported(session.store), *_configured(session)):
         own = Row(path.stem, backbone, path.name, "?", "", "")
@@ -103,14 +104,14 @@ def _rows(session: Session) -> list[Row]:
 
 def _configured(session: Session) -> Iterator[tuple[str, Path, str, str]]:
     """(where, path, backbone, published weights or "") of every weights_file of the configuration."""
-    from models.weights import WEIGHTS
+    from models.published import WEIGHTS
 
     for node in session.graph.nodes.values():
         value = getattr(node.params, "weights_file", "")
-        if node.stage.name != "extract" or not value:
+        if not value:
             continue
         path, backbone = paths.expanded(value), node.params.network.name
-        known = f"{backbone}.{node.params.weights}"
+        known = f"{backbone}.{node.params.named_weights}"
         if known not in WEIGHTS:
             known = next((w.name for w in WEIGHTS.values() if w.file == path.name and w.backbone == backbone), "")
         yield f"{node.name}.weights_file", path, backbone, known
@@ -145,7 +146,7 @@ _verbose = click.option("-v", "--verbose", is_flag=True, help="Show tracebacks."
 @_verbose
 def check(file: Path, backbone: str, position: bool, as_json: bool, verbose: bool) -> None:
     """Say what a weights FILE holds, without running anything in it; exit status 1 if it is not in order."""
-    from models.backbones.examine import examine
+    from models.examine import examine
 
     facts = examine(file, backbone, position=position).facts()
     if as_json:
@@ -219,7 +220,7 @@ def _naming(facts: dict[str, Any]) -> str:
 def import_weights(file: Path, name: str, backbone: str, position: bool, force: bool, as_json: bool, verbose: bool) -> None:
     """Convert FILE's backbone to safetensors in the store: float32, our names, with an account of its origin; FILE stays."""
     from cache.digest import digest_file
-    from models.backbones.examine import convert, examine
+    from models.examine import convert, examine
 
     examined = examine(file, backbone, position=position)
     if examined.because == "differs":
@@ -246,16 +247,19 @@ def import_weights(file: Path, name: str, backbone: str, position: bool, force: 
     if examined.left_out:
         click.echo(f"left out: {len(examined.left_out)} entries that are not the backbone's: {some(examined.left_out, SHOWN)}")
     click.echo(f"{target}\nsha256 {facts['sha256']}\nuse it:")
-    click.echo(f"  {_use(examined.backbone, short)}")
+    click.echo(f"  {_use(examined.backbone, short, target)}")
 
 
-def _use(backbone: str, short: str) -> str:
-    """The settings that use an imported file: its name is enough."""
+def _use(backbone: str, short: str, path: Path) -> str:
+    """The settings that use an imported file: its name is enough, but for detectors."""
     from models.backbones.registry import find
+    from models.experts.registry import DETECTORS, EXPERTS
 
-    kind = find(backbone).kind
-    settings = {"backbone": backbone, "weights": short}
-    return " ".join(f"--set extract.{kind}.{key}={value}" for key, value in settings.items())
+    if backbone in DETECTORS:
+        return f"--set derive.skeleton.detector={backbone} --set derive.skeleton.detector_weights_file={path}"
+    settings = {"backbone" if backbone not in EXPERTS else "expert": backbone, "weights": short}
+    section = f"derive.{EXPERTS[backbone].kind}" if backbone in EXPERTS else f"extract.{find(backbone).kind}"
+    return " ".join(f"--set {section}.{key}={value}" for key, value in settings.items())
 
 
 def _plain(name: str, default: str) -> str:

@@ -12,7 +12,7 @@ from cache.digest import digest_file
 from cache.errors import ConfigError
 from models.backbones.published import load_into, read_state
 from models.backbones.registry import build, find, options_of
-from models.weights import IMAGENET_MEAN, IMAGENET_STD, SHIPPED, check, of_backbone
+from models.weights import IMAGENET_MEAN, IMAGENET_STD, check, of_backbone
 
 #: pictures that go through the network at once: fixed, since another number could change the last bits
 AT_ONCE = 16
@@ -33,7 +33,7 @@ class Describer:
             if not shipped:
                 hint = "--weights-file PATH; kdpipe weights says where to fetch them"
                 raise ConfigError(f"no weights are shipped for {entry.name}", hint=hint)
-            file, mean, std = check(shipped[0], SHIPPED / shipped[0].file), shipped[0].mean, shipped[0].std
+            file, mean, std = check(shipped[0], shipped[0].path), shipped[0].mean, shipped[0].std
         self.weights = digest_file(file)
         state = read_state(file)
         net = load_into(build(entry.name, **options_of(entry.name, state)), state, file.name)

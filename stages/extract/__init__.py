@@ -15,7 +15,7 @@ from models.backbones.kinds import KINDS, Kind
 from models.backbones.registry import Backbone, find, module_of
 from models.inference import runtimes
 from models.inference.runtimes import PRECISIONS, RUNTIME_NAMES
-from models.weights import SHIPPED, WEIGHTS
+from models.weights import WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,11 @@ class ExtractParams:
         return find(self.backbone or self.form.backbone, self.kind)
 
     @property
+    def named_weights(self) -> str:
+        """The short name of the weights."""
+        return self.weights
+
+    @property
     def pixels(self) -> str:
         """The name of how pixels become network input; one that is not of this kind raises ConfigError."""
         if self.input and self.input not in self.form.inputs:
@@ -100,7 +105,7 @@ class ExtractParams:
     def data(self) -> tuple[Path, ...]:
         """The shipped weights, if they are the ones to use, and the source that the runtime compiles."""
         known = WEIGHTS.get(f"{self.network.name}.{self.weights}")
-        weights = (SHIPPED / known.file,) if known is not None and known.shipped else ()
+        weights = (known.path,) if known is not None and known.shipped else ()
         return (*weights, *runtimes.data_of(self.runtime))
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cache.errors import DataError, StoreError
+from cache.errors import DataError
 from cache.items import ItemSet
 from cache.pack import unpack
-from media.frames import decode_payload
+from media.frames import decode_payload, read_payload
 from models.backbones.kinds import Kind
 from models.inference.batches import Item
 from stages.extract.resize import Images, resize
@@ -36,28 +36,17 @@ def load_clips(items: ItemSet, media: str, digest: str, size: int, method: str =
 
     Raises StoreError if they are not what was recorded, DataError if they have another number of channels.
     """
-    item = items.get(media)
-    if item is None or item.digest != digest:
-        raise StoreError(
-            f"the frames of {media[:12]} are not what the sample stage recorded",
-            hint="kdpipe fsck --repair names and puts aside what lost them; kdpipe sample then decodes just these videos",
-        )
-    sampled = decode_payload(item.payload)
-    frames = np.stack([resize(sampled.images(int(number)), size, method) for number in sampled.numbers])
+    sampled = decode_payload(read_payload(items, media, digest))
+    shown = np.unique(sampled.index)
+    frames = np.stack([resize(sampled.images(int(number)), size, method) for number in shown])
     if frames.shape[-1] != channels:
         raise DataError(
             f"frames of {frames.shape[-1]} channels, where the network takes {channels}", hint="flow has 2 (x, y), video 3 (RGB)"
         )
-    return Clips(digest, frames, np.searchsorted(sampled.numbers, sampled.index))
+    return Clips(digest, frames, np.searchsorted(shown, sampled.index))
 
 
-def clip_shape(items: ItemSet, media: str) -> tuple[int, int]:
-    """(C, F) of one video's clips, without decoding them."""
-    item = items.get(media)
-    if item is None:
-        raise StoreError(
-            f"the frames of {media[:12]} are not there",
-            hint="kdpipe fsck --repair names and puts aside what lost them; kdpipe sample then decodes just these videos",
-        )
-    clips, frames = unpack(item.payload)["index"].shape
+def clip_shape(items: ItemSet, media: str, digest: str) -> tuple[int, int]:
+    """(C, F) of one video's clips, without decoding them. Raises StoreError as :func:`load_clips`."""
+    clips, frames = unpack(read_payload(items, media, digest))["index"].shape
     return clips, frames

@@ -55,7 +55,7 @@ def run(ctx: Context) -> None:
 def compute(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> None:
     """Append a row to the item set for every frames payload that has none yet; equal frames are computed once."""
     assert ctx.items is not None
-    wanted = {row["frames"]: row["media"] for row in sampled}
+    wanted = {row["frames"]: row.get("source", row["media"]) for row in sampled}
     jobs = [(media, frames) for frames, media in wanted.items() if frames not in ctx.items]
     by = processor(ctx.params.runtime, ctx.device) if jobs else ""
     flushed, cost = time.monotonic(), 0.0
@@ -90,7 +90,7 @@ def features(ctx: Context, entry: Backbone, jobs: list[tuple[str, str]]) -> Iter
         params.weights,
         ctx.files.get("weights_file"),
         image_size=size,
-        frames=clip_shape(source, jobs[0][0])[1],
+        frames=clip_shape(source, *jobs[0])[1],
         seed=params.random_seed,
         device=ctx.device,
     )

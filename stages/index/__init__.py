@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from cache.stage import Stage, option
 
@@ -19,7 +21,20 @@ class IndexParams:
     layout: str = option(
         "msvd-qa",
         "the layout of the files; its adapter is the file of that name in stages/index",
-        choices=("msvd-qa", "msrvtt-qa", "folder", "folder-all", "yt8m", "yt8m-video", "ucf101", "esc50"),
+        choices=(
+            "msvd-qa",
+            "msrvtt-qa",
+            "folder",
+            "folder-all",
+            "yt8m",
+            "yt8m-video",
+            "ucf101",
+            "hmdb51",
+            "kinetics",
+            "kinetics-few-shot",
+            "thumos14",
+            "esc50",
+        ),
     )
     name: str = option("", "the dataset's name in file names and reports; empty = the layout's name", at_most=200)
     max_lost: float = option(0.02, "fraction of videos that may be missing before the stage fails", keyed=False, at_least=0, at_most=1)
@@ -28,6 +43,12 @@ class IndexParams:
     def modules(self) -> tuple[str, ...]:
         """The adapter in use: an edit of another one is none of its business."""
         return (module_of(self.layout),)
+
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """The packaged files that the adapter reads."""
+        found: tuple[Path, ...] = importlib.import_module(module_of(self.layout)).LAYOUT.data
+        return found
 
 
 STAGE = Stage(
@@ -39,4 +60,5 @@ STAGE = Stage(
     raw=True,
     tolerance="max_lost",
     modules="modules",
+    data="data",
 )

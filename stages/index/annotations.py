@@ -1,11 +1,13 @@
-"""Annotation files of any layout: what is wrong is collected with its file and place; texts are read as lines or as tables."""
+"""Annotation files of any layout: what is wrong is collected with its file and place; texts are read as lines, as tables or as JSON."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from cache.errors import DataError, nearest
 from cache.given import read_bytes, read_text
@@ -13,6 +15,8 @@ from cache.given import read_bytes, read_text
 HINT = "docs/DATASETS.md shows what is expected"
 #: The largest list or table that is read; published ones have a few MB.
 MOST_BYTES = 16 << 20
+#: More values than this are no annotations: a million questions have five million.
+MOST_VALUES = 5_000_000
 #: How many problems one error lists.
 SHOWN = 10
 
@@ -58,12 +62,13 @@ def read_lines(root: Path, file: str) -> Iterator[tuple[str, str]]:
     return ((f"line {number}", line.strip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
 
 
-def read_table(root: Path, file: str, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+def read_table(root: Path, file: str, columns: Sequence[str], most: int = MOST_BYTES) -> Iterator[tuple[str, dict[str, str]]]:
     """The rows of a CSV file with a header, each behind its place; what a row lacks is "".
 
-    Raises DataError if the file cannot be read, has none of a name in ``columns``, has no row, or is no CSV, with the line.
+    Raises DataError if the file cannot be read or is larger than ``most`` bytes, has none of a name in ``columns``, has no row, or is no
+    CSV, with the line.
     """
-    text = io.StringIO(read_text(root / file, file, most=MOST_BYTES, hint=HINT), newline="")
+    text = io.StringIO(read_text(root / file, file, most=most, hint=HINT), newline="")
     reader = csv.DictReader(text, strict=True, restval="")
     try:
         there = reader.fieldnames or ()
@@ -78,3 +83,36 @@ def read_table(root: Path, file: str, columns: Sequence[str]) -> Iterator[tuple[
             raise DataError(f"{file} holds no row but its header", hint=HINT)
     except csv.Error as error:
         raise DataError(f"{file}, line {reader.reader.line_num}: {error}", hint=HINT) from error
+
+
+def read_json(root: Path, file: str) -> Any:
+    """Read ``file`` as JSON. Raises DataError if it is not there, not JSON, or no annotations: too large, too deep, a key twice."""
+    text = read_text(root / file, file, hint="docs/DATASETS.md shows which files are expected under the data root")
+    if text.count(",") + text.count("[") + text.count("{") > MOST_VALUES:
+        raise DataError(f"{file}: not an annotation file: it holds more than {MOST_VALUES:,} values")
+    try:
+        return json.loads(text, object_pairs_hook=_Objects(file), parse_int=_integer)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{file}, line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise DataError(f"{file}: not an annotation file: nested too deeply") from error
+
+
+class _Objects:
+    """Makes the objects of a JSON text. Raises DataError for a key that stands twice: the parser would take the last in silence."""
+
+    def __init__(self, file: str) -> None:
+        self.file, self.made = file, 0
+
+    def __call__(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        self.made += 1
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice = next(key for number, (key, _) in enumerate(pairs) if any(key == other for other, _ in pairs[:number]))
+            raise DataError(f"{self.file}, object {self.made}: key {twice!r} stands twice")
+        return found
+
+
+def _integer(digits: str) -> int | float:
+    """An integer; one of more digits than any id has is no integer to us."""
+    return int(digits) if len(digits) < 19 else float(digits)

@@ -70,7 +70,8 @@ class Dataset:
     """The files that the dataset uses, what it says of them in the order of its annotation files, and its splits.
 
     ``classes``: their names; a class is the number of its place from 0. ``about``: whatever else its stages have to know; it goes into
-    ``dataset.json`` as it is.
+    ``dataset.json`` as it is. ``notes``: what a person has to know of a file that is there (no part of it is annotated, say), by its name.
+    ``absent``: what the annotations name without a file that one could look for -> why it is lost.
     """
 
     videos: list[Video]
@@ -79,6 +80,8 @@ class Dataset:
     about: Mapping[str, Any] = field(default_factory=dict)
     annotations: list[Annotation] = field(default_factory=list)
     classes: tuple[str, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Layout:
     lying:   root -> all that lies there, as ``sources`` says it; None: ``sources`` names it already.
     examine: "module:function" that tells what one of its files is (see :func:`media.examine.examine`).
     arrays:  modality -> what its npy files have to hold.
+    data:    packaged files that ``read`` reads.
     """
 
     sources: Callable[[Path], Iterator[str | Absent]]
@@ -103,6 +107,7 @@ class Layout:
     holds: tuple[str, ...] = ("videos",)
     examine: str = "media.examine:examine"
     arrays: Mapping[str, Form] = field(default_factory=dict)
+    data: tuple[Path, ...] = ()
 
     @property
     def streams(self) -> tuple[str, ...]:

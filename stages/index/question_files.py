@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from cache.errors import DataError, nearest
-from cache.given import read_text
-from stages.index.annotations import HINT, Problems
+from stages.index.annotations import HINT, Problems, read_json
 from stages.index.dataset import Question, Video, id_order
 
 SPLITS = ("train", "val", "test")
 FILES = {split: f"{split}_qa.json" for split in SPLITS}
 KEYS = {"question": str, "answer": str, "video_id": int}
-#: More values than this are no annotations: a million questions have five million.
-MOST_VALUES = 5_000_000
 
 
 def read_questions(root: Path, check_video: Callable[[int], str]) -> list[Question]:
@@ -43,38 +40,10 @@ def read_questions(root: Path, check_video: Callable[[int], str]) -> list[Questi
 
 def read_json_array(root: Path, file: str) -> list[Any]:
     """Read ``file`` as a JSON array. Raises DataError if it is not there, not JSON or not an array."""
-    text = read_text(root / file, file, hint="docs/DATASETS.md shows which files are expected under the data root")
-    if text.count(",") + text.count("[") + text.count("{") > MOST_VALUES:
-        raise DataError(f"{file}: not an annotation file: it holds more than {MOST_VALUES:,} values")
-    try:
-        value = json.loads(text, object_pairs_hook=_Objects(file), parse_int=_integer)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{file}, line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from error
-    except RecursionError as error:
-        raise DataError(f"{file}: not an annotation file: nested too deeply") from error
+    value = read_json(root, file)
     if not isinstance(value, list):
         raise DataError(f"{file}: expected a JSON array of question objects, found {_kind(value)}")
     return value
-
-
-class _Objects:
-    """Makes the objects of a JSON text. Raises DataError for a key that stands twice: the parser would take the last in silence."""
-
-    def __init__(self, file: str) -> None:
-        self.file, self.made = file, 0
-
-    def __call__(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        self.made += 1
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            twice = next(key for number, (key, _) in enumerate(pairs) if any(key == other for other, _ in pairs[:number]))
-            raise DataError(f"{self.file}, object {self.made}: key {twice!r} stands twice")
-        return found
-
-
-def _integer(digits: str) -> int | float:
-    """An integer; one of more digits than any id has is no integer to us."""
-    return int(digits) if len(digits) < 19 else float(digits)
 
 
 def videos_of(questions: list[Question], path_of: Callable[[Question], str]) -> list[Video]:

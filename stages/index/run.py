@@ -31,8 +31,10 @@ def run(ctx: Context) -> None:
     with ctx.progress("index", total=len(dataset.videos)) as bar:
         media = []
         for video in dataset.videos:
-            media.append(_media(ctx, video, layout, absences))
+            media.append(_media(ctx, video, layout, absences, dataset.notes.get(video.name, "")))
             bar.step()
+    for name, why in dataset.absent.items():
+        ctx.ledger.add(name, "missing", why)
     _write(ctx.out / "media.jsonl", media)
     _write(ctx.out / "questions.jsonl", map(asdict, dataset.questions))
     if dataset.annotations:
@@ -50,10 +52,15 @@ def _layout(name: str) -> Layout:
     return found
 
 
-def _media(ctx: Context, video: Video, layout: Layout, absences: Absences) -> dict[str, Any]:
+def _media(ctx: Context, video: Video, layout: Layout, absences: Absences, note: str) -> dict[str, Any]:
     """The row of a file. One that is lost has neither path nor digest."""
     assert ctx.root is not None
-    path, more, state, reason = ctx.root / video.path, {"modality": video.modality} if video.modality else {}, "ok", ""
+    path, more, state, reason = (
+        ctx.root / video.path,
+        {"modality": video.modality} if video.modality else {},
+        "noted" if note else "ok",
+        note,
+    )
     digest = ctx.sources.get(video.path)
     if digest is None and is_file(path):
         digest = digest_file(path)

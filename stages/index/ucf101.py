@@ -1,8 +1,8 @@
 """UCF101: ``UCF-101/<Class>/<clip>.avi``, and ``ucfTrainTestlist`` with the classes and three folds.
 
 ``classInd.txt`` has ``<number from 1> <Class>`` a line, ``trainlist0<fold>.txt`` ``<Class>/<clip>.avi <number>``,
-``testlist0<fold>.txt`` the same without a number. The splits are ``1/train`` to ``3/test``; ids are
-the names of the clips.
+``testlist0<fold>.txt`` the same without a number. The splits are ``1/train`` to ``3/test``, and those by class
+(:mod:`stages.index.few_shot`); ids are the names of the clips.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from stages.index import few_shot
 from stages.index.annotations import Problems, read_lines, require
 from stages.index.dataset import Annotation, Dataset, Layout, Video
 from stages.index.walk import ending, files_in
 
-FOLDER = "UCF-101"
+FOLDER, FEW_SHOT = "UCF-101", "ucf_ARN"
 CLASSES = "ucfTrainTestlist/classInd.txt"
 #: List -> its split.
 LISTS = {f"ucfTrainTestlist/{part}list0{fold}.txt": f"{fold}/{part}" for fold in (1, 2, 3) for part in ("train", "test")}
@@ -28,7 +29,7 @@ CLIP = re.compile(rf"(?P<path>(?P<name>{NAME})/{NAME}\.avi)(\s+(?P<number>[0-9]{
 def sources(root: Path) -> Iterator[str]:
     """The lists, and the clips in the folders of the classes."""
     require(root, [CLASSES, *LISTS])
-    yield from (CLASSES, *LISTS)
+    yield from (CLASSES, *LISTS, *few_shot.own_files(root, FEW_SHOT))
     for _, line in read_lines(root, CLASSES):
         if match := CLASS.fullmatch(line):
             yield from files_in(root, f"{FOLDER}/{match['name']}", lambda name: ending(name) == ".avi")
@@ -47,10 +48,17 @@ def read(root: Path) -> Dataset:
             if other:
                 problems.add(file, place, f"{path} is in {other} already")
             splits.setdefault(path, []).append(split)
+    few = few_shot.split(root, FEW_SHOT, (PurePosixPath(path).stem for path in splits), problems)
     problems.raise_if_any()
-    videos = [Video(PurePosixPath(path).stem, f"{FOLDER}/{path}", tuple(splits[path])) for path in sorted(splits)]
+    videos = [_video(path, splits[path], few) for path in sorted(splits)]
     said = [Annotation(video.id, (PurePosixPath(video.path).parts[1],)) for video in videos]
-    return Dataset(videos, splits=tuple(LISTS.values()), annotations=said, classes=tuple(sorted(numbers, key=numbers.__getitem__)))
+    classes = tuple(sorted(numbers, key=numbers.__getitem__))
+    return Dataset(videos, [], (*LISTS.values(), *few.splits), few.about, said, classes, absent=few.absent)
+
+
+def _video(path: str, splits: list[str], few: few_shot.Split) -> Video:
+    id = PurePosixPath(path).stem
+    return Video(id, f"{FOLDER}/{path}", (*splits, *few.splits_of(id)))
 
 
 def _classes(root: Path, problems: Problems) -> dict[str, int]:
@@ -81,4 +89,4 @@ def _clips(root: Path, file: str, numbers: dict[str, int], problems: Problems) -
             yield place, match["path"]
 
 
-LAYOUT = Layout(sources=sources, read=read, holds=("videos", "class"))
+LAYOUT = Layout(sources=sources, read=read, holds=("videos", "class"), data=few_shot.shipped_files(FEW_SHOT))

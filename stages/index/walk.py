@@ -50,6 +50,17 @@ def files_in(root: Path, folder: str, wanted: Wanted) -> list[str]:
     return sorted(f"{folder}/{e.name}" for e in found if e.is_file(follow_symlinks=False) or is_file(Path(e.path)))
 
 
+def folders_in(root: Path, folder: str) -> list[str]:
+    """Names of the folders right in ``folder``, links followed, hidden ones left out; none if no folder is there.
+
+    Raises DataError for one that cannot be listed.
+    """
+    if not stat.S_ISDIR(mode_of(root / folder)):
+        return []
+    found = [entry for entry in _entries(root, folder) if not entry.name.startswith(".") and entry.name not in SYSTEM]
+    return sorted(e.name for e in found if e.is_dir(follow_symlinks=False) or stat.S_ISDIR(mode_of(Path(e.path))))
+
+
 def _entries(root: Path, folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(f"{root}/{folder}") as entries:

@@ -40,6 +40,11 @@ class SampleParams:
     seconds: float = option(
         0.0, "of the beginning only so many seconds; 0 = all", at_least=0, at_most=10_000_000, when={"policy": ("rate", "all", "audio")}
     )
+    with_next: bool = option(
+        False,
+        "keep the frame after each chosen one too (of the last one the frame before): optical flow is from a frame to the next",
+        unless=({"policy": ("audio",)},),
+    )
     codec: str = option(
         "utvideo",
         "how frames are kept: 'utvideo' without loss; 'png' without loss, larger and slower; 'jpeg' about a tenth of png",

@@ -99,6 +99,12 @@ def _within(moments: npt.NDArray[np.float64], seconds: float) -> int:
     return max(1, int(np.searchsorted(moments, seconds, side="left"))) if seconds else len(moments)
 
 
+def with_next(numbers: Sequence[int], count: int) -> list[int]:
+    """The numbers, and of each the one that follows it among ``count`` frames; of the last frame the one before it, if there is one."""
+    beside = {number + 1 if number + 1 < count else max(0, number - 1) for number in numbers}
+    return sorted(beside.union(numbers))
+
+
 def is_padded(index: Index) -> bool:
     """True if a clip of ``index`` (C, F) holds a frame more than once: the video is too short for it, or too slow."""
     return any(len(set(clip)) < len(clip) for clip in index.tolist())
@@ -139,18 +145,21 @@ POLICIES = {
 
 
 class Choice:
-    """The frames of one video, chosen by the policy of ``params``; ``index`` is what was chosen last."""
+    """The frames of one video, chosen by the policy of ``params``; ``index`` is what was chosen last, ``wanted`` all numbers to be kept."""
 
     def __init__(self, params: Any) -> None:
         self._params, self._policy = params, POLICIES[params.policy]
         self.index: Index = np.zeros((0, 0), np.int32)
+        self.wanted: list[int] = []
 
     def __call__(self, count: int, times: Times | None) -> list[int] | None:
         """The numbers wanted of ``count`` frames, ascending; None if the times are needed for that and not yet known."""
         if times is None and self._policy.timed(self._params):
             return None
         self.index = self._policy.choose(count, times or (), self._params)
-        return [int(number) for number in np.unique(self.index)]
+        chosen = [int(number) for number in np.unique(self.index)]
+        self.wanted = with_next(chosen, count) if self._params.with_next else chosen
+        return self.wanted
 
     def shortage(self, count: int) -> str:
         """Why frames are repeated, or "" if none is."""

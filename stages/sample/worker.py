@@ -74,13 +74,13 @@ def _frames(job: Job) -> Sampled:
         return frame.time, encoder.encode(frame.image)
 
     summary, kept = reader(job.params.reader)(job.path, choice, keep)
-    missing = sorted(set(choice.index.flat) - kept.keys())
+    missing = sorted(set(choice.wanted) - kept.keys())
     if missing:
         return Sampled({"state": "failed", "reason": f"two passes over the file disagree: frame {missing[0]} came only once"})
     state, reason = summary.verdict()
     short = choice.shortage(summary.count)
     if short:
         state, reason = ("padded", short) if state == "ok" else (state, f"{reason}; {short}")
-    times, images = ({number: one[part] for number, one in kept.items()} for part in (0, 1))
+    times, images = ({number: kept[number][part] for number in choice.wanted} for part in (0, 1))
     payload = frames.encode_payload(choice.index, times, images, encoder.head)
     return Sampled({"state": state, "reason": reason, **summary.facts()}, payload)

@@ -171,7 +171,7 @@ def test_frames_that_changed_under_way_are_refused(sampled, context) -> None:
     path = ctx.inputs["sample"] / "frames.jsonl"
     row = json.loads(path.read_text())
     path.write_text(json.dumps({**row, "frames": hashlib.sha256(b"other").hexdigest()}) + "\n")
-    with pytest.raises(StoreError, match="not what the sample stage recorded"):
+    with pytest.raises(StoreError, match="not what the stage that made them recorded"):
         run(ctx)
 
 

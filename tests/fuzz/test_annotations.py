@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stages.index import esc50, ucf101
+from stages.index import esc50, hmdb51, kinetics, thumos14, ucf101
 from stages.index.dataset import id_order
 from stages.index.msvd_qa import MAPPING, read_mapping, sources
 from stages.index.question_files import FILES, read_questions
@@ -66,6 +67,47 @@ def sounds(root: Path) -> Any:
     return esc50.read(root), list(esc50.sources(root))
 
 
+HMDB_LIST = f"{hmdb51.LISTS[0]}/kick_test_split2.txt"
+FEW_LIST = "splits/hmdb_ARN/testlist03.txt"
+KINETICS = "annotations/train.csv"
+THUMOS_LIST, THUMOS_INFO, THUMOS_TRUTH = "annotation/Diving_val.txt", "annotation/val_video_info.csv", "annotation/thumos_gt.json"
+#: Layout -> its sound files; one of them is put to the test.
+TREES: dict[ModuleType, dict[str, bytes]] = {
+    hmdb51: {
+        **{f"{hmdb51.LISTS[0]}/kick_test_split{fold}.txt": "a_kick_0.avi 1 \r\n#ü_kick_1.avi 2 \r\n".encode() for fold in (1, 2, 3)},
+        "splits/hmdb_ARN/trainlist03.txt": b"kick/a_kick_0\n",
+        FEW_LIST: "wave/x_wave_0\nrun/#ü_run_1.avi\n".encode(),
+    },
+    kinetics: {
+        KINETICS: b'label,youtube_id,time_start,time_end,split\n"tying knot",-aaaaaaaaa1,3,13,train\nyawning,bbbbbbbbbb2,0,10,train\n',
+        "annotations/val.csv": b"label,youtube_id,time_start,time_end,split\nyawning,ccccccccc_3,0,10,val\n",
+    },
+    thumos14: {
+        "detclasslist.txt": b"22 CliffDiving\n26 Diving\n",
+        **{f"annotation/{name}_{split}.txt": b"" for name in ("CliffDiving", "Diving") for split in ("val", "test")},
+        THUMOS_LIST: b"video_validation_0000001  1.5 2.5\r\nvideo_validation_0000002 3 4.25\n",
+        THUMOS_INFO: b"video,fps,sample_fps,count,sample_count\nvideo_validation_0000001,30.0,10.0,900.0,300\n",
+        THUMOS_TRUTH: json.dumps(
+            {"database": {"video_test_0000004": {"subset": "test", "annotations": [{"segment": ["1", "2.5"], "label": "Diving"}]}}}
+        ).encode(),
+    },
+}
+
+
+def tree(layout: ModuleType, name: str) -> tuple[bytes, Callable[[Path], Any]]:
+    """A file of a layout, and the reading of the layout with that file as it lies there."""
+
+    def read(root: Path) -> Any:
+        for file in TREES[layout].keys() - {name}:
+            (root / file).parent.mkdir(parents=True, exist_ok=True)
+            (root / file).write_bytes(TREES[layout][file])
+        found = layout.read(root), list(layout.sources(root))
+        assert str(found).encode() and all(video.id.encode() for video in found[0].videos)
+        return found
+
+    return TREES[layout][name], read
+
+
 #: file -> (a sound sample, its reader)
 READERS: dict[str, tuple[bytes, Callable[[Path], Any]]] = {
     "train_qa.json": (QUESTIONS, questions),
@@ -74,8 +116,16 @@ READERS: dict[str, tuple[bytes, Callable[[Path], Any]]] = {
     ucf101.CLASSES: (UCF_CLASSES, lambda root: clips(root, ucf101.CLASSES)),
     TRAIN: (UCF_CLIPS, lambda root: clips(root, TRAIN)),
     esc50.TABLE: (ESC_TABLE, sounds),
+    HMDB_LIST: tree(hmdb51, HMDB_LIST),
+    FEW_LIST: tree(hmdb51, FEW_LIST),
+    KINETICS: tree(kinetics, KINETICS),
+    THUMOS_LIST: tree(thumos14, THUMOS_LIST),
+    THUMOS_INFO: tree(thumos14, THUMOS_INFO),
+    THUMOS_TRUTH: tree(thumos14, THUMOS_TRUTH),
     EIGENVALUES: (_npy(np.array([4, 2, 1], np.float32)), lambda root: read_eigenvalues(root, EIGENVALUES)),
 }
+#: What may lie there although it holds nothing: tables that need not be there, and a class without an instance.
+FIT = {(EIGENVALUES, "an npy file"), (THUMOS_INFO, "nothing"), (THUMOS_TRUTH, "nothing"), (THUMOS_LIST, "an empty file")}
 EACH = pytest.mark.parametrize("name", READERS)
 
 
@@ -83,14 +133,14 @@ EACH = pytest.mark.parametrize("name", READERS)
 def folders(tmp_path: Path) -> None:
     """Where the files lie."""
     for name in READERS:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
 
 
 @EACH
 @pytest.mark.parametrize("what", WRONG)
 def test_what_is_no_such_file_is_refused(name: str, what: str, tmp_path: Path) -> None:
     WRONG[what](tmp_path / name)
-    fits = name == EIGENVALUES and what == "an npy file"
+    fits = (name, what) in FIT
     assert (refusal(tmp_path / name, lambda: READERS[name][1](tmp_path)) is None) <= fits
 
 

@@ -35,7 +35,7 @@ def test_a_new_adapter_makes_nothing_stale(tree: Path) -> None:
     (tree / "stages/index/charades.py").write_text("from stages.index.folder import LAYOUT as FOLDER\n\nLAYOUT = FOLDER\n")
     declared = tree / "stages/index/__init__.py"
     text = declared.read_text()
-    edited = text.replace('"esc50")', '"esc50", "charades")')
+    edited = text.replace('"esc50",', '"esc50", "charades",')
     assert edited != text
     declared.write_text(edited)
     (tree / "configs/datasets/charades.yaml").write_text("layout: charades\nsource: files\n")

@@ -50,7 +50,7 @@ def test_three_folds_are_indexed_as_they_lie(ucf: Path, make_context: Make) -> N
     run(ctx)
     media = {row["id"]: row for row in lines(ctx.out / "media.jsonl")}
     assert len(media) == 6 and media["v_HandStandPushups_g02_c01"]["path"] == "UCF-101/HandstandPushups/v_HandStandPushups_g02_c01.avi"
-    assert media["v_HandStandPushups_g02_c01"]["splits"] == ["1/train", "2/test", "3/train"]
+    assert media["v_HandStandPushups_g02_c01"]["splits"] == ["1/train", "2/test", "3/train", "few-shot/val"]
     said = {row["video_id"]: row for row in lines(ctx.out / "annotations.jsonl")}
     assert said.keys() == media.keys()
     assert said["v_HandStandPushups_g02_c01"] == {
@@ -64,7 +64,17 @@ def test_three_folds_are_indexed_as_they_lie(ucf: Path, make_context: Make) -> N
         "videos": 6,
         "classes": list(CLASSES),
         "num_classes": 2,
-        "annotations": {f"{fold}/{part}": n for fold in (1, 2, 3) for part, n in (("train", 4), ("test", 2))},
+        "annotations": {
+            **{f"{fold}/{part}": n for fold in (1, 2, 3) for part, n in (("train", 4), ("test", 2))},
+            "few-shot/train": 3,
+            "few-shot/val": 3,
+            "few-shot/test": 0,
+        },
+        "few_shot": {
+            "lists": "shipped: ucf_ARN",
+            "clips": {"few-shot/train": 3, "few-shot/val": 3, "few-shot/test": 0},
+            "not_there": 13320 - 6,
+        },
     }
     assert ctx.ledger.counts() == {"ok": 6}
 

@@ -24,6 +24,7 @@ AREAS = (
     "fewerframes",
     "fewerframes_numbers",
     "fewerframes_files",
+    "flow_codings",
     "alphapose",
     "depth",
     "flow",

@@ -19,6 +19,8 @@ from cache.record import SOURCES, Key
 from cache.stage import Context, Node, Quiet
 from pipeline.config import Config, names
 from pipeline.graph import build
+from stages.derive import DeriveParams
+from stages.derive.run import run as derive
 from stages.extract import ExtractParams
 from stages.extract.run import run as extract
 from stages.ingest import IngestParams
@@ -131,6 +133,15 @@ def ingested(tmp: Path) -> Iterator[Rows]:
 
 
 def extracted(tmp: Path) -> Iterator[Rows]:
+    yield from over_frames(tmp, extract, ExtractParams(weights="random", image_size=32))
+
+
+def derived(tmp: Path) -> Iterator[Rows]:
+    yield from over_frames(tmp, derive, DeriveParams(kind="flow", pairs="next-sample"))
+
+
+def over_frames(tmp: Path, run: Callable[[Context], None], params: Any) -> Iterator[Rows]:
+    """The rows of a stage that reads sampled frames, twice."""
     frames = {seed: payload(seed) for seed in (1, 2, 3)}
     for name, order in (("one", (1, 2)), ("two", (3, 2, 1))):
         where, items = tmp / name, ItemSet(tmp / name / "frames")
@@ -140,13 +151,13 @@ def extracted(tmp: Path) -> Iterator[Rows]:
         items.flush()
         write_lines(where / "index" / "media.jsonl", [{"id": f"{name} {seed}"} for seed in order])
         (where / "index" / "dataset.json").write_text(json.dumps({"name": name}))
-        about = [{"id": f"{name} {n}", "media": media[n], "frames": hashlib.sha256(frames[n]).hexdigest()} for n in order]
+        about = [{"id": f"{name} {n}", "media": media[n], "frames": hashlib.sha256(frames[n]).hexdigest(), "count": 9} for n in order]
         write_lines(where / "sample" / "frames.jsonl", about)
         inputs = {"index": where / "index", "sample": where / "sample"}
-        yield rows_of(where, extract, ExtractParams(weights="random", image_size=32), inputs=inputs, input_items={"sample": items})
+        yield rows_of(where, run, params, inputs=inputs, input_items={"sample": items})
 
 
-TWICE: dict[str, Callable[[Path], Iterator[Rows]]] = {"sample": sampled, "ingest": ingested, "extract": extracted}
+TWICE: dict[str, Callable[[Path], Iterator[Rows]]] = {"sample": sampled, "ingest": ingested, "extract": extracted, "derive": derived}
 
 
 @pytest.mark.parametrize("stage", sorted({node.stage.name for node in NODES}))

@@ -21,6 +21,7 @@ from torch import nn
 from cache.errors import ConfigError, DataError, KdpipeError
 from cache.fsck import Fsck
 from cache.store import Store
+from models import published
 from models import weights as table
 from models.backbones import converted, i3d, mobilenetv3, resnet2d, resnet3d
 from models.backbones.published import read_state
@@ -307,19 +308,18 @@ def test_equal_input_gives_equal_bytes_and_an_account_of_its_origin(store: Path,
 def test_imported_weights_can_stand_for_the_published_ones(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = save_bare(tmp_path / "resnet18-f37072fd.pth", filled(resnet2d.resnet18()))
     digest = converted.digest(file.read_bytes())
-    monkeypatch.setattr(table, "WEIGHTS", {"resnet18.imagenet1k_v1": table.WEIGHTS["resnet18.imagenet1k_v1"].__class__(
-        "resnet18.imagenet1k_v1", "resnet18", file.name, "", "", 224, (), (), sha256=digest[:8])})  # fmt: skip
+    known = table.Weights("resnet18.imagenet1k_v1", "resnet18", file.name, "", "", 224, (), (), sha256=digest[:8])
+    monkeypatch.setitem(published.WEIGHTS, known.name, known)
     told = answer("import", file)
     assert told["known"] == "resnet18.imagenet1k_v1"
     path = Path(told["path"])
-    entry = table.WEIGHTS["resnet18.imagenet1k_v1"]
-    assert table.check(entry, path) == path
+    assert table.check(known, path) == path
     damaged = bytearray(path.read_bytes())
     damaged[-5] ^= 1
     other = tmp_path / "damaged.safetensors"
     other.write_bytes(damaged)
     with pytest.raises(DataError, match="damaged: its tensors are not those"):
-        table.check(entry, other)
+        table.check(known, other)
     with pytest.raises(DataError, match="damaged"):
         run("check", other)
 

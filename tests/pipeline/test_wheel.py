@@ -12,7 +12,7 @@ import pytest
 from tests.command import plain_environment
 
 PROJECT = Path(__file__).resolve().parents[2]
-KINDS = (".py", ".yaml", ".json", ".c", ".safetensors")
+KINDS = (".py", ".yaml", ".json", ".c", ".safetensors", ".txt")
 PACKAGES = ("cache", "pipeline", "stages", "systems", "models", "media", "formats", "world", "configs")
 
 #: Looked up in the metadata: find_spec("pip") would spoil torch.compile in this process (findings/find_spec_pip.sh).
@@ -44,9 +44,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_every_file_that_the_code_opens(wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
-    ours = [
-        path for name in PACKAGES for path in (PROJECT / name).rglob("*") if path.suffix in (".py", ".yaml", ".json", ".c", ".safetensors")
-    ]
+    ours = [path for name in PACKAGES for path in (PROJECT / name).rglob("*") if path.suffix in KINDS]
     assert {str(path.relative_to(PROJECT)) for path in ours} <= held
 
 

@@ -158,3 +158,14 @@ def test_a_parameter_that_a_policy_does_not_read_does_not_count() -> None:
         params = SampleParams(policy=policy)
         assert {name for name in known if not idle_because(params, name)} == names
         assert params.modules == (("media.audio",) if policy == "audio" else ("media.decode",))
+
+
+def test_the_frames_beside_the_chosen_ones_are_kept_and_not_shown(data: Path, write_index: Index, make_context: Make) -> None:
+    path = write_video(data / "a.mkv", 30)
+    write_index({"7": "a.mkv"})
+    ctx = make_context(policy="even", num_frames=3, with_next=True)
+    run(ctx)
+    frames = decode_payload(ctx.items.get(rows(ctx)[0]["media"]).payload)
+    assert frames.index.tolist() == [[0, 14, 29]] and frames.numbers.tolist() == [0, 1, 14, 15, 28, 29]
+    decoded = {frame.number: frame.image for frame in decode.read_frames(path)}
+    assert all(np.array_equal(frames.images(number), decoded[number]) for number in frames.numbers.tolist())

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.sample import SampleParams
-from stages.sample.policies import POLICIES, Choice, all_indices, clip_indices, even_indices, is_padded, rate_indices
+from stages.sample.policies import POLICIES, Choice, all_indices, clip_indices, even_indices, is_padded, rate_indices, with_next
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "videoqa" / "clip_indices.json").read_text())
 
@@ -227,3 +227,12 @@ def test_frames_of_one_time_are_no_reason_to_fail(gaps: list[float]) -> None:
     assert all(a <= b for a, b in pairwise(times))
     for take in ("shown", "last", "next"):
         assert rate_indices(times, 8.0, take).shape == (1, 1)
+
+
+@given(numbers=st.sets(st.integers(0, 39), min_size=1), more=st.integers(0, 5))
+def test_beside_each_frame_lies_the_next_one_and_beside_the_last_the_one_before(numbers: set[int], more: int) -> None:
+    count = max(numbers) + 1 + more
+    kept = with_next(sorted(numbers), count)
+    assert kept == sorted(set(kept)) and numbers <= set(kept) <= set(range(count))
+    assert all(number + 1 in kept if number + 1 < count else number - 1 in kept or count == 1 for number in numbers)
+    assert len(kept) <= 2 * len(numbers)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from PIL import Image
 
 from cache.ledger import Ledger
 from cache.stage import Context, Quiet
+from pipeline.cli.world import world as command
 from stages.world import STAGE, WorldParams
 from stages.world.run import run
 from world.contact_sheet import contact_sheet
+from world.layout import LAYOUTS
 
 
 def test_the_stage_writes_the_world_and_a_ledger_entry_for_each_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,3 +42,15 @@ def test_contact_sheet_is_a_picture(tmp_path: Path) -> None:
     contact_sheet(tmp_path / "sheet.png", rows=1)
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (2 * 640 + 6, 136)
+
+
+def test_contact_sheet_of_actions_has_a_row_for_two_classes(tmp_path: Path) -> None:
+    contact_sheet(tmp_path / "sheet.png", rows=1, actions=True)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (2 * 640 + 6, 136)
+
+
+def test_the_command_offers_what_the_stage_and_the_world_know() -> None:
+    offered = {param.name: tuple(param.type.choices) for param in command.params if isinstance(param.type, click.Choice)}
+    declared = {field.name: field.metadata["choices"] for field in dataclasses.fields(WorldParams)}
+    assert offered == {name: declared[name] for name in ("layout", "size")} and declared["layout"] == LAYOUTS

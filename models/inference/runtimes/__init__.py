@@ -51,15 +51,19 @@ def prepare(runtime: str, net: nn.Module, example: torch.Tensor, precision: str,
 
 
 def processor(runtime: str, device: str) -> str:
-    """What of this machine changes last bits and is in no key: the vectors of its processor, or its GPU; the compiler, where one is used.
+    """What of this machine changes last bits and is in no key: :func:`vectors`, and the compiler where one is used.
 
     Two machines of one group may differ in it, and still share their results: so it is recorded with each of them.
     """
+    compiled = getattr(importlib.import_module(module_of(runtime)), "compiled_by", None)
+    return f"{vectors(device)}, {compiled()}" if compiled is not None and device == "cpu" else vectors(device)
+
+
+def vectors(device: str) -> str:
+    """The vectors of this machine's processor, or its GPU."""
     import torch
 
     if device != "cpu":
         return str(torch.cuda.get_device_name(device))
-    vectors = torch.backends.cpu.get_cpu_capability()
-    told = vectors if torch.backends.mkldnn.is_available() else f"{vectors} without oneDNN"
-    compiled = getattr(importlib.import_module(module_of(runtime)), "compiled_by", None)
-    return f"{told}, {compiled()}" if compiled is not None else told
+    told = torch.backends.cpu.get_cpu_capability()
+    return told if torch.backends.mkldnn.is_available() else f"{told} without oneDNN"

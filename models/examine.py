@@ -1,4 +1,4 @@
-"""What a weights file holds, and its backbone as a file of ours: the work of ``kdpipe weights check`` and ``import``."""
+"""What a weights file holds, and its network as a file of ours: the work of ``kdpipe weights check`` and ``import``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from torch import Tensor
 
 from cache.digest import digest_file
 from cache.errors import ConfigError, DataError
-from models import weights
+from models import published
 from models.backbones import converted
 from models.backbones.naming import find_backbone
-from models.backbones.published import Raw, State, by_position, check_fit, load_into, read_raw
+from models.backbones.published import KEYS, Raw, State, by_position, check_fit, load_into, read_raw
 from models.backbones.registry import build, find, options_of
 from models.backbones.sniff import Found, identify
+from models.experts import fitting as experts
+from models.experts.registry import EXPERTS
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Examined:
     """A weights file: where it comes from, and the backbone in it.
 
     backbone: the registry's name, "" if its network is none of the registry's. known: published weights that it is, "" if none;
-    because:  how we know (see :func:`models.weights.of_file`; ``"imported"``: its own account says so).
+    because:  how we know (see :func:`models.published.of_file`; ``"imported"``: its own account says so).
     naming, prefix: how its names stand.
     left_out: names of entries that are not the backbone's. not_finite: entry -> how many NaN or infinities.
     """
@@ -104,19 +106,24 @@ def examine(path: Path, backbone: str = "", *, position: bool = False) -> Examin
     ``position`` takes its first entries in their order, whatever their names (``backbone`` must be named then). Raises DataError for
     what cannot be read, holds no backbone, or does not fit.
     """
-    if backbone:
+    if backbone not in ("", *experts.NETWORKS):
         find(backbone)
-    raw = read_raw(path)
+    raw = read_raw(path, (*KEYS, *experts.KEYS))
     try:
         if position:
             naming, prefix, state, left_out = _positioned(path, raw, backbone)
+            found = identify(state)
+        elif expert := backbone if backbone in experts.NETWORKS else experts.identify(raw.entries):
+            expert = _by_name(path, expert) if not backbone else expert
+            naming, prefix, state, left_out = "the authors'", "", experts.fitting(expert, raw.entries, path.name), ()
+            found = Found(_family(expert), expert, lambda: experts.NETWORKS[expert](state))
         else:
             there = find_backbone(raw.entries)
             naming, prefix, state, left_out = there.name, there.prefix, there.state, there.rest
             if backbone:
                 with torch.device("meta"):
                     check_fit(build(backbone, **options_of(backbone, state)), state, path.name)
-        found = identify(state)
+            found = identify(state)
     except DataError as error:
         named = error.message if path.name in error.message else f"{path.name}: {error.message}"
         raise DataError(named, hint=error.hint) from error
@@ -125,6 +132,19 @@ def examine(path: Path, backbone: str = "", *, position: bool = False) -> Examin
     chosen = backbone or (origin.backbone if origin is not None else "") or found.backbone
     known, because = _known(path, sha256, chosen, origin)
     return Examined(path, sha256, raw, found, chosen, naming, prefix, state, left_out, known, because, origin)
+
+
+def _by_name(path: Path, expert: str) -> str:
+    """Of experts that have one network, the one whose published file has this name; else ``expert``, the first."""
+    known = next((entry for entry in published.WEIGHTS.values() if entry.file == path.name), None)
+    alike = known is not None and experts.NETWORKS.get(known.backbone) == experts.NETWORKS[expert]
+    return known.backbone if known is not None and alike else expert
+
+
+def _family(expert: str) -> str:
+    """An expert in words."""
+    kind = EXPERTS[expert].kind if expert in EXPERTS else "people"
+    return f"{expert}, which sees {'optical flow' if kind == 'flow' else 'poses' if kind == 'skeleton' else kind}"
 
 
 def convert(examined: Examined) -> bytes:
@@ -139,7 +159,8 @@ def convert(examined: Examined) -> bytes:
         )
     if bad := examined.not_finite:
         raise DataError(f"{examined.path.name} has NaN or infinity in {len(bad)} entries, first {next(iter(bad))}", hint="fetch it again")
-    net = load_into(build(examined.backbone, **examined.options), examined.state, examined.path.name)
+    ready = examined.found.make() if examined.backbone in experts.NETWORKS else build(examined.backbone, **examined.options)
+    net = load_into(ready, examined.state, examined.path.name)
     state = {name: value.float() if value.is_floating_point() else value for name, value in net.state_dict().items()}
     kind = f"{examined.naming}, prefix {examined.prefix!r}"
     origin = converted.Origin(examined.path.name, examined.sha256, kind, examined.backbone, examined.known, left_out=len(examined.left_out))
@@ -180,7 +201,7 @@ def _classes_by_position(backbone: str, entries: Mapping[str, Tensor]) -> int:
 def _known(path: Path, sha256: str, backbone: str, origin: converted.Origin | None) -> tuple[str, str]:
     if origin is not None:
         return origin.known, "imported" if origin.known else ""
-    entry, because = weights.of_file(path.name, sha256)
+    entry, because = published.of_file(path.name, sha256)
     if entry is None or (because == "name" and entry.backbone != backbone):
         return "", ""
     return ("", because) if because == "differs" else (entry.name, because)

@@ -1,0 +1,121 @@
+"""Poses that somebody else found: the file of ``expert: results`` in place of an expert.
+
+One file for a whole dataset, keyed by its content:
+  .zip   AlphaPose's results of each video, ``<id>/alphapose-results.json`` or ``<id>.json``
+  .json  AlphaPose's results of all: ``image_id`` is ``<id>/<picture>``
+  .pkl   a skeleton archive of MMAction2
+A picture is told by the number at the end of its name, ``results_first`` for the first frame of the video.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from cache.errors import DataError
+from cache.given import plain_file
+from formats.alphapose import LARGEST, NAME, Skeletons, read_results
+from formats.skeleton_pickle import Video as Archived
+from formats.skeleton_pickle import read_archive
+from models.experts.running import Floats, People
+
+#: frame number, height, width -> who is there
+Found = Callable[[int, int, int], People]
+NUMBER = re.compile(r"([0-9]{1,9})$")
+
+
+class Lacking(Exception):
+    """There is nothing for a video, or for a frame of it; the text says what."""
+
+
+class Results:
+    """The results of a file, by the id of a video."""
+
+    def __init__(self, path: Path, first: int) -> None:
+        """``first``: the number of the first frame in the names of pictures. Raises DataError for a file that is none of the three."""
+        plain_file(path, f"results {path}", hint="a .zip or .json of AlphaPose's results, or a .pkl of MMAction2")
+        self._first, self._path = first, path
+        self._videos: dict[str, Callable[[], Found]] = {}
+        if path.suffix == ".pkl":
+            self._videos = {id: lambda video=video: _archived(video) for id, video in read_archive(path).videos.items()}
+        elif path.suffix == ".zip":
+            self._videos = self._zipped()
+        else:
+            by_video: dict[str, dict[str, Skeletons]] = {}
+            for name, people in read_results(path).items():
+                folder, _, picture = name.replace("\\", "/").rpartition("/")
+                by_video.setdefault(folder, {})[picture] = people
+            self._videos = {id: lambda people=people: self._numbered(people) for id, people in by_video.items()}
+
+    def of(self, id: str) -> Found:
+        """Who is in the frames of a video. Raises Lacking if the file has nothing of it."""
+        if id not in self._videos:
+            raise Lacking(f"{self._path.name} has no results for it")
+        return self._videos[id]()
+
+    def _zipped(self) -> dict[str, Callable[[], Found]]:
+        found: dict[str, Callable[[], Found]] = {}
+        try:
+            with zipfile.ZipFile(self._path) as archive:
+                for member in archive.infolist():
+                    place = PurePosixPath(member.filename)
+                    if place.suffix == ".json" and member.file_size <= LARGEST:
+                        id = str(place.parent) if place.name == NAME else str(place.with_suffix(""))
+                        found[id] = lambda name=member.filename: self._member(name)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise DataError(f"{self._path} is no zip file that can be read: {error}") from error
+        return found
+
+    def _member(self, name: str) -> Found:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / NAME
+            try:
+                with zipfile.ZipFile(self._path) as archive:
+                    copy.write_bytes(archive.read(name))
+                return self._numbered(read_results(copy))
+            except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+                raise DataError(f"{self._path}: {name} cannot be read: {error}") from error
+            except DataError as error:
+                raise DataError(error.message.replace(str(copy), f"{self._path}, {name}"), hint=error.hint) from error
+
+    def _numbered(self, pictures: dict[str, Skeletons]) -> Found:
+        """AlphaPose has no entry for a picture without people."""
+        frames: dict[int, Skeletons] = {}
+        for name, people in pictures.items():
+            match = NUMBER.search(PurePosixPath(name).stem)
+            if match is None:
+                raise DataError(f"{self._path}: the picture {name!r} has no number at its end")
+            frames[int(match[1]) - self._first] = people
+
+        def found(number: int, height: int, width: int) -> People:
+            people = frames.get(number)
+            if people is None:
+                return _nobody()
+            return People(people.keypoints, people.boxes, people.keypoints[..., 2].mean(1, dtype=np.float32), people.scores)
+
+        return found
+
+
+def _archived(video: Archived) -> Found:
+    def found(number: int, height: int, width: int) -> People:
+        if number >= video.frames:
+            raise Lacking(f"the archive has {video.frames} frames of it, and frame {number} is wanted")
+        people = video.people(number)
+        if not len(people):
+            return _nobody()
+        scale = np.array([width / video.width, height / video.height, 1], np.float32)
+        keypoints: Floats = (people * scale).astype(np.float32)
+        low, high = keypoints[..., :2].min(1), keypoints[..., :2].max(1)
+        scores = keypoints[..., 2].mean(1, dtype=np.float32)
+        return People(keypoints, np.concatenate([low, high - low], 1), scores, scores)
+
+    return found
+
+
+def _nobody() -> People:
+    return People(np.zeros((0, 17, 3), np.float32), np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.float32))

@@ -1,0 +1,27 @@
+"""Lite-MKD: few-shot action recognition distilled from RGB, flow and depth (ACM MM 2023): what it reads of a dataset.
+
+    sample     eight frames of each video, at even places
+    derive     optical flow, depth and skeletons of these frames, as pictures
+
+Its networks are not here yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cache.stage import Config, Node, Shared, option
+
+
+@dataclass(frozen=True)
+class GraphParams:
+    """What the teacher sees beside RGB."""
+
+    modalities: tuple[str, ...] = option(("flow", "depth"), "derived from RGB", choices=("flow", "depth", "skeleton"), distinct=True)
+
+
+def nodes(config: Config, shared: Shared) -> Iterator[Node]:
+    """Yield what is derived. Sections: ``graph``, ``sample``, ``derive`` (``derive.flow`` ... speak to one)."""
+    for modality in config.graph(GraphParams).modalities:
+        yield shared("derive", modality)
