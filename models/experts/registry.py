@@ -49,13 +49,6 @@ def _opencv(name: str) -> Entry:
 
 
 _ALL: tuple[Entry, ...] = (
-    Entry("adabins-nyu", "depth", "depth:adabins", "nyu", options={"setting": "nyu"}),
-    Entry("adabins-kitti", "depth", "depth:adabins", "kitti", options={"setting": "kitti"}),
-    Entry("small-depth", "depth", "depth:small", "world"),
-    Entry("alphapose-fastpose50", "skeleton", "top_down:fastpose", "coco"),
-    Entry("keypointrcnn", "skeleton", "keypoint_rcnn:keypointrcnn", "coco", library="torchvision"),
-    Entry("rtmpose", "skeleton", "rtmpose:rtmpose", "body7-m", library="onnxruntime"),
-    Entry("small-pose", "skeleton", "small_pose_people:small", "world"),
     _flownet2("flownet2", "FlowNet2"),
     _flownet2("flownet2-css", "FlowNet2CSS"),
     _flownet2("flownet2-css-ft-sd", "FlowNet2CSS"),
