@@ -16,9 +16,9 @@ from models.experts.registry import build
 from models.experts.running import Setup
 from models.experts.small_pose import CHANNELS, JOINTS, SmallPose
 from models.experts.small_pose_people import boxes_of, network_input, padded_size, peaks, people_of, resized
-from models.experts.weights import SHIPPED, find
 from models.inference.batches import Item
 from models.inference.infer import Plan
+from models.published import find
 from models.weights import check
 from stages.derive.pretraining import pose
 from stages.derive.pretraining.pose_data import PART, changed, cut, draw_world, sample, targets
@@ -142,7 +142,7 @@ def test_an_expert_speaks_in_pixels_of_the_frames(tmp_path: Path) -> None:
 
 def test_the_shipped_weights_find_people_far_better_than_a_mean_pose_in_the_true_box() -> None:
     known = find("small-pose", "world")
-    path = check(known, SHIPPED / known.file)
+    path = check(known, known.path)
     net = SmallPose().eval()
     load_into(net, read_state(path), path.name)
     assert path.stat().st_size < 5e6 and all(value.dtype != torch.float32 for value in load_file(path).values())
