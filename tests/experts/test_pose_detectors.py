@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cache.errors import ConfigError, DataError
+from models.examine import examine
 from models.experts.chunks import Chunk
 from models.experts.darknet import HEADER, names, read_darknet
 from models.experts.detectors import Library, Yolo, detector, load_library
@@ -74,6 +75,11 @@ def test_a_darknet_file_of_another_length_is_refused(tmp_path: Path) -> None:
         read_darknet(Two(), path)
     with pytest.raises(DataError, match="cannot be read"):
         read_darknet(Two(), tmp_path / "nowhere.weights")
+
+
+def test_a_darknet_file_is_taken_for_yolov3_and_nothing_else(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not fit YOLOv3SPP"):
+        examine(darknet_file(tmp_path / "two.weights", Two()))
 
 
 def test_the_pyramids_windows_see_zeros_outside() -> None:
