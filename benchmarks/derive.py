@@ -37,7 +37,7 @@ sys.path[:0] = [str(PROJECT), str(PROJECT / "benchmarks")]
 
 Array = npt.NDArray[Any]
 #: modules beside this one, each with a table ``CASES``: name -> :class:`Case`
-MODULES = ("derive_flow", "derive_depth")
+MODULES = ("derive_flow", "derive_depth", "derive_pose")
 SEED = 0
 
 

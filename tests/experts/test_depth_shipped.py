@@ -12,7 +12,7 @@ from models.backbones.inputs import network_input
 from models.backbones.published import load_into, read_state
 from models.experts.depth_quality import depth_errors
 from models.experts.small_depth import SmallDepth
-from models.experts.weights import SHIPPED, find
+from models.published import find
 from stages.derive.pretraining.drawn import FIRST_SEED, frames
 from world.dense import depth
 
@@ -22,12 +22,12 @@ ENTRY = find("small-depth", "world")
 @pytest.fixture(scope="module")
 def net() -> SmallDepth:
     net = SmallDepth()
-    load_into(net, read_state(SHIPPED / ENTRY.file), ENTRY.file)
+    load_into(net, read_state(ENTRY.path), ENTRY.file)
     return net.eval()
 
 
 def test_the_shipped_file_is_the_tables_and_small() -> None:
-    data = (SHIPPED / ENTRY.file).read_bytes()
+    data = (ENTRY.path).read_bytes()
     assert hashlib.sha256(data).hexdigest() == ENTRY.sha256
     assert len(data) < 5_000_000
 
