@@ -92,6 +92,13 @@ class DeriveParams:
         choices=("resize", "crop", "pad"),
         when={"expert": ("flownet2", "flownet2-css", "flownet2-css-ft-sd", "flownet2-cs", "flownet2-c", "flownet2-s", "flownet2-sd")},
     )
+    refine: int = option(
+        0,
+        "iterations of variational refinement after a classical flow: 50 for frames of less than 200 pixels; 0 is the flow as published",
+        at_least=0,
+        at_most=1000,
+        when={"kind": ("flow",), "expert": ("", "tvl1", "dis", "farneback")},
+    )
     iterations: int = option(12, "of RAFT", at_least=1, at_most=100, when={"expert": ("raft-large", "raft-small")})
     width: int = option(0, "frames are resized to it first (bicubic); 0 = as they are", at_least=0, at_most=8192)
     height: int = option(0, "frames are resized to it first (bicubic); 0 = as they are", at_least=0, at_most=8192)

@@ -71,6 +71,20 @@ def test_a_classical_method_finds_the_motion(name: str) -> None:
     assert np.allclose(np.median(flow, (0, 1)), (2, -1), atol=0.3)
 
 
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_refinement_takes_back_what_noise_makes_a_classical_method_see(name: str) -> None:
+    noise = np.random.default_rng(1).normal(0, 6, (2, 64, 70, 3))
+    noisy = [np.clip(pairs(1)[0] + noise, 0, 255).astype(np.uint8)]
+    error = [float(np.linalg.norm(run(name, [noisy], refine=refine)[0][0] - (2, -1), axis=-1).mean()) for refine in (0, 50)]
+    assert error[1] < (0.8 if name != "tvl1" else 1.0) * error[0]
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_a_refined_flow_is_the_same_whatever_the_lanes(name: str) -> None:
+    three = pairs(3)
+    assert all(np.array_equal(*both) for both in zip(run(name, [three], refine=5)[0], run(name, [three], 1, refine=5)[0], strict=True))
+
+
 def test_crop_makes_the_flow_of_the_middle() -> None:
     (flow,) = run("flownet2-s", [pairs(1)], size_rule="crop")[0]
     assert flow.shape == (64, 64, 2)
