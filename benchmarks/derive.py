@@ -2,7 +2,7 @@
 
     python benchmarks/derive.py                                    # every case
     python benchmarks/derive.py --experts flownet2 raft-small --rows 8 --repeat 3
-    python benchmarks/derive.py --experts flownet2 --runtime winograd
+    python benchmarks/derive.py --experts flownet2 --runtime eager
 
 plain: what a published program does, written again without its dead parts: eager, NCHW, one row at a time, nothing folded or packed,
 ``--threads`` threads in every operation; of a library, a direct call. ours: the expert of the registry with as many lanes. A row is a
@@ -37,7 +37,7 @@ sys.path[:0] = [str(PROJECT), str(PROJECT / "benchmarks")]
 
 Array = npt.NDArray[Any]
 #: modules beside this one, each with a table ``CASES``: name -> :class:`Case`
-MODULES = ("derive_flow", "derive_depth")
+MODULES = ("derive_flow", "derive_depth", "derive_pose")
 SEED = 0
 
 
@@ -48,6 +48,7 @@ class Case:
     what:    a row, in words. rows: how many of them -> rows as they are stored, PNG of one or more frames.
     plain:   threads -> the plain side: a row (an array) to numbers that are compared.
     ours:    a plan (:class:`models.inference.infer.Plan`) -> an expert. numbers: its product -> the numbers of the plain side.
+    runtime: the fastest of ours that computes in float32 (:mod:`models.inference.runtimes`).
     """
 
     what: str
@@ -55,6 +56,7 @@ class Case:
     plain: Callable[[int], Callable[[Array], Array]]
     ours: Callable[[Any], Any]
     numbers: Callable[[Any], Array] = np.asarray
+    runtime: str = "eager"
 
 
 def main() -> None:
@@ -64,7 +66,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=16, help="of a round; a multiple of what the lanes take at once")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--runtime", default="eager", help="of ours: eager winograd compile openvino")
+    parser.add_argument("--runtime", default="", help="of ours: eager winograd compile openvino; the case's own if none is named")
     parser.add_argument("--child", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -87,7 +89,7 @@ def cases() -> dict[str, Case]:
 
 def compare(name: str, case: Case, options: argparse.Namespace) -> dict[str, Any]:
     """Rounds of both sides by turns; says what they took."""
-    job = {key: getattr(options, key) for key in ("rows", "threads", "runtime")} | {"case": name}
+    job = {"case": name, "rows": options.rows, "threads": options.threads, "runtime": options.runtime or case.runtime}
     with tempfile.TemporaryDirectory(prefix="kdpipe-derive-") as work:
         sides = {side: Side({**job, "side": side, "out": f"{work}/{side}.npz"}) for side in ("plain", "ours")}
         seconds: dict[str, list[float]] = {side: [] for side in sides}
@@ -99,9 +101,8 @@ def compare(name: str, case: Case, options: argparse.Namespace) -> dict[str, Any
         differences = [float(np.abs(plain[key] - ours[key]).max() / max(np.abs(plain[key]).max(), 1e-30)) for key in plain.files]
     ratios = [a / b for a, b in zip(seconds["plain"], seconds["ours"], strict=True)]
     result = {
-        "case": name,
-        "row": case.what,
         **job,
+        "row": case.what,
         "repeat": options.repeat,
         **{f"{side}_ms_per_row": round(1e3 * median(seconds[side]) / options.rows, 2) for side in sides},
         "ratio": [round(v, 3) for v in (median(ratios), min(ratios), max(ratios))],
@@ -110,7 +111,7 @@ def compare(name: str, case: Case, options: argparse.Namespace) -> dict[str, Any
         **{f"{side}_ready_s": end["ready_s"] for side, end in ends.items()},
     }
     write(
-        f"{name} ({case.what}): plain {result['plain_ms_per_row']} ms, ours {result['ours_ms_per_row']} ms, "
+        f"{name} ({case.what}, {job['runtime']}): plain {result['plain_ms_per_row']} ms, ours {result['ours_ms_per_row']} ms, "
         f"{result['ratio'][0]:.2f} times as fast ({result['ratio'][1]:.2f} to {result['ratio'][2]:.2f}); "
         f"peak {result['plain_peak_mb']} and {result['ours_peak_mb']} MB; largest relative difference {max(differences):.1e}"
     )

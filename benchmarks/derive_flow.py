@@ -164,13 +164,13 @@ def plain_opencv(make: Callable[[Any], Any]) -> Callable[[int], Callable[[Array]
     return plain
 
 
-def case(plain: Callable[[int], Callable[[Array], Array]], name: str) -> Case:
+def case(plain: Callable[[int], Callable[[Array], Array]], name: str, runtime: str = "eager") -> Case:
     """Of pairs of frames that move."""
-    return Case(PAIR, moving(HEIGHT, WIDTH, 2), plain, expert(name))
+    return Case(PAIR, moving(HEIGHT, WIDTH, 2), plain, expert(name), runtime=runtime)
 
 
 CASES: dict[str, Case] = {
-    "flownet2": case(plain_flownet2, "flownet2"),
+    "flownet2": case(plain_flownet2, "flownet2", "winograd"),
     "raft-large": case(plain_raft("raft_large"), "raft-large"),
     "raft-small": case(plain_raft("raft_small"), "raft-small"),
     "tvl1": case(plain_opencv(lambda cv2: cv2.optflow.DualTVL1OpticalFlow_create()), "tvl1"),

@@ -22,6 +22,7 @@ from models.backbones.published import KEYS, Raw, State, by_position, check_fit,
 from models.backbones.registry import build, find, options_of
 from models.backbones.sniff import Found, identify
 from models.experts import fitting as experts
+from models.experts.darknet import SUFFIXES
 from models.experts.registry import EXPERTS
 
 
@@ -108,7 +109,7 @@ def examine(path: Path, backbone: str = "", *, position: bool = False) -> Examin
     """
     if backbone not in ("", *experts.NETWORKS):
         find(backbone)
-    raw = read_raw(path, (*KEYS, *experts.KEYS))
+    raw = Raw(experts.read_yolov3(path)) if path.suffix in SUFFIXES else read_raw(path, (*KEYS, *experts.KEYS))
     try:
         if position:
             naming, prefix, state, left_out = _positioned(path, raw, backbone)

@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 VARIANTS = ("fast", "full")
-#: a joint is shown above this score
+#: a joint is shown above this score, if nothing else is said
 SHOWN = 0.4
 #: the neck, joint 17, is the middle of the shoulders
 SHOULDERS = (5, 6)
@@ -39,10 +39,11 @@ RADII = {"fast": 3, "full": 2}
 FARTHEST = 1e6
 
 
-def draw(keypoints: Floats, height: int, width: int, variant: str = "fast", under: Images | None = None) -> Images:
+def draw(keypoints: Floats, height: int, width: int, variant: str = "fast", under: Images | None = None, least: float = SHOWN) -> Images:
     """RGB uint8 (height, width, 3): the people ``keypoints`` (P, 17, 3) of x, y, score, on black or over the picture ``under``.
 
-    Nobody leaves the picture as it is. Raises ValueError for another variant, or a picture of another size.
+    Joints are shown above the score ``least``. Nobody leaves the picture as it is. Raises ValueError for another variant, or a picture of
+    another size.
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {VARIANTS}, not {variant!r}")
@@ -51,12 +52,12 @@ def draw(keypoints: Floats, height: int, width: int, variant: str = "fast", unde
     picture = np.zeros((height, width, 3), np.uint8) if under is None else under.copy()
     for person in np.asarray(keypoints, np.float32).reshape(-1, 17, 3):
         neck = person[list(SHOULDERS)].mean(0, keepdims=True)
-        _person(picture, np.concatenate([person, neck]), variant)
+        _person(picture, np.concatenate([person, neck]), variant, least)
     return picture
 
 
-def _person(picture: Images, joints: Floats, variant: str) -> None:
-    shown = (joints[:, 2] > SHOWN) & (np.abs(joints[:, :2]) < FARTHEST).all(1)
+def _person(picture: Images, joints: Floats, variant: str, least: float) -> None:
+    shown = (joints[:, 2] > least) & (np.abs(joints[:, :2]) < FARTHEST).all(1)
     places = np.where(shown[:, None], joints[:, :2], 0).astype(int)  # towards zero, as published
     for joint in np.flatnonzero(shown):
         opacity = 1.0 if variant == "fast" else float(np.clip(joints[joint, 2], 0, 1))

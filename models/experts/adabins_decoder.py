@@ -1,4 +1,4 @@
-"""The decoder of AdaBins (Bhat et al., CVPR 2021, section 3.2): from the five maps of the encoder to one at half the picture's size."""
+"""The decoder of AdaBins (Bhat et al., CVPR 2021): from the five maps of the encoder to one at half the picture's size."""
 
 from __future__ import annotations
 

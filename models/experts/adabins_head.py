@@ -1,4 +1,4 @@
-"""The head of AdaBins (section 3.3, "mini-ViT"): a transformer on patches says how wide the bins of depth are."""
+"""The head of AdaBins ("mini-ViT"; Bhat et al., CVPR 2021): a transformer on patches says how wide the bins of depth are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done around AdaBins: its two settings, mirrored prediction, the way back to the picture's size, values of 16 bits (section 4)."""
+"""What is done around AdaBins: its two settings, mirrored prediction, the way back to the picture's size, values of 16 bits."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cache.errors import ConfigError
+from cache.errors import ConfigError, DataError
 from models.experts.running import Floats, Job, Setup
 from models.inference.batches import Array, Batch, Batches, Item
 from models.inference.in_order import in_order
@@ -89,7 +89,7 @@ class ClassicalFlow:
     methods: ClassVar[dict[str, Callable[[], Method]]] = {"tvl1": tvl1, "dis": dis, "farneback": farneback}
 
     def __init__(self, setup: Setup, method: str) -> None:
-        self._cv2, self._make, self._plan = opencv(), self.methods[method], setup.plan
+        self._cv2, self._make, self._name, self._plan = opencv(), self.methods[method], method, setup.plan
         self._refine = int(setup.options.get("refine", 0))
         self._local = threading.local()
 
@@ -113,7 +113,12 @@ class ClassicalFlow:
             method = self._make()
             self._local.method = refined(method, self._refine) if self._refine else method
         first, second = (self._cv2.cvtColor(frame, self._cv2.COLOR_RGB2GRAY) for frame in batch.inputs[0])
-        return np.asarray(self._local.method(first, second), np.float32)[None]
+        try:
+            flow: Array = np.asarray(self._local.method(first, second), np.float32)
+        except self._cv2.error as error:
+            size = f"{first.shape[1]}x{first.shape[0]}"
+            raise DataError(f"{self._name} finds no flow in frames of {size} pixels: {error}", hint="are they too small?") from error
+        return flow[None]
 
 
 def _nothing() -> None:

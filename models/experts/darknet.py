@@ -13,11 +13,13 @@ from cache.given import plain_file
 
 #: of int32: version (major, minor, revision) and the pictures seen (two)
 HEADER = 5
+#: how the names of such files end
+SUFFIXES = (".weights", ".backup")
 
 
 def read_darknet(net: nn.Module, path: Path) -> dict[str, Tensor]:
     """The state dict of ``net`` from a Darknet file: for each convolution, in the order in which they are declared, the bias, weight,
-    mean and variance of its normalisation, or its own bias, and then its weights.
+    mean and variance of its normalisation, or its own bias, and then its weights. ``net`` may be on the meta device.
 
     Raises DataError if the file is not there or has another length.
     """
@@ -32,7 +34,7 @@ def read_darknet(net: nn.Module, path: Path) -> dict[str, Tensor]:
             hint="a Darknet weight file of exactly this network is needed (yolov3-spp.weights)",
         )
     numbers = np.fromfile(path, np.float32, offset=4 * HEADER)
-    state = {name: value for name, value in own.items() if name.endswith("num_batches_tracked")}
+    state = {name: torch.zeros((), dtype=torch.int64) for name in own if name.endswith("num_batches_tracked")}
     start = 0
     for name in order:
         count = own[name].numel()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from cache.errors import ConfigError, one_of
 from models.backbones.published import load_into, read_state
 from models.experts.chunks import Chunk, beside
-from models.experts.darknet import read_darknet
+from models.experts.darknet import SUFFIXES, read_darknet
 from models.experts.letterbox import boxes_back, letterbox
 from models.experts.person_boxes import CONFIDENCE, people_rows
 from models.experts.running import Setup
@@ -79,9 +79,7 @@ def whole_picture(chunks: Iterable[Chunk]) -> Generator[tuple[Chunk, list[Found]
 def read_yolov3(path: Path) -> YOLOv3SPP:
     """YOLOv3-SPP from Darknet's file, or from a file of tensors under our names."""
     net = YOLOv3SPP()
-    darknet = path.suffix in (".weights", ".backup")
-    state = read_darknet(net, path) if darknet else read_state(path)
-    load_into(net, state, path.name)
+    load_into(net, read_darknet(net, path) if path.suffix in SUFFIXES else read_state(path), path.name)
     return net
 
 

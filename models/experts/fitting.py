@@ -6,6 +6,7 @@ A file fits a network if names and shapes agree, all of them; networks are built
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from cache.errors import DataError
 from models.backbones.published import State, check_fit
 from models.experts import flownet2_models
 from models.experts.adabins import BINS_ENTRY, AdaBins, renamed
+from models.experts.darknet import read_darknet
 from models.experts.detectors import load_library
 from models.experts.fastpose import FastPose
 from models.experts.fastpose import options_of as options_of_fastpose
@@ -80,6 +82,13 @@ MARKS = {
 }
 #: under which further keys files keep a state dict: AdaBins' do
 KEYS = ("model",)
+
+
+def read_yolov3(path: Path) -> State:
+    """The entries of a Darknet file, which has no names: it can be YOLOv3's only. Raises DataError if its length is another."""
+    with torch.device("meta"):
+        net = YOLOv3SPP()
+    return read_darknet(net, path)
 
 
 def under_our_names(name: str, entries: Mapping[str, Tensor]) -> State:

@@ -72,8 +72,8 @@ class Reading(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to flow (B, 2, H, W)."""
         y = self.taps(x)
-        flow = F.fold(y.flatten(2), y.shape[2:], 3, padding=1)
-        return flow + self.bias.reshape(1, 2, 1, 1)
+        flow = F.fold(y.float().flatten(2), y.shape[2:], 3, padding=1)  # sums of nine, in float32
+        return flow.to(y.dtype) + self.bias.reshape(1, 2, 1, 1)
 
 
 class Apart(OfParts):

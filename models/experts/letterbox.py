@@ -19,7 +19,7 @@ def letterbox(frame: Images, side: int = 608) -> Images:
     """A frame (H, W, 3), as large as fits, in the middle of a grey square (side, side, 3): cubic, as OpenCV resizes (no antialiasing)."""
     height, width = frame.shape[:2]
     scale = min(side / width, side / height)
-    small_width, small_height = int(width * scale), int(height * scale)
+    small_width, small_height = max(1, int(width * scale)), max(1, int(height * scale))
     out = np.full((side, side, 3), GREY, np.uint8)
     top, left = (side - small_height) // 2, (side - small_width) // 2
     out[top : top + small_height, left : left + small_width] = resize_cubic(frame, small_height, small_width)

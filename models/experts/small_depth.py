@@ -1,4 +1,4 @@
-"""small-depth: depth of small drawn frames, an encoder with skips (U-Net, Ronneberger et al., MICCAI 2015) of 1.0 M parameters.
+"""small-depth: depth of small drawn frames, an encoder with skips (U-Net, Ronneberger et al., MICCAI 2015) of 0.92 M parameters.
 
 Depths lie between 1 and 60 m, and what matters is their ratio, so the network predicts the logarithm. Two maps of the place of each
 pixel come with the colours: on a ground plane depth is a function of the row. Trained by ``stages.derive.pretraining``.

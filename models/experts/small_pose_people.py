@@ -31,7 +31,7 @@ SHORT_SIDE = 120
 #: least value of a middle; of a joint that is taken from its own map
 PERSON, SEEN = 0.3, 0.1
 #: cells around a rough place in which a joint is looked for, in parts of the person's larger side, and how much nearness counts there
-REACH, NEAR = 0.12, 0.08
+REACH, NEAR = 0.3, 0.3
 #: persons whose joints lie nearer together than this part of their size, on average, are one
 SAME = 0.12
 #: added around the joints to make a box, in parts of the larger side
@@ -58,8 +58,7 @@ def people_of(maps: Floats, person: float = PERSON) -> People:
     found: list[Floats] = []
     sure: list[float] = []
     for row, column in peaks(chances[JOINTS], person):
-        rough = (np.array([column + 0.5, row + 0.5]) * STRIDE + offsets[:, :, row, column] * UNIT).astype(np.float32)
-        joints = refine(rough, chances[:JOINTS])
+        joints = refine(rough_places(offsets, chances[JOINTS], row, column), chances[:JOINTS])
         if all(apart(joints, other) >= SAME for other in found):
             found.append(joints)
             sure.append(float(chances[JOINTS, row, column]))
@@ -75,6 +74,16 @@ def peaks(chance: Floats, least: float) -> list[tuple[int, int]]:
     rows, columns = np.nonzero((chance >= around) & (chance >= least))
     order = np.argsort(-chance[rows, columns], kind="stable")
     return [(int(rows[i]), int(columns[i])) for i in order]
+
+
+def rough_places(offsets: Floats, chance: Floats, row: int, column: int) -> Floats:
+    """Where a middle and the cells around it that are half as much a middle say that its joints are (17, 2), in pixels: the mean, weighed
+    by how much each is one."""
+    rows, columns = np.mgrid[max(0, row - 1) : min(chance.shape[0], row + 2), max(0, column - 1) : min(chance.shape[1], column + 2)]
+    places = np.stack([columns, rows]) * STRIDE + STRIDE / 2 + offsets[:, :, rows, columns] * UNIT
+    weights = np.where(chance[rows, columns] >= chance[row, column] / 2, chance[rows, columns], 0)
+    rough: Floats = ((places * weights).sum((2, 3)) / weights.sum()).astype(np.float32)
+    return rough
 
 
 def refine(rough: Floats, chances: Floats) -> Floats:

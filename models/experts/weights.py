@@ -159,7 +159,7 @@ _ALL: tuple[Weights, ...] = (
     _raft("raft-small", "raft_small_C_T_V1-ad48884c.pth", 3.821, _CT),
     _adabins("nyu", "NYU Depth v2 (and ImageNet-1k)"),
     _adabins("kitti", "KITTI (and ImageNet-1k)"),
-    _world("small-depth", 120, ""),
+    _world("small-depth", 120, "57cf12a952fc819cae1db49241c1b4e52c518c8b6b3cde9e7d761c2637c63881"),
     _alphapose("coco", "fast_res50_256x192.pth", "COCO (and ImageNet-1k)"),
     _alphapose("halpe26", "halpe26_fast_res50_256x192.pth", "Halpe-26 (and ImageNet-1k)"),
     _YOLOV3,
@@ -169,7 +169,12 @@ _ALL: tuple[Weights, ...] = (
     _rtmpose("s", "rtmpose-s_simcc-body7_pt-body7_420e-256x192-acd4a1ef_20230504.onnx"),
     _rtmpose("m", "rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504.onnx"),
     _rtmpose("x", "rtmpose-x_simcc-body7_pt-body7_700e-384x288-71d7b7e9_20230629.onnx"),
-    replace(_world("small-pose", 120, ""), mean=IMAGENET_MEAN, std=IMAGENET_STD, scale=1),
+    replace(
+        _world("small-pose", 120, "6fc6830bc2fbb7bfd37fb756e68684ba6cd7a18bc76fe84da17ccf0c56d110fe"),
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        scale=1,
+    ),
 )
 #: ``<expert>.<short name>`` -> its entry; ``backbone`` of an entry is the expert's name, or the detector's.
 WEIGHTS: dict[str, Weights] = {entry.name: entry for entry in _ALL}

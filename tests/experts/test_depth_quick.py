@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from models.backbones.fold import fold_batch_norm
 from models.experts.adabins import AdaBins
@@ -17,7 +17,8 @@ from models.experts.adabins_inference import Predicted
 from models.experts.adabins_quick import QuickAdaBins, first_step, map_sizes, read_bins, step
 from models.experts.efficientnet_b5 import EfficientNetB5
 from models.experts.resized_conv import BLOCK, banded, resizing
-from models.inference.runtimes.eager import prepare
+from models.inference.runtimes.eager import prepare, quicken
+from models.inference.runtimes.packed import pack
 
 
 @settings(deadline=None)
@@ -118,3 +119,12 @@ def test_the_whole_network_packed_gives_the_same_depth(precision: str) -> None:
         quick = prepare(Predicted(QuickAdaBins(net, 352, 384).eval(), 176, 192), x, precision, 1)
         off = float((quick(x) - want).abs().max() / want.abs().max())
     assert off < (1e-5 if precision == "float32" else 5e-2)
+
+
+@pytest.mark.long
+def test_the_activations_of_the_encoder_and_the_decoder_are_drawn_into_their_convolutions() -> None:
+    net = quicken(Predicted(QuickAdaBins(AdaBins().eval(), 352, 384).eval(), 176, 192))
+    features = pack(net, torch.randn(1, 3, 352, 384))
+    assert isinstance(features, fx.GraphModule)
+    called = [node.target for node in features.graph.nodes if node.op == "call_function"]
+    assert F.silu not in called and F.leaky_relu not in called

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.models.optical_flow import raft_small
 
-from cache.errors import ConfigError
+from cache.errors import ConfigError, DataError
 from models.experts import registry
 from models.experts.flow_network import Fitted, plan_for
 from models.experts.raft import Raft, expert
@@ -98,13 +100,29 @@ def test_raft_is_what_torchvision_computes() -> None:
         assert torch.allclose(net.forward_features(x), want, atol=1e-4 * float(want.abs().max()))
 
 
+def test_raft_reads_torchvisions_file(tmp_path: Path) -> None:
+    torch.manual_seed(7)
+    published = raft_small(weights=None).state_dict()
+    torch.save(published, tmp_path / "raft_small.pth")
+    built = registry.build("raft-small", Setup(128, 136, Plan("cpu", 1, 1, 1), weights=tmp_path / "raft_small.pth"))
+    state = built._net.net.net.state_dict()  # type: ignore[attr-defined]
+    assert all(torch.equal(value, published[name]) for name, value in state.items())
+
+
+def test_frames_too_small_for_a_classical_method_are_an_error_for_people() -> None:
+    tiny = [np.zeros((2, 4, 4, 3), np.uint8)]
+    with pytest.raises(DataError, match="dis finds no flow in frames of 4x4 pixels"):
+        run("dis", [tiny])
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 @pytest.mark.parametrize("name", ["flownet2-c", "raft-small"])
-def test_in_bfloat16_a_network_computes_nearly_the_same(name: str) -> None:
+def test_in_half_precision_a_network_computes_nearly_the_same(name: str, precision: str) -> None:
     plan = Plan("cpu", 1, 1, 1)
     net = registry.build(name, Setup(128, 128, plan, options={"iterations": 2}))._net  # type: ignore[attr-defined]
     x = torch.rand(1, 6, 128, 128, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=torch.channels_last) - 0.5
     with torch.inference_mode():
-        want, got = net.feature(x), prepare(net, x, "bfloat16", 1)(x)
+        want, got = net.feature(x), prepare(net, x, precision, 1)(x)
     assert got.dtype == torch.float32
     assert float((got - want).abs().max()) < 0.1 * float(want.abs().max())
 

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cache.errors import ConfigError, DataError
+from models.examine import examine
 from models.experts.chunks import Chunk
 from models.experts.darknet import HEADER, names, read_darknet
 from models.experts.detectors import Library, Yolo, detector, load_library
@@ -76,6 +77,11 @@ def test_a_darknet_file_of_another_length_is_refused(tmp_path: Path) -> None:
         read_darknet(Two(), tmp_path / "nowhere.weights")
 
 
+def test_a_darknet_file_is_taken_for_yolov3_and_nothing_else(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not fit YOLOv3SPP"):
+        examine(darknet_file(tmp_path / "two.weights", Two()))
+
+
 def test_the_pyramids_windows_see_zeros_outside() -> None:
     x = torch.full((1, 1, 4, 4), -1.0)
     out = Pyramid()(x)
@@ -99,6 +105,11 @@ def test_a_frame_lies_in_the_middle_of_a_grey_square_and_boxes_come_back() -> No
     assert (square[:16] == 128).all() and (square[48:] == 128).all() and (square[16:48] == 7).all()
     back = boxes_back(np.array([[0, 16, 64, 48], [-9, 0, 99, 64]], np.float32), 20, 40, 64)
     np.testing.assert_allclose(back, [[0, 0, 40, 20], [0, 0, 40, 20]], atol=1e-4)
+
+
+def test_the_narrowest_frame_still_has_a_column() -> None:
+    square = letterbox(np.full((1000, 1, 3), 7, np.uint8), 64)
+    assert (square == 7).all(2).sum() == 64
 
 
 def test_cubic_resizing_keeps_what_is_even_and_the_size_of_the_same() -> None:

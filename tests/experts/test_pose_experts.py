@@ -28,7 +28,7 @@ from models.inference.infer import Plan
 
 PLAN = Plan("cpu", 2, 1, 1)
 HEIGHT, WIDTH = 40, 48
-SKELETONS = [name for name, entry in EXPERTS.items() if entry.kind == "skeleton"]
+SKELETONS = [name for name, entry in EXPERTS.items() if entry.kind == "skeleton" and entry.weights]
 
 
 def frame(value: int) -> np.ndarray:

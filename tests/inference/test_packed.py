@@ -73,6 +73,11 @@ WIRINGS = {
     "what is added is made later": (lambda t, x: t.a(x) + t.b(t.c(x)), ["c", "c", "c+"]),
     "a pooled map is added": (lambda t, x: t.b(y := t.pool(t.a(x))) + F.relu(y), ["c", "MaxPool2d", "c", "relu", "add"]),
     "a block on a pooled map": (lambda t, x: t.c(t.b(y := t.pool(t.a(x)))) + y, ["c", "MaxPool2d", "c", "c+"]),
+    "an excited map is added": (lambda t, x: F.relu((y := t.a(x)) * y.mean((2, 3), True) + t.b(x)), ["c", "mean", "mul", "c+r"]),
+    "an excited map is seen": (
+        lambda t, x: (z := (y := t.a(x)) * y.mean((2, 3), True)) + t.b(x) + z,
+        ["c", "mean", "mul", "c", "add", "add"],
+    ),
     "a view is read later": (a_view_is_read_later, ["c", "getitem", "c", "c", "add", "getitem", "add"]),
     "overwritten would be read again": (overwritten_would_be_read_again, ["c", "c", "c", "add", "c", "add"]),
 }

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from formats.alphapose import Skeletons, results
-from media.codings.skeleton_picture import draw
+from media.codings.skeleton_picture import SHOWN, draw
 from models.experts import pose_crops
 from models.experts.fastpose import FastPose
 from models.experts.flip_test import FlipTest
@@ -153,8 +153,8 @@ def yolo_post(case: Case) -> dict[str, Any]:
 def rendered(case: Case) -> dict[str, Any]:
     """Two people on black, in both variants. Rims differ a little: the mean difference counts, as the case says."""
     people = np.concatenate([case.inputs["keypoints"], case.inputs["scores"]], 2)
-    told = case.meta["outputs"]
-    outputs = {variant: draw(people, *told[variant][:2], variant)[..., ::-1] for variant in told}
+    told, least = case.meta["outputs"], case.config.get("vis_thres", SHOWN)
+    outputs = {variant: draw(people, *told[variant][:2], variant, least=least)[..., ::-1] for variant in told}
     for name, picture in outputs.items():
         away = np.abs(picture.astype(int) - case.outputs[name]).mean()
         if away >= MEAN_DIFFERENCE:

@@ -159,9 +159,14 @@ def _fuse(graph: fx.Graph, root: nn.Module) -> None:
         fused = part(conv)
         return isinstance(fused, Fused) and fused.adds
 
+    def is_new(node: Any) -> bool:
+        """New memory that nobody else knows: of a part that makes such, or such a map times something (squeeze and excitation)."""
+        excited = isinstance(node, fx.Node) and node.op == "call_function" and node.target is operator.mul
+        return isinstance(part(node.args[0] if excited else node), FRESH)
+
     def is_spent(node: Any, conv: fx.Node) -> bool:
         """A map of its own that only convolutions before ``conv`` have looked at, besides the sum: it may be overwritten."""
-        if not isinstance(part(node), FRESH) or place[node] >= place[conv]:
+        if not is_new(node) or place[node] >= place[conv]:
             return False
         readers = [user for user in node.users if user not in conv.users]
         return all(isinstance(part(reader), Fused) and place[reader] < place[conv] for reader in readers)

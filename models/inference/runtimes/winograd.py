@@ -2,7 +2,8 @@
 
 Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. PyTorch's CPU libraries have no such kernel, and it
 pays: nearly half of a ResNet-101 is 3x3 convolutions of stride 1, most of a 3-D ResNet-18 or an I3D is 3x3x3 ones. The arithmetic is in
-``winograd.c``; the error is that of other orders of summing (2e-6 of the largest output, 1e-6 without).
+``winograd.c``; the error is that of other orders of summing (2e-6 of the largest output, 1e-6 without). A convolution of 5x5 and
+stride 2, of which flow networks have several, is one of 3x3 on cells of 2x2 pixels.
 """
 
 from __future__ import annotations
