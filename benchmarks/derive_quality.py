@@ -10,8 +10,9 @@ Only experts that need no download are measured: tvl1, dis, farneback (extra kdp
 
 flow      EPE: the mean over pixels of the length of the error, in pixels: over all of them; over those whose flow is known
           (world.known: nothing that one looks through is drawn over them, they stay in the picture and are not covered); over those
-          that are known and move by at least a pixel, and that do not move (by less than a tenth). Baseline: zero flow.
-          ``--refine N`` measures each expert a second time, with N iterations of refinement (derive.flow.refine).
+          that are known and move by at least a pixel. Baseline: zero flow. A second table says where the error is, and how much of the
+          mean over all pixels each place makes. ``--refine N`` measures each expert a second time, with N iterations of refinement
+          (derive.flow.refine); ``--drawn`` takes the frames before they were encoded, which says what compression costs.
 depth     abs_rel: the mean over pixels of |depth - truth| / truth. Baselines: one depth everywhere, the median of all truth here, and
           the one that has the least abs_rel of all.
 skeleton  PCK@0.1: the share of seen joints that are off by at most 0.1 of the larger side of the person's true box. People are matched
@@ -44,19 +45,22 @@ sys.path.insert(0, str(PROJECT))
 
 Floats = npt.NDArray[np.float64]
 EXPERTS = {"tvl1": "flow", "dis": "flow", "farneback": "flow", "small-depth": "depth", "small-pose": "skeleton"}
-METRICS = {"flow": ("epe", "epe_known", "epe_moving", "epe_still"), "depth": ("abs_rel",), "skeleton": ("pck", "pck_all", "found")}
+METRICS = {"flow": ("epe", "epe_known", "epe_moving"), "depth": ("abs_rel",), "skeleton": ("pck", "pck_all", "found")}
 UNITS = {
     "epe": "EPE, px",
     "epe_known": "where it is known",
     "epe_moving": "… and moves by a pixel",
-    "epe_still": "… and stands still",
     "abs_rel": "abs_rel",
     "pck": "PCK@0.1",
     "pck_all": "PCK@0.1 of all people",
     "found": "people found",
 }
-#: share of a box that a joint may be off; least IoU of a match; pixels that count as motion from, as none below
-REACH, OVERLAP, MOVES, STILL = 0.1, 0.3, 1.0, 0.1
+#: share of a box that a joint may be off; least IoU of a match; least motion in pixels that counts as such
+REACH, OVERLAP, MOVES = 0.1, 0.3, 1.0
+#: where a pixel is, for flow: of the first two it is not known
+PLACES = ("leaves, or is covered", "under light, shadow, steam or foam", "people and things", "ground near motion", "ground elsewhere")
+#: neighbours whose flow differs by so many pixels make a border of motion; so many pixels around it are near
+BORDER, NEAR = 0.5, 16
 
 
 @dataclass
@@ -67,7 +71,7 @@ class Clip:
     frames: list[npt.NDArray[np.uint8]] = field(default_factory=list)
     pairs: list[npt.NDArray[np.uint8]] = field(default_factory=list)
     flow: list[npt.NDArray[np.float32]] = field(default_factory=list)
-    known: list[npt.NDArray[np.bool_]] = field(default_factory=list)
+    place: list[npt.NDArray[np.int64]] = field(default_factory=list)
     depth: list[npt.NDArray[np.float32]] = field(default_factory=list)
     people: list[tuple[Floats, npt.NDArray[np.bool_]]] = field(default_factory=list)
 
@@ -83,6 +87,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=3, help="of each video, at even places")
     parser.add_argument("--experts", nargs="+", choices=EXPERTS, default=list(EXPERTS))
     parser.add_argument("--refine", type=int, default=0, help="measure flow experts with so many iterations of refinement, too")
+    parser.add_argument("--drawn", action="store_true", help="frames as they were drawn, not decoded")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kdpipe-derive-quality-") as work:
@@ -91,7 +96,7 @@ def main() -> None:
             from world.generate import generate
 
             generate(root, options.layout, options.size, options.seed, options.threads)
-        clips = list(read_world(root, options.videos, options.frames, {EXPERTS[name] for name in options.experts}))
+        clips = list(read_world(root, options.videos, options.frames, {EXPERTS[name] for name in options.experts}, options.drawn))
         about = json.loads((root / "truth" / "world.json").read_text(encoding="utf-8"))
     report(clips, options, about)
 
@@ -100,10 +105,14 @@ def report(clips: list[Clip], options: argparse.Namespace, about: dict[str, Any]
     """Measure every expert and print what came out."""
     rows: list[dict[str, Any]] = []
     absent = {}
+    where: dict[str, list[float]] = {}
     for kind in dict.fromkeys(EXPERTS[name] for name in options.experts):
-        trivial = {name: measured(kind, clips, outputs) for name, outputs in baselines(kind, clips).items()}
+        untaught = baselines(kind, clips)
+        trivial = {name: measured(kind, clips, outputs) for name, outputs in untaught.items()}
         zero = list(trivial.values())[-1]
         rows += [row(name, kind, values, zero) for name, values in trivial.items()]
+        if kind == "flow":
+            where |= {name: errors_of_places(clips, outputs) for name, outputs in untaught.items()}
         settings = (0, options.refine) if kind == "flow" and options.refine else (0,)
         for name, refine in [(name, refine) for name in options.experts if EXPERTS[name] == kind for refine in settings]:
             run, why = prepared(name, clips[0], options.threads, refine)
@@ -114,40 +123,45 @@ def report(clips: list[Clip], options: argparse.Namespace, about: dict[str, Any]
             outputs = [run(clip) for clip in clips]
             seconds = (time.perf_counter() - began) / sum(len(clip.frames) for clip in clips)
             told = f"{name}, refine {refine}" if refine else name
+            if kind == "flow":
+                where[told] = errors_of_places(clips, outputs)
             rows.append({**row(told, kind, measured(kind, clips, outputs), zero), "ms_each": round(1000 * seconds, 2)})
     print_table(rows)
     for name, why in absent.items():
         print(f"\n{name}: not measured: {why}")
-    shares = flow_shares(clips)
-    if shares:
-        print("\nPixels of flow: " + ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
+    if where:
+        print_places(clips, where)
     told = {"world": about, "videos": len(clips), "frames": sum(len(clip.frames) for clip in clips), "threads": options.threads}
-    print(json.dumps({**told, "shares": shares, "rows": rows, "absent": absent}, sort_keys=True))
+    print(json.dumps({**told, "drawn": options.drawn, "where": where, "rows": rows, "absent": absent}, sort_keys=True))
 
 
 # -- the world --------------------------------------------------------------------------------------------------------
 
 
-def read_world(root: Path, videos: int, frames: int, kinds: set[str]) -> Iterator[Clip]:
-    """The clips of a world, with the truth of the ``kinds`` that are measured."""
+def read_world(root: Path, videos: int, frames: int, kinds: set[str], drawn: bool) -> Iterator[Clip]:
+    """The clips of a world, with the truth of the ``kinds`` that are measured; frames as ``drawn``, or decoded."""
     from world import truth
 
     rows = list(truth.videos(root))
     for place in np.unique(np.linspace(0, len(rows) - 1, min(videos, len(rows))).round().astype(int)):
-        clip = read_clip(root, rows[place], frames, kinds)
+        clip = read_clip(root, rows[place], frames, kinds, drawn)
         if clip.frames:
             yield clip
 
 
-def read_clip(root: Path, row: dict[str, Any], frames: int, kinds: set[str]) -> Clip:
+def read_clip(root: Path, row: dict[str, Any], frames: int, kinds: set[str], drawn: bool) -> Clip:
     """Some frames of a video, decoded, and their truth: flow to the next frame, depth, joints and which of them are seen."""
     from media.decode import read_frames
     from world import dense, truth
-    from world.known import known
+    from world.render import draw
 
     film = truth.film(row)
     wanted = np.unique(np.linspace(0, film.plan.frames - 2, frames).round().astype(int)).tolist()
-    images = {one.number: one.image for one in read_frames(root / row["path"], {*wanted, *(t + 1 for t in wanted)})}
+    needed = sorted({*wanted, *(t + 1 for t in wanted)})
+    if drawn:
+        images = dict(zip(needed, draw(film, needed), strict=True))
+    else:
+        images = {one.number: one.image for one in read_frames(root / row["path"], set(needed))}
     with np.load(root / "truth" / f"{row['id']}.npz") as stored:
         joints, visible = stored["keypoints"].astype(np.float64), stored["visible"]
     clip = Clip(str(row["id"]))
@@ -156,13 +170,29 @@ def read_clip(root: Path, row: dict[str, Any], frames: int, kinds: set[str]) -> 
         clip.pairs.append(np.stack([images[t], images[t + 1]]))
         if "flow" in kinds:
             clip.flow.append(dense.flow(film, t))
-            clip.known.append(known(film, t))
+            clip.place.append(places(film, t, clip.flow[-1]))
         if "depth" in kinds:
             clip.depth.append(dense.depth(film, t))
         if "skeleton" in kinds:
             shown = [actor for actor in range(len(joints)) if (visible[actor, t] == 2).any()]
             clip.people.append((joints[shown, t], visible[shown, t] == 2))
     return clip
+
+
+def places(film: Any, t: int, flow: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """Of each pixel (H, W) the index in :data:`PLACES`."""
+    from scipy.ndimage import distance_transform_edt
+
+    from world.dense import surface
+    from world.known import COVERED, LEAVES, VEILED, unknown
+
+    why = unknown(film, t)
+    border = np.zeros(why.shape, bool)
+    for axis in (0, 1):
+        jumps = np.linalg.norm(np.diff(flow, axis=axis), axis=-1) >= BORDER
+        border |= np.insert(jumps, 0, False, axis) | np.insert(jumps, jumps.shape[axis], False, axis)
+    near = distance_transform_edt(~border) < NEAR if border.any() else border
+    return np.select([(why == LEAVES) | (why == COVERED), why == VEILED, surface(film, t) > 0, near], [0, 1, 2, 3], 4)
 
 
 # -- the experts ------------------------------------------------------------------------------------------------------
@@ -209,25 +239,23 @@ def measured(kind: str, clips: list[Clip], outputs: list[list[Any]]) -> dict[str
 
 
 def flows(clip: Clip, frames: list[Any]) -> dict[str, float]:
-    """The mean length of the error in pixels, over all pixels of a clip, those that are known, and of these those that move or do not."""
+    """The mean length of the error in pixels, over all pixels of a clip, those that are known, and of these those that move."""
     truth = np.stack(clip.flow).astype(np.float64)
     error, motion = (np.linalg.norm(vectors, axis=-1) for vectors in (truth - np.stack(frames), truth))
-    known = np.stack(clip.known)
-    over = (np.ones_like(known), known, known & (motion >= MOVES), known & (motion < STILL))
+    known = np.stack(clip.place) >= 2
+    over = (np.ones_like(known), known, known & (motion >= MOVES))
     return {name: float(error[pixels].mean()) if pixels.any() else np.nan for name, pixels in zip(METRICS["flow"], over, strict=True)}
 
 
-def flow_shares(clips: list[Clip]) -> dict[str, float]:
-    """Which share of all pixels is known, and of all moves and does not; nothing if flow is not measured."""
-    if not any(clip.flow for clip in clips):
-        return {}
-    motion = np.concatenate([np.linalg.norm(flow, axis=-1) for clip in clips for flow in clip.flow])
-    known = np.concatenate([one for clip in clips for one in clip.known])
-    return {
-        "known": float(known.mean()),
-        "known and moving": float((known & (motion >= MOVES)).mean()),
-        "known and still": float((known & (motion < STILL)).mean()),
-    }
+def errors_of_places(clips: list[Clip], outputs: list[list[Any]]) -> list[float]:
+    """What each of :data:`PLACES` adds to the mean error over all pixels of all clips."""
+    where = np.concatenate([place.ravel() for clip in clips for place in clip.place])
+    error = [
+        np.linalg.norm(truth - out, axis=-1).ravel()
+        for clip, outs in zip(clips, outputs, strict=True)
+        for truth, out in zip(clip.flow, outs)
+    ]
+    return (np.bincount(where, np.concatenate(error), len(PLACES)) / where.size).tolist()
 
 
 def depths(clip: Clip, frames: list[Any]) -> dict[str, float]:
@@ -327,6 +355,15 @@ def print_table(rows: list[dict[str, Any]]) -> None:
             trivial = "ms_each" not in one
             cells = [_cell(one[name], trivial) for name in metrics]
             print(f"| {one['name']} | " + " | ".join(cells) + f" | {'-' if trivial else one['ms_each']} |")
+
+
+def print_places(clips: list[Clip], where: dict[str, list[float]]) -> None:
+    """Where the error is: how many of the pixels each place has, and what it adds to the mean error over all."""
+    shares = np.bincount(np.concatenate([place.ravel() for clip in clips for place in clip.place]), minlength=len(PLACES))
+    print("\n| px of the mean error | pixels | " + " | ".join(where) + " |\n| --- |" + " --- |" * (len(where) + 1))
+    for k, name in enumerate(PLACES):
+        cells = " | ".join(f"{errors[k]:.3f}" for errors in where.values())
+        print(f"| {name} | {shares[k] / shares.sum():.1%} | {cells} |")
 
 
 def _cell(value: dict[str, float], trivial: bool) -> str:
