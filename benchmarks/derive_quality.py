@@ -2,14 +2,16 @@
 
     python benchmarks/derive_quality.py                                    # 40 videos of the small world of seed 0
     python benchmarks/derive_quality.py --layout ucf101 --size tiny --seed 3 --videos 16
-    python benchmarks/derive_quality.py --experts dis farneback --frames 4
+    python benchmarks/derive_quality.py --experts dis farneback --frames 4 --refine 20
     python benchmarks/derive_quality.py --root /data/world                 # a world that is drawn already
 
 Frames are decoded from the encoded videos, as `kdpipe sample` does, and go through the registry of experts as `kdpipe derive` calls it.
 Only experts that need no download are measured: tvl1, dis, farneback (extra kdpipe[flow]), small-depth, small-pose.
 
-flow      EPE: the mean over pixels of the length of the error, in pixels; most pixels stand still, so also over those that truly move
-          by at least a pixel. Baseline: zero flow.
+flow      EPE: the mean over pixels of the length of the error, in pixels: over all of them; over those whose flow is known
+          (world.known: nothing that one looks through is drawn over them, they stay in the picture and are not covered); over those
+          that are known and move by at least a pixel, and that do not move (by less than a tenth). Baseline: zero flow.
+          ``--refine N`` measures each expert a second time, with N iterations of refinement (derive.flow.refine).
 depth     abs_rel: the mean over pixels of |depth - truth| / truth. Baselines: one depth everywhere, the median of all truth here, and
           the one that has the least abs_rel of all.
 skeleton  PCK@0.1: the share of seen joints that are off by at most 0.1 of the larger side of the person's true box. People are matched
@@ -42,17 +44,19 @@ sys.path.insert(0, str(PROJECT))
 
 Floats = npt.NDArray[np.float64]
 EXPERTS = {"tvl1": "flow", "dis": "flow", "farneback": "flow", "small-depth": "depth", "small-pose": "skeleton"}
-METRICS = {"flow": ("epe", "epe_moving"), "depth": ("abs_rel",), "skeleton": ("pck", "pck_all", "found")}
+METRICS = {"flow": ("epe", "epe_known", "epe_moving", "epe_still"), "depth": ("abs_rel",), "skeleton": ("pck", "pck_all", "found")}
 UNITS = {
     "epe": "EPE, px",
-    "epe_moving": "EPE where it moves, px",
+    "epe_known": "where it is known",
+    "epe_moving": "… and moves by a pixel",
+    "epe_still": "… and stands still",
     "abs_rel": "abs_rel",
     "pck": "PCK@0.1",
     "pck_all": "PCK@0.1 of all people",
     "found": "people found",
 }
-#: share of a box that a joint may be off; least IoU of a match; least motion in pixels that counts as such
-REACH, OVERLAP, MOVES = 0.1, 0.3, 1.0
+#: share of a box that a joint may be off; least IoU of a match; pixels that count as motion from, as none below
+REACH, OVERLAP, MOVES, STILL = 0.1, 0.3, 1.0, 0.1
 
 
 @dataclass
@@ -63,6 +67,7 @@ class Clip:
     frames: list[npt.NDArray[np.uint8]] = field(default_factory=list)
     pairs: list[npt.NDArray[np.uint8]] = field(default_factory=list)
     flow: list[npt.NDArray[np.float32]] = field(default_factory=list)
+    known: list[npt.NDArray[np.bool_]] = field(default_factory=list)
     depth: list[npt.NDArray[np.float32]] = field(default_factory=list)
     people: list[tuple[Floats, npt.NDArray[np.bool_]]] = field(default_factory=list)
 
@@ -77,6 +82,7 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=40, help="how many, at even places")
     parser.add_argument("--frames", type=int, default=3, help="of each video, at even places")
     parser.add_argument("--experts", nargs="+", choices=EXPERTS, default=list(EXPERTS))
+    parser.add_argument("--refine", type=int, default=0, help="measure flow experts with so many iterations of refinement, too")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kdpipe-derive-quality-") as work:
@@ -98,20 +104,25 @@ def report(clips: list[Clip], options: argparse.Namespace, about: dict[str, Any]
         trivial = {name: measured(kind, clips, outputs) for name, outputs in baselines(kind, clips).items()}
         zero = list(trivial.values())[-1]
         rows += [row(name, kind, values, zero) for name, values in trivial.items()]
-        for name in [name for name in options.experts if EXPERTS[name] == kind]:
-            run, why = prepared(name, clips[0], options.threads)
+        settings = (0, options.refine) if kind == "flow" and options.refine else (0,)
+        for name, refine in [(name, refine) for name in options.experts if EXPERTS[name] == kind for refine in settings]:
+            run, why = prepared(name, clips[0], options.threads, refine)
             if run is None:
                 absent[name] = why
                 continue
             began = time.perf_counter()
             outputs = [run(clip) for clip in clips]
             seconds = (time.perf_counter() - began) / sum(len(clip.frames) for clip in clips)
-            rows.append({**row(name, kind, measured(kind, clips, outputs), zero), "ms_each": round(1000 * seconds, 2)})
+            told = f"{name}, refine {refine}" if refine else name
+            rows.append({**row(told, kind, measured(kind, clips, outputs), zero), "ms_each": round(1000 * seconds, 2)})
     print_table(rows)
     for name, why in absent.items():
         print(f"\n{name}: not measured: {why}")
+    shares = flow_shares(clips)
+    if shares:
+        print("\nPixels of flow: " + ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
     told = {"world": about, "videos": len(clips), "frames": sum(len(clip.frames) for clip in clips), "threads": options.threads}
-    print(json.dumps({**told, "rows": rows, "absent": absent}, sort_keys=True))
+    print(json.dumps({**told, "shares": shares, "rows": rows, "absent": absent}, sort_keys=True))
 
 
 # -- the world --------------------------------------------------------------------------------------------------------
@@ -132,6 +143,7 @@ def read_clip(root: Path, row: dict[str, Any], frames: int, kinds: set[str]) -> 
     """Some frames of a video, decoded, and their truth: flow to the next frame, depth, joints and which of them are seen."""
     from media.decode import read_frames
     from world import dense, truth
+    from world.known import known
 
     film = truth.film(row)
     wanted = np.unique(np.linspace(0, film.plan.frames - 2, frames).round().astype(int)).tolist()
@@ -144,6 +156,7 @@ def read_clip(root: Path, row: dict[str, Any], frames: int, kinds: set[str]) -> 
         clip.pairs.append(np.stack([images[t], images[t + 1]]))
         if "flow" in kinds:
             clip.flow.append(dense.flow(film, t))
+            clip.known.append(known(film, t))
         if "depth" in kinds:
             clip.depth.append(dense.depth(film, t))
         if "skeleton" in kinds:
@@ -155,7 +168,7 @@ def read_clip(root: Path, row: dict[str, Any], frames: int, kinds: set[str]) -> 
 # -- the experts ------------------------------------------------------------------------------------------------------
 
 
-def prepared(name: str, clip: Clip, threads: int) -> tuple[Callable[[Clip], list[Any]] | None, str]:
+def prepared(name: str, clip: Clip, threads: int, refine: int = 0) -> tuple[Callable[[Clip], list[Any]] | None, str]:
     """What gives the products of a clip's frames, or why there is nothing."""
     from cache.errors import KdpipeError
     from models.experts import weights as table
@@ -173,7 +186,7 @@ def prepared(name: str, clip: Clip, threads: int) -> tuple[Callable[[Clip], list
     file = found.path if found is not None else None
     cores = min(threads, os.cpu_count() or 1)
     try:
-        expert = build(name, Setup(height, width, Plan.of("cpu", cores, clips=entry.kind == "flow"), file))
+        expert = build(name, Setup(height, width, Plan.of("cpu", cores, clips=entry.kind == "flow"), file, options={"refine": refine}))
     except KdpipeError as error:
         return None, str(error)
 
@@ -196,11 +209,25 @@ def measured(kind: str, clips: list[Clip], outputs: list[list[Any]]) -> dict[str
 
 
 def flows(clip: Clip, frames: list[Any]) -> dict[str, float]:
-    """The mean length of the error in pixels, over all pixels of a clip and over those that move."""
+    """The mean length of the error in pixels, over all pixels of a clip, those that are known, and of these those that move or do not."""
     truth = np.stack(clip.flow).astype(np.float64)
-    error = np.linalg.norm(truth - np.stack(frames), axis=-1)
-    moving = np.linalg.norm(truth, axis=-1) >= MOVES
-    return {"epe": float(error.mean()), "epe_moving": float(error[moving].mean()) if moving.any() else np.nan}
+    error, motion = (np.linalg.norm(vectors, axis=-1) for vectors in (truth - np.stack(frames), truth))
+    known = np.stack(clip.known)
+    over = (np.ones_like(known), known, known & (motion >= MOVES), known & (motion < STILL))
+    return {name: float(error[pixels].mean()) if pixels.any() else np.nan for name, pixels in zip(METRICS["flow"], over, strict=True)}
+
+
+def flow_shares(clips: list[Clip]) -> dict[str, float]:
+    """Which share of all pixels is known, and of all moves and does not; nothing if flow is not measured."""
+    if not any(clip.flow for clip in clips):
+        return {}
+    motion = np.concatenate([np.linalg.norm(flow, axis=-1) for clip in clips for flow in clip.flow])
+    known = np.concatenate([one for clip in clips for one in clip.known])
+    return {
+        "known": float(known.mean()),
+        "known and moving": float((known & (motion >= MOVES)).mean()),
+        "known and still": float((known & (motion < STILL)).mean()),
+    }
 
 
 def depths(clip: Clip, frames: list[Any]) -> dict[str, float]:
