@@ -24,6 +24,7 @@ AREAS = (
     "fewerframes",
     "fewerframes_numbers",
     "fewerframes_files",
+    "litemkd",
 )
 """Modules of handlers in this package. A broken one must not take the others with it: it is reported, and skipped."""
 
