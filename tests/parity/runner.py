@@ -25,6 +25,8 @@ AREAS = (
     "fewerframes_numbers",
     "fewerframes_files",
     "litemkd",
+    "litemkd_losses",
+    "litemkd_students",
 )
 """Modules of handlers in this package. A broken one must not take the others with it: it is reported, and skipped."""
 
