@@ -20,7 +20,7 @@ class Student(nn.Module):
 
     def __init__(
         self,
-        trunk: str,
+        network: str,
         shape: str,
         head: str,
         dim: int = 2048,
@@ -33,7 +33,7 @@ class Student(nn.Module):
     ) -> None:
         super().__init__()
         check(shape, head)
-        self.backbone = Backbone(trunk, shape, dim, frames, dropout, net)
+        self.backbone = Backbone(network, shape, dim, frames, dropout, net)
         self.classifier = Head(head, self.backbone.dim, out_dim, frames, dropout, support_grouping=support_grouping)
 
     def forward(self, support: Tensor, labels: Tensor, query: Tensor) -> Outputs:

@@ -27,6 +27,7 @@ AREAS = (
     "litemkd",
     "litemkd_losses",
     "litemkd_students",
+    "litemkd_teachers",
 )
 """Modules of handlers in this package. A broken one must not take the others with it: it is reported, and skipped."""
 
