@@ -81,19 +81,28 @@ class Head(nn.Module):
     def forward(self, support: Features, labels: Tensor, query: Features) -> Outputs:
         """Features of Ns support and Nq query clips, and the labels (Ns,) of the former, to the outputs by name."""
         outputs = {}
-        for output, feature in self.kind.logits.items():
-            if output == "pat":
-                outputs[output] = self.DistanceLoss(support[feature], labels, query[feature])
-            elif self.kind.matching == "distance":
-                outputs[output] = mean_distance(support[feature], labels, query[feature])
-            else:
-                known, asked = self.transformers.project(support[feature]), self.transformers.project(query[feature])
-                prototypes = self.transformers.prototypes(known, labels, asked)
-                outputs[output] = self.transformers.compare(asked, prototypes)
-                if self.kind.matching == "prototypes":
-                    outputs["support_set"] = similarity(prototypes)
+        branches = {output: feature for output, feature in self.kind.logits.items() if output != "pat"}
+        if "pat" in self.kind.logits:
+            feature = self.kind.logits["pat"]
+            outputs["pat"] = self.DistanceLoss(support[feature], labels, query[feature])
+        if self.kind.matching == "distance":
+            outputs |= {output: mean_distance(support[feature], labels, query[feature]) for output, feature in branches.items()}
+        else:
+            outputs |= self.transformed(branches, support, labels, query)
         for output, feature in self.kind.support.items():
             outputs[output] = support_distances(support[feature], labels, self.support_grouping)
+        return outputs
+
+    def transformed(self, branches: Mapping[str, str], support: Features, labels: Tensor, query: Features) -> Outputs:
+        """The branches through their cross-transformer, which projects the clips of all in one go."""
+        clips = [clips for feature in branches.values() for clips in (support[feature], query[feature])]
+        parts = iter(self.transformers.project(torch.cat(clips)).split([len(part) for part in clips]))
+        outputs = {}
+        for output, known, asked in zip(branches, parts, parts):
+            prototypes = self.transformers.prototypes(known, labels, asked)
+            outputs[output] = self.transformers.compare(asked, prototypes)
+            if self.kind.matching == "prototypes":
+                outputs["support_set"] = similarity(prototypes)
         return outputs
 
     def answer(self, outputs: Outputs) -> Tensor:

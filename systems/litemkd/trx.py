@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from systems.litemkd.grouping import by_class
 from systems.litemkd.position import Position
@@ -27,6 +28,10 @@ class Projected(NamedTuple):
     def of(self, clips: Tensor) -> Projected:
         """Those of some clips, by index."""
         return Projected(self.keys[clips], self.values[clips])
+
+    def split(self, sizes: Sequence[int]) -> list[Projected]:
+        """In parts of so many clips."""
+        return [Projected(*parts) for parts in zip(self.keys.split(list(sizes)), self.values.split(list(sizes)))]
 
 
 class CrossTransformer(nn.Module):
@@ -67,14 +72,16 @@ class CrossTransformer(nn.Module):
     @staticmethod
     def compare(query: Projected, prototypes: Tensor) -> Tensor:
         """Logits (Nq, W): minus the squared distances of the queries' values from the prototypes (W, Nq, n, d), mean over tuples."""
-        return -(query.values - prototypes).square().sum((-2, -1)).t() / query.values.shape[1]
+        apart = F.mse_loss(prototypes, query.values.expand_as(prototypes), reduction="none")  # the squares in one pass
+        return -apart.sum((-2, -1)).t() / query.values.shape[1]
 
     def match(self, support: Projected, labels: Tensor, query: Projected, way: int | None = None) -> Tensor:
         """Logits (Nq, W) of clips that :meth:`project` has seen."""
         return self.compare(query, self.prototypes(support, labels, query, way))
 
     def forward(self, support: Tensor, labels: Tensor, query: Tensor, way: int | None = None) -> Tensor:
-        return self.match(self.project(support), labels, self.project(query), way)
+        known, asked = self.project(torch.cat([support, query])).split([len(support), len(query)])
+        return self.match(known, labels, asked, way)
 
 
 class TRX(nn.Module):

@@ -23,11 +23,10 @@ def ordered_tuples(frames: int, cardinality: int) -> Tensor:
 def project_tuples(x: Tensor, linear: nn.Linear, tuples: Tensor) -> Tensor:
     """``linear`` of every tuple: (N, T, D), a layer from c D to d and (n, c) of :func:`ordered_tuples` give (N, n, d)."""
     count, dim = tuples.shape[1], x.shape[-1]
-    total: Tensor | None = None
+    total = x.new_zeros(())
     for place, weight in enumerate(linear.weight.view(linear.out_features, count, dim).unbind(1)):
         frames = x[:, place : x.shape[1] - count + place + 1]  # only these can stand there
         part = F.linear(frames, weight, linear.bias if place == 0 else None)
         part = part.index_select(1, tuples[:, place] - place)
-        total = part if total is None else total + part
-    assert total is not None
+        total = part if place == 0 else total.add_(part)
     return total
