@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from systems.litemkd.grouping import by_class
 from systems.litemkd.position import Position
-from systems.litemkd.tuples import ordered_tuples, project_tuples
+from systems.litemkd.tuples import membership, project_parts
 
 
 class MLP(nn.Module):
@@ -72,16 +72,17 @@ class PatchDistance(nn.Module):
     Tuples are mapped to half the width, with ReLU; the distance is Euclidean.
     """
 
-    tuples: Tensor
+    members: Tensor
 
     def __init__(self, in_dim: int = 2048, cardinality: int = 2, frames: int = 8, dropout: float = 0.1) -> None:
         super().__init__()
+        self.cardinality = cardinality
         self.dropout = nn.Dropout(dropout)
         self.clsW = nn.Linear(in_dim * cardinality, in_dim // 2)
-        self.register_buffer("tuples", ordered_tuples(frames, cardinality), persistent=False)
+        self.register_buffer("members", membership(frames, cardinality), persistent=False)
 
     def forward(self, support: Tensor, labels: Tensor, query: Tensor, way: int | None = None) -> Tensor:
         """(Ns, T, D), (Ns,) and (Nq, T, D) to (Nq, W)."""
-        known, asked = (torch.relu(project_tuples(self.dropout(x), self.clsW, self.tuples)) for x in (support, query))
+        known, asked = (torch.relu(self.members @ project_parts(self.dropout(x), self.clsW, self.cardinality)) for x in (support, query))
         apart = torch.cdist(asked.flatten(0, 1), known.flatten(0, 1)).view(*asked.shape[:2], *known.shape[:2])
         return -torch.stack([apart[:, :, group].flatten(2).amin(-1).mean(1) for group in by_class(labels, way)], 1)

@@ -1,8 +1,16 @@
 """Temporal cross-transformer (TRX; Perrett et al., CVPR 2021): queries are compared with prototypes made for them (spec C.1).
 
-Symbols: T frames of width D, c the cardinality, n = C(T, c) tuples, d the width of keys and values, Ns support clips, Nq queries, W
-classes. State names are the published ones: ``k_linear``, ``v_linear``, ``norm_k``, ``norm_v`` (there, but in no formula), ``pe.pe``. With
-tuples of one frame it is the frame-level head of the original (CTX).
+Symbols: T frames of width D, c the cardinality, n = C(T, c) tuples, P parts (``tuples.py``), d the width of keys and values, Ns support
+clips, Nq queries, W classes. State names are the published ones: ``k_linear``, ``v_linear``, ``norm_k``, ``norm_v`` (there, but in no
+formula), ``pe.pe``. With tuples of one frame it is the frame-level head of the original (CTX).
+
+Products of keys and sums of values are taken between parts and then added up over tuples, which for pairs are twice as many. The key of
+a tuple is normalised, and that is linear but for its deviation: with parts k_p without their mean,
+
+    LN(sum k_p) = gain (sum k_p) / deviation + bias,    deviation^2 = sum over p, q of <k_p, k_q> / d + 1e-5
+
+so a product of two keys is that of their parts over both deviations, and what the biases add. What is the same for all keys of a
+support set is left out, as the softmax does not see it.
 """
 
 from __future__ import annotations
@@ -16,64 +24,90 @@ from torch.nn import functional as F
 
 from systems.litemkd.grouping import by_class
 from systems.litemkd.position import Position
-from systems.litemkd.tuples import ordered_tuples, project_tuples
+from systems.litemkd.tuples import membership, project_parts
 
 
 class Projected(NamedTuple):
-    """Keys and values (N, n, d) of every tuple of N clips. They depend on the clip alone: they can be kept and shared by episodes."""
+    """What the comparison needs of N clips. It depends on each clip alone, so it can be kept and shared by episodes.
+
+    ``keys`` (N, P, d): parts of the keys without their mean, times the gain. ``scales`` and ``biases`` (N, n) of every tuple: one over its
+    deviation, and its product with the bias of the normalisation. ``values`` (N, P, d): parts of the values.
+    """
 
     keys: Tensor
+    scales: Tensor
+    biases: Tensor
     values: Tensor
 
     def of(self, clips: Tensor) -> Projected:
         """Those of some clips, by index."""
-        return Projected(self.keys[clips], self.values[clips])
+        return Projected(*(part.index_select(0, clips) for part in self))
 
     def split(self, sizes: Sequence[int]) -> list[Projected]:
-        """In parts of so many clips."""
-        return [Projected(*parts) for parts in zip(self.keys.split(list(sizes)), self.values.split(list(sizes)))]
+        """In lots of so many clips."""
+        return [Projected(*parts) for parts in zip(*(part.split(list(sizes)) for part in self))]
 
 
 class CrossTransformer(nn.Module):
     """The head of one cardinality: support (Ns, T, D), its labels (Ns,) and queries (Nq, T, D) give logits (Nq, W)."""
 
-    tuples: Tensor
+    members: Tensor
 
     def __init__(self, in_dim: int = 2048, out_dim: int = 1152, cardinality: int = 2, frames: int = 8, dropout: float = 0.1) -> None:
         super().__init__()
+        self.cardinality = cardinality
         self.pe = Position(in_dim, frames * 3 // 2, dropout)
         self.k_linear = nn.Linear(in_dim * cardinality, out_dim)
         self.v_linear = nn.Linear(in_dim * cardinality, out_dim)
         self.norm_k = nn.LayerNorm(out_dim)
         self.norm_v = nn.LayerNorm(out_dim)
-        self.register_buffer("tuples", ordered_tuples(frames, cardinality), persistent=False)
+        self.register_buffer("members", membership(frames, cardinality), persistent=False)
 
     def project(self, clips: Tensor) -> Projected:
         """(N, T, D) to what the comparison needs of them."""
-        x = self.pe(clips)
-        keys = self.norm_k(project_tuples(x, self.k_linear, self.tuples))
-        return Projected(keys, project_tuples(x, self.v_linear, self.tuples))
+        x, members = self.pe(clips), self.members
+        parts = project_parts(x, self.k_linear, self.cardinality)
+        parts = parts - parts.mean(-1, keepdim=True)
+        square = (members @ (parts @ parts.transpose(1, 2)) * members).sum(-1) / parts.shape[-1]
+        scales = torch.rsqrt(square.clamp_min(0) + self.norm_k.eps)
+        keys = parts * self.norm_k.weight
+        biases = scales * ((keys @ self.norm_k.bias) @ members.t())
+        return Projected(keys, scales, biases, project_parts(x, self.v_linear, self.cardinality))
+
+    def scores(self, support: Projected, query: Projected) -> Tensor:
+        """Products of keys over sqrt(d), but for what a query's tuple has in common with all: (Nq, n, Ns, n)."""
+        asked, known = len(query.keys), len(support.keys)
+        between = query.keys.flatten(0, 1) @ support.keys.flatten(0, 1).t()
+        of_query = self.members @ between.view(asked, -1, known * support.keys.shape[1])
+        products = of_query.view(asked, -1, known, support.keys.shape[1]) @ self.members.t()
+        scaled = torch.addcmul(support.biases, products * query.scales[..., None, None], support.scales)
+        return scaled * self.k_linear.out_features**-0.5
 
     def prototypes(self, support: Projected, labels: Tensor, query: Projected, way: int | None = None) -> Tensor:
         """What each class offers for every tuple of every query, by attention over all tuples of its clips: (W, Nq, n, d)."""
-        asked = query.keys.flatten(0, 1) * query.keys.shape[-1] ** -0.5
         groups = by_class(labels, way)
-        order = torch.cat(groups)
-        keys, values = (part.index_select(0, order).flatten(0, 1) for part in support)
-        scores = asked @ keys.t()
+        support = support.of(torch.cat(groups))
+        scores, values = self.scores(support, query), support.values
+        asked, tuples = scores.shape[:2]
         if len({len(group) for group in groups}) == 1:
-            attention = scores.view(len(asked), len(groups), -1).softmax(-1).transpose(0, 1)
-            found = attention @ values.view(len(groups), -1, values.shape[-1])
+            shape = (asked * tuples, len(groups), len(groups[0]), tuples)
+            attention = scores.view(*shape[:2], -1).softmax(-1).view(shape).transpose(0, 1) @ self.members
+            found = attention.flatten(2) @ values.view(len(groups), -1, values.shape[-1])
         else:
-            sizes = [len(group) * query.keys.shape[1] for group in groups]
-            found = torch.stack([s.softmax(-1) @ v for s, v in zip(scores.split(sizes, 1), values.split(sizes))])
-        return found.view(len(groups), *query.values.shape)
+            sizes = [len(group) for group in groups]
+            lots = zip(scores.split(sizes, 2), values.split(sizes))
+            found = torch.stack([self._attend(lot, offered) for lot, offered in lots])
+        return found.view(len(groups), asked, tuples, -1)
 
-    @staticmethod
-    def compare(query: Projected, prototypes: Tensor) -> Tensor:
+    def _attend(self, scores: Tensor, values: Tensor) -> Tensor:
+        attention = scores.flatten(0, 1).flatten(1).softmax(-1).unflatten(1, scores.shape[2:]) @ self.members
+        return attention.flatten(1) @ values.flatten(0, 1)
+
+    def compare(self, query: Projected, prototypes: Tensor) -> Tensor:
         """Logits (Nq, W): minus the squared distances of the queries' values from the prototypes (W, Nq, n, d), mean over tuples."""
-        apart = F.mse_loss(prototypes, query.values.expand_as(prototypes), reduction="none")  # the squares in one pass
-        return -apart.sum((-2, -1)).t() / query.values.shape[1]
+        values = self.members @ query.values
+        apart = F.mse_loss(prototypes, values.expand_as(prototypes), reduction="none")  # the squares in one pass
+        return -apart.sum((-2, -1)).t() / values.shape[1]
 
     def match(self, support: Projected, labels: Tensor, query: Projected, way: int | None = None) -> Tensor:
         """Logits (Nq, W) of clips that :meth:`project` has seen."""

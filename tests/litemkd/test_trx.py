@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from cache.errors import DataError
 from systems.litemkd.trx import TRX, CrossTransformer
-from systems.litemkd.tuples import ordered_tuples, project_tuples
+from systems.litemkd.tuples import membership, ordered_tuples, project_parts
 
 DIM, OUT, FRAMES = 12, 10, 5
 
@@ -94,11 +94,12 @@ def test_several_cardinalities_are_averaged() -> None:
 
 @pytest.mark.parametrize("cardinality", [1, 2, 3])
 def test_projecting_frames_equals_projecting_tuples_and_so_do_the_gradients(cardinality: int) -> None:
-    tuples, linear = ordered_tuples(FRAMES, cardinality), torch.nn.Linear(cardinality * DIM, OUT)
+    tuples, members = ordered_tuples(FRAMES, cardinality), membership(FRAMES, cardinality)
+    linear = torch.nn.Linear(cardinality * DIM, OUT)
     found, gradients = [], []
     for whole in (False, True):
         x = clips(3).requires_grad_()
-        out = F.linear(x[:, tuples].flatten(2), linear.weight, linear.bias) if whole else project_tuples(x, linear, tuples)
+        out = F.linear(x[:, tuples].flatten(2), linear.weight, linear.bias) if whole else members @ project_parts(x, linear, cardinality)
         found.append(out)
         gradients.append(torch.autograd.grad(out.square().sum(), (x, linear.weight, linear.bias)))
     assert torch.allclose(*found, atol=1e-6)
