@@ -83,6 +83,10 @@ class PatchDistance(nn.Module):
 
     def forward(self, support: Tensor, labels: Tensor, query: Tensor, way: int | None = None) -> Tensor:
         """(Ns, T, D), (Ns,) and (Nq, T, D) to (Nq, W)."""
-        known, asked = (torch.relu(self.members @ project_parts(self.dropout(x), self.clsW, self.cardinality)) for x in (support, query))
+        known, asked = (torch.relu(self.members @ self.parts(x)) for x in (support, query))
         apart = torch.cdist(asked.flatten(0, 1), known.flatten(0, 1)).view(*asked.shape[:2], *known.shape[:2])
         return -torch.stack([apart[:, :, group].flatten(2).amin(-1).mean(1) for group in by_class(labels, way)], 1)
+
+    def parts(self, clips: Tensor) -> Tensor:
+        """The parts of clips (N, T, D) under the layer: (N, P, D / 2)."""
+        return project_parts(self.dropout(clips), (self.clsW,), self.cardinality)[0]

@@ -66,13 +66,13 @@ class CrossTransformer(nn.Module):
     def project(self, clips: Tensor) -> Projected:
         """(N, T, D) to what the comparison needs of them."""
         x, members = self.pe(clips), self.members
-        parts = project_parts(x, self.k_linear, self.cardinality)
+        parts, values = project_parts(x, (self.k_linear, self.v_linear), self.cardinality)
         parts = parts - parts.mean(-1, keepdim=True)
         square = (members @ (parts @ parts.transpose(1, 2)) * members).sum(-1) / parts.shape[-1]
         scales = torch.rsqrt(square.clamp_min(0) + self.norm_k.eps)
         keys = parts * self.norm_k.weight
         biases = scales * ((keys @ self.norm_k.bias) @ members.t())
-        return Projected(keys, scales, biases, project_parts(x, self.v_linear, self.cardinality))
+        return Projected(keys, scales, biases, values)
 
     def scores(self, support: Projected, query: Projected) -> Tensor:
         """Products of keys over sqrt(d), but for what a query's tuple has in common with all: (Nq, n, Ns, n)."""

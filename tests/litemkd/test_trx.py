@@ -56,6 +56,18 @@ def test_it_is_the_formula_tuple_by_tuple(cardinality: int) -> None:
     assert torch.allclose(net(support, labels, query), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_layer_that_looks_for_changes_loses_no_digits_to_what_frames_have_in_common() -> None:
+    net, labels = head(), torch.tensor([0, 1, 2, 2, 1, 0])
+    with torch.no_grad():
+        for layer in (net.k_linear, net.v_linear):
+            layer.weight[:, DIM:] = 1e-3 * layer.weight[:, DIM:] - layer.weight[:, :DIM]
+    support, query = (30 + 0.1 * clips(count, seed) for count, seed in ((6, 0), (3, 1)))
+    found = net(support, labels, query)
+    exact = net.double()(support.double(), labels, query.double())
+    spread = exact.max() - exact.min()
+    assert ((found - exact).abs() < 1e-4 * spread).all()
+
+
 def test_classes_may_have_different_numbers_of_shots() -> None:
     net, support, query, labels = head(), clips(6), clips(3, seed=1), torch.tensor([0, 2, 1, 0, 0, 1])
     assert torch.allclose(net(support, labels, query), one_by_one(net, support, labels, query, 2), rtol=1e-4, atol=1e-5)
@@ -99,7 +111,8 @@ def test_projecting_frames_equals_projecting_tuples_and_so_do_the_gradients(card
     found, gradients = [], []
     for whole in (False, True):
         x = clips(3).requires_grad_()
-        out = F.linear(x[:, tuples].flatten(2), linear.weight, linear.bias) if whole else members @ project_parts(x, linear, cardinality)
+        parts = () if whole else project_parts(x, (linear,), cardinality)
+        out = F.linear(x[:, tuples].flatten(2), linear.weight, linear.bias) if whole else members @ parts[0]
         found.append(out)
         gradients.append(torch.autograd.grad(out.square().sum(), (x, linear.weight, linear.bias)))
     assert torch.allclose(*found, atol=1e-6)
