@@ -13,5 +13,10 @@ def mean_distance(support: Tensor, labels: Tensor, query: Tensor, way: int | Non
 
     ``support`` is (Ns, T, D), ``query`` (Nq, T, D). The distance is not squared.
     """
-    apart = torch.cdist(query.mean(1), support.mean(1), compute_mode="donot_use_mm_for_euclid_dist")
+    return compare_means(support.mean(1), labels, query.mean(1), way)
+
+
+def compare_means(support: Tensor, labels: Tensor, query: Tensor, way: int | None = None) -> Tensor:
+    """The same of mean frames (Ns, D) and (Nq, D)."""
+    apart = torch.cdist(query, support, compute_mode="donot_use_mm_for_euclid_dist")
     return -torch.stack([apart[:, group].mean(1) for group in by_class(labels, way)], 1)

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cache.errors import one_of
-from systems.litemkd.distance import mean_distance
+from systems.litemkd.distance import compare_means
 from systems.litemkd.strm import PatchDistance
 from systems.litemkd.support import support_distances
-from systems.litemkd.trx import CrossTransformer
+from systems.litemkd.trx import CrossTransformer, Projected
 
 Features = Mapping[str, Tensor]
 Outputs = dict[str, Tensor]
+Prepared = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -78,36 +80,50 @@ class Head(nn.Module):
         if "pat" in self.kind.logits:
             self.DistanceLoss = PatchDistance(in_dim, 2, frames, dropout)
 
-    def forward(self, support: Features, labels: Tensor, query: Features) -> Outputs:
-        """Features of Ns support and Nq query clips, and the labels (Ns,) of the former, to the outputs by name."""
-        outputs = {}
-        branches = {output: feature for output, feature in self.kind.logits.items() if output != "pat"}
+    def prepare(self, features: Features) -> Prepared:
+        """What the comparison needs of each clip, by output. It can be kept, and shared by all episodes in which the clip is."""
+        branches = {output: features[feature] for output, feature in self.kind.logits.items() if output != "pat"}
+        prepared: Prepared = {}
         if "pat" in self.kind.logits:
-            feature = self.kind.logits["pat"]
-            outputs["pat"] = self.DistanceLoss(support[feature], labels, query[feature])
+            prepared["pat"] = self.DistanceLoss.prepare(features[self.kind.logits["pat"]])
         if self.kind.matching == "distance":
-            outputs |= {output: mean_distance(support[feature], labels, query[feature]) for output, feature in branches.items()}
-        else:
-            outputs |= self.transformed(branches, support, labels, query)
-        for output, feature in self.kind.support.items():
-            outputs[output] = support_distances(support[feature], labels, self.support_grouping)
+            return prepared | {output: clips.mean(1) for output, clips in branches.items()}
+        projected = self.transformers.project(torch.cat(list(branches.values())))  # the clips of all branches in one go
+        return prepared | dict(zip(branches, projected.split([len(clips) for clips in branches.values()])))
+
+    def match(self, support: Prepared, labels: Tensor, query: Prepared) -> Outputs:
+        """The logits of prepared clips; ``labels`` (Ns,) are those of the support clips."""
+        outputs: Outputs = {}
+        for output in self.kind.logits:
+            known, asked = support[output], query[output]
+            if output == "pat":
+                outputs[output] = self.DistanceLoss.compare(known, labels, asked)
+            elif self.kind.matching == "distance":
+                outputs[output] = compare_means(known, labels, asked)
+            else:
+                prototypes = self.transformers.prototypes(known, labels, asked)
+                outputs[output] = self.transformers.compare(asked, prototypes)
+                if self.kind.matching == "prototypes":
+                    outputs["support_set"] = similarity(prototypes)
         return outputs
 
-    def transformed(self, branches: Mapping[str, str], support: Features, labels: Tensor, query: Features) -> Outputs:
-        """The branches through their cross-transformer, which projects the clips of all in one go."""
-        clips = [clips for feature in branches.values() for clips in (support[feature], query[feature])]
-        parts = iter(self.transformers.project(torch.cat(clips)).split([len(part) for part in clips]))
-        outputs = {}
-        for output, known, asked in zip(branches, parts, parts):
-            prototypes = self.transformers.prototypes(known, labels, asked)
-            outputs[output] = self.transformers.compare(asked, prototypes)
-            if self.kind.matching == "prototypes":
-                outputs["support_set"] = similarity(prototypes)
+    def forward(self, support: Features, labels: Tensor, query: Features) -> Outputs:
+        """Features of Ns support and Nq query clips, and the labels (Ns,) of the former, to logits and support distances by name."""
+        prepared = self.prepare({name: torch.cat([support[name], query[name]]) for name in set(self.kind.logits.values())})
+        count = len(labels)
+        outputs = self.match(chosen(prepared, slice(count)), labels, chosen(prepared, slice(count, None)))
+        for output, feature in self.kind.support.items():
+            outputs[output] = support_distances(support[feature], labels, self.support_grouping)
         return outputs
 
     def answer(self, outputs: Outputs) -> Tensor:
         """The logits (Nq, W) whose largest is the prediction."""
         return torch.stack([weight * outputs[name] for name, weight in self.kind.answer.items()]).sum(0)
+
+
+def chosen(prepared: Prepared, clips: Tensor | slice) -> Prepared:
+    """Some of the prepared clips: by index (int64), or a range."""
+    return {output: part.of(clips) if isinstance(part, Projected) else part[clips] for output, part in prepared.items()}
 
 
 def similarity(prototypes: Tensor) -> Tensor:

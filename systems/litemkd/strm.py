@@ -81,12 +81,17 @@ class PatchDistance(nn.Module):
         self.clsW = nn.Linear(in_dim * cardinality, in_dim // 2)
         self.register_buffer("members", membership(frames, cardinality), persistent=False)
 
-    def forward(self, support: Tensor, labels: Tensor, query: Tensor, way: int | None = None) -> Tensor:
-        """(Ns, T, D), (Ns,) and (Nq, T, D) to (Nq, W)."""
-        known, asked = (torch.relu(self.members @ self.parts(x)) for x in (support, query))
-        apart = torch.cdist(asked.flatten(0, 1), known.flatten(0, 1)).view(*asked.shape[:2], *known.shape[:2])
+    def prepare(self, clips: Tensor) -> Tensor:
+        """(N, T, D) to the mapped tuples of each clip (N, n, D / 2)."""
+        parts = project_parts(self.dropout(clips), (self.clsW,), self.cardinality)[0]
+        return torch.relu(self.members @ parts)
+
+    @staticmethod
+    def compare(support: Tensor, labels: Tensor, query: Tensor, way: int | None = None) -> Tensor:
+        """Logits (Nq, W) of prepared clips."""
+        apart = torch.cdist(query.flatten(0, 1), support.flatten(0, 1)).view(*query.shape[:2], *support.shape[:2])
         return -torch.stack([apart[:, :, group].flatten(2).amin(-1).mean(1) for group in by_class(labels, way)], 1)
 
-    def parts(self, clips: Tensor) -> Tensor:
-        """The parts of clips (N, T, D) under the layer: (N, P, D / 2)."""
-        return project_parts(self.dropout(clips), (self.clsW,), self.cardinality)[0]
+    def forward(self, support: Tensor, labels: Tensor, query: Tensor, way: int | None = None) -> Tensor:
+        """(Ns, T, D), (Ns,) and (Nq, T, D) to (Nq, W)."""
+        return self.compare(self.prepare(support), labels, self.prepare(query), way)

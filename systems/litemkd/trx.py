@@ -39,9 +39,9 @@ class Projected(NamedTuple):
     biases: Tensor
     values: Tensor
 
-    def of(self, clips: Tensor) -> Projected:
-        """Those of some clips, by index."""
-        return Projected(*(part.index_select(0, clips) for part in self))
+    def of(self, clips: Tensor | slice) -> Projected:
+        """Those of some clips: by index (int64), or a range."""
+        return Projected(*(part[clips] for part in self))
 
     def split(self, sizes: Sequence[int]) -> list[Projected]:
         """In lots of so many clips."""

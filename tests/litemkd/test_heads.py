@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cache.errors import ConfigError, DataError
-from systems.litemkd.heads import HEADS, Head
+from systems.litemkd.heads import HEADS, Head, chosen
 from systems.litemkd.otam import alignment, otam
 from systems.litemkd.support import support_distances
 
@@ -28,6 +28,17 @@ def test_every_head_gives_logits_and_an_answer_for_every_query(name: str) -> Non
     assert {output: tuple(outputs[output].shape) for output in kind.logits} == dict.fromkeys(kind.logits, (4, 3))
     assert {output: tuple(outputs[output].shape) for output in kind.support} == dict.fromkeys(kind.support, (3, 2))
     assert head.answer(outputs).shape == (4, 3)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_prepared_clips_are_shared_by_episodes(name: str) -> None:
+    head, every = Head(name, DIM, 10).eval(), features(9)
+    support, query = torch.tensor([8, 2, 3, 5, 0, 1]), torch.tensor([7, 4])
+    kept = head.prepare(every)
+    found = head.match(chosen(kept, support), LABELS, chosen(kept, query))
+    sides = [{name: clips[which] for name, clips in every.items()} for which in (support, query)]
+    expected = head(sides[0], LABELS, sides[1])
+    assert found and all(torch.allclose(value, expected[output], atol=1e-5) for output, value in found.items())
 
 
 def test_both_branches_share_one_transformer() -> None:
