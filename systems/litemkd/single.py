@@ -6,6 +6,7 @@ They see the pictures of one modality, in three channels whatever it is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,8 @@ class Single(nn.Module):
 
     ``published`` keeps what published states of ``trx`` have and no formula uses: the parts of STRM. State: ``resnet.*`` (``backbone.*`` of
     ``trm``), ``transformers.<i>.*``, ``attn_pat.*``, ``fr_enrich.*``. The patch heads of ``strm`` are trained and saved here; the
-    published code keeps them out of the optimiser's and the state's sight, so no checkpoint has them (spec C.6).
+    published code keeps them out of the optimiser's and the state's sight, so no checkpoint has them (spec C.6). ``net`` gives the trunk
+    its weights.
     """
 
     def __init__(
@@ -39,10 +41,11 @@ class Single(nn.Module):
         dropout: float = 0.1,
         *,
         published: bool = False,
+        net: Any = None,
     ) -> None:
         super().__init__()
         one_of("kind", kind, KINDS)
-        name, module, self.width = trunk(network, whole=kind == "baseline")
+        name, module, self.width = trunk(network, net, whole=kind == "baseline")
         self.kind, self.trunk_name = kind, "backbone" if kind == "trm" else name
         self.add_module(self.trunk_name, module)
         if kind != "baseline":
