@@ -87,21 +87,14 @@ class CrossTransformer(nn.Module):
         """What each class offers for every tuple of every query, by attention over all tuples of its clips: (W, Nq, n, d)."""
         groups = by_class(labels, way)
         support = support.of(torch.cat(groups))
-        scores, values = self.scores(support, query), support.values
-        asked, tuples = scores.shape[:2]
-        if len({len(group) for group in groups}) == 1:
-            shape = (asked * tuples, len(groups), len(groups[0]), tuples)
-            attention = scores.view(*shape[:2], -1).softmax(-1).view(shape).transpose(0, 1) @ self.members
-            found = attention.flatten(2) @ values.view(len(groups), -1, values.shape[-1])
-        else:
-            sizes = [len(group) for group in groups]
-            lots = zip(scores.split(sizes, 2), values.split(sizes))
-            found = torch.stack([self._attend(lot, offered) for lot, offered in lots])
-        return found.view(len(groups), asked, tuples, -1)
+        sizes = [len(group) for group in groups]
+        lots = zip(self.scores(support, query).split(sizes, 2), support.values.split(sizes))
+        return torch.stack([self._attend(scores, values) for scores, values in lots])
 
     def _attend(self, scores: Tensor, values: Tensor) -> Tensor:
-        attention = scores.flatten(0, 1).flatten(1).softmax(-1).unflatten(1, scores.shape[2:]) @ self.members
-        return attention.flatten(1) @ values.flatten(0, 1)
+        """Scores (Nq, n, K, n) of a class and the values (K, P, d) of its clips to prototypes (Nq, n, d)."""
+        attention = scores.flatten(2).softmax(-1).view(scores.shape) @ self.members
+        return attention.flatten(2) @ values.flatten(0, 1)
 
     def compare(self, query: Projected, prototypes: Tensor) -> Tensor:
         """Logits (Nq, W): minus the squared distances of the queries' values from the prototypes (W, Nq, n, d), mean over tuples."""
