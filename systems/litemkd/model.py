@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cache.errors import ConfigError
 from systems.litemkd.backbone import SHAPES, Backbone
-from systems.litemkd.heads import HEADS, Head, Outputs
+from systems.litemkd.heads import HEADS, Head, Outputs, Prepared
 
 
 class Student(nn.Module):
@@ -40,6 +40,10 @@ class Student(nn.Module):
         """Support and query pass the backbone one after the other: in training mode each has its own batch statistics (quirk 10)."""
         known = self.backbone(support)
         return self.classifier(known, labels, self.backbone(query))
+
+    def prepare(self, clips: Tensor) -> Prepared:
+        """What the comparison needs of clips (N, T, 3, H, W), for :meth:`Head.match`."""
+        return self.classifier.prepare(self.backbone(clips))
 
     def answer(self, outputs: Outputs) -> Tensor:
         """The logits (Nq, W) whose largest is the prediction."""

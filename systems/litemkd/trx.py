@@ -120,6 +120,15 @@ class TRX(nn.Module):
         super().__init__()
         self.transformers = nn.ModuleList(CrossTransformer(in_dim, out_dim, c, frames, dropout) for c in cardinalities)
 
+    def project(self, clips: Tensor) -> list[Projected]:
+        """(N, T, D) to what every head needs of them."""
+        return [head.project(clips) for head in self.transformers]
+
+    def match(self, support: Sequence[Projected], labels: Tensor, query: Sequence[Projected], way: int | None = None) -> Tensor:
+        """Logits (Nq, W) of clips that :meth:`project` has seen."""
+        each = [head.match(known, labels, asked, way) for head, known, asked in zip(self.transformers, support, query)]
+        return torch.stack(each).mean(0)
+
     def each(self, support: Tensor, labels: Tensor, query: Tensor, way: int | None = None) -> list[Tensor]:
         """Logits (Nq, W) of every cardinality."""
         return [head(support, labels, query, way) for head in self.transformers]

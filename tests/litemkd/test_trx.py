@@ -101,6 +101,7 @@ def test_several_cardinalities_are_averaged() -> None:
     net = TRX(DIM, OUT, (2, 3), FRAMES).eval()
     given = clips(4), torch.tensor([0, 1, 0, 1]), clips(2, seed=1)
     assert torch.allclose(net(*given), (net.transformers[0](*given) + net.transformers[1](*given)) / 2)
+    assert torch.allclose(net.match(net.project(given[0]), given[1], net.project(given[2])), net(*given), atol=1e-6)
     assert "transformers.1.pe.pe" in net.state_dict()
 
 
