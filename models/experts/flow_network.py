@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,10 @@ class FlowExpert:
 
     def __call__(self, jobs: Sequence[Job], load: Callable[[Job], Item]) -> Iterator[tuple[str, list[Any]]]:
         """See :class:`models.experts.running.Expert`."""
-        return by_network(self._net, jobs, load, self._plan, lambda row: row, self._input, np.ascontiguousarray, self._what)
+        try:
+            yield from by_network(self._net, jobs, load, self._plan, lambda row: row, self._input, np.ascontiguousarray, self._what)
+        finally:
+            gc.collect()  # packed weights, as large as the network, in a graph that refers to itself
 
     def _input(self, pairs: Array) -> Tensor:
         """uint8 (B, 2, H, W, 3) to network input on the device, where only bytes cross over to."""

@@ -1,9 +1,9 @@
-"""Lite-MKD: few-shot action recognition distilled from RGB, flow and depth (ACM MM 2023): what it reads of a dataset.
+"""Lite-MKD: few-shot action recognition distilled from RGB, flow and depth (ACM MM 2023).
 
     sample     eight frames of each video, at even places
     derive     optical flow, depth and skeletons of these frames, as pictures
 
-Its networks are not here yet.
+Its networks, episodes and losses are here; the stages that train them are not yet.
 """
 
 from __future__ import annotations

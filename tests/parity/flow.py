@@ -15,6 +15,8 @@ from tests.parity.case import Case, Mismatch, handles
 
 #: mean difference of two versions of OpenCV that the cases allow, in pixels
 MEAN_PIXELS = 0.03
+#: how far single pixels of TV-L1 may be from those of another build
+FEW_PIXELS = 5.0
 
 
 def leaves(case: Case, *names: str) -> list[torch.Tensor]:
@@ -88,8 +90,8 @@ def model(case: Case) -> dict[str, Any]:
 
 @handles("tvl1_opencv*")
 def opencv_flow(case: Case) -> dict[str, Any]:
-    """OpenCV's flows of a grey pair. Each is of one version: of the two versions that the case has, the nearer one counts, on average over
-    the pixels; what is not of the installed version is taken from the case, so that the other's numbers are not asked for."""
+    """OpenCV's flows of a grey pair, of two versions: the nearer one counts, the other is not asked for. As the case says, it counts on
+    average over the pixels, and single ones may be a few pixels away."""
     first, second = case.inputs["a"], case.inputs["b"]
     got = {
         "tvl1": classical_flow.tvl1()(first, second),
@@ -104,5 +106,9 @@ def opencv_flow(case: Case) -> dict[str, Any]:
         nearest = min(away, key=lambda key: away[key])
         if not away[nearest] < MEAN_PIXELS:
             raise Mismatch(f"out.{nearest}: {away[nearest]:.3f} px away on average, {MEAN_PIXELS} are allowed")
-        outputs |= {key: case.outputs[key] for key in versions}
+        for key in versions:
+            if key != nearest:
+                case.arrays.pop(f"out.{key}")
+        case.allow(nearest, absolute=FEW_PIXELS)
+        outputs[nearest] = flow
     return outputs

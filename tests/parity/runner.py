@@ -28,6 +28,11 @@ AREAS = (
     "alphapose",
     "depth",
     "flow",
+    "litemkd",
+    "litemkd_losses",
+    "litemkd_students",
+    "litemkd_teachers",
+    "litemkd_clips",
 )
 """Modules of handlers in this package. A broken one must not take the others with it: it is reported, and skipped."""
 
