@@ -5,7 +5,7 @@ Dense Inverse Search", ECCV 2016; Farneback, "Two-Frame Motion Estimation Based 
 with its contributed modules. A pair is computed on one thread, several at once: so a flow does not depend on their number.
 
 Their parameters are the published ones, made for frames of many hundred pixels. On frames of a hundred, and on noise of compression, the
-movement of small things spreads over what stands still around them, and variational refinement (option ``refine``) takes most of that back.
+movement of small things spreads over what stands still around them, and variational refinement (option ``refine``) takes part of that back.
 """
 
 from __future__ import annotations
