@@ -18,7 +18,7 @@ from cache.errors import ConfigError, DataError
 from models import published
 from models.backbones import converted
 from models.backbones.naming import find_backbone
-from models.backbones.published import KEYS, Raw, State, by_position, check_fit, load_into, read_raw
+from models.backbones.published import Raw, State, by_position, check_fit, load_into, read_raw
 from models.backbones.registry import build, find, options_of
 from models.backbones.sniff import Found, identify
 from models.experts import fitting as experts
@@ -109,7 +109,7 @@ def examine(path: Path, backbone: str = "", *, position: bool = False) -> Examin
     """
     if backbone not in ("", *experts.NETWORKS):
         find(backbone)
-    raw = Raw(experts.read_yolov3(path)) if path.suffix in SUFFIXES else read_raw(path, (*KEYS, *experts.KEYS))
+    raw = _read(path)
     try:
         if position:
             naming, prefix, state, left_out = _positioned(path, raw, backbone)
@@ -133,6 +133,22 @@ def examine(path: Path, backbone: str = "", *, position: bool = False) -> Examin
     chosen = backbone or (origin.backbone if origin is not None else "") or found.backbone
     known, because = _known(path, sha256, chosen, origin)
     return Examined(path, sha256, raw, found, chosen, naming, prefix, state, left_out, known, because, origin)
+
+
+def _read(path: Path) -> Raw:
+    """A file as it stands. What lies under a key that only experts' files have is taken if it is an expert's."""
+    if path.suffix in SUFFIXES:
+        return Raw(experts.read_yolov3(path))
+    try:
+        return read_raw(path)
+    except DataError as error:
+        try:
+            raw = read_raw(path, experts.KEYS)
+        except DataError:
+            raise error from error.__cause__
+        if not experts.identify(raw.entries):
+            raise
+        return raw
 
 
 def _by_name(path: Path, expert: str) -> str:

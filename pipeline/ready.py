@@ -86,13 +86,13 @@ def missing_weights(node: Node) -> tuple[str, str] | None:
     file = getattr(params, "weights_file", None)
     if file is None or params.named_weights in ("", "random") or (file and params.named_weights != "world"):
         return None
-    from models import published as table
+    from models.weights import entry_of
 
     setting = f"--set {node.name}.weights_file=PATH"
     if params.named_weights == "file":
         return "weights=file names no file", setting
     try:
-        known = table.find(params.network.name, params.named_weights)
+        known = entry_of(params.published, params.network.name, params.named_weights)
     except ConfigError as error:
         return error.message, f"{error.hint}   (weights of your own: kdpipe weights import FILE --as {params.named_weights})"
     if known.shipped:

@@ -167,6 +167,11 @@ class DeriveParams:
         return {name: getattr(self, name) for name in OPTIONS[self.kind, self.form]}
 
     @property
+    def published(self) -> list[Weights]:
+        """The known weights of the expert."""
+        return table.of_expert(self.network.name)
+
+    @property
     def named_weights(self) -> str:
         """The short name of the weights, "" of an expert that has none."""
         return self.weights or self.network.weights if self.network.weights else ""

@@ -15,7 +15,7 @@ from models.backbones.kinds import KINDS, Kind
 from models.backbones.registry import Backbone, find, module_of
 from models.inference import runtimes
 from models.inference.runtimes import PRECISIONS, RUNTIME_NAMES
-from models.weights import WEIGHTS
+from models.weights import WEIGHTS, Weights, of_backbone
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,11 @@ class ExtractParams:
         """The registry's entry of the backbone; an unknown name, or a network or an input of another kind, raises ConfigError."""
         assert self.pixels
         return find(self.backbone or self.form.backbone, self.kind)
+
+    @property
+    def published(self) -> list[Weights]:
+        """The known weights of the network."""
+        return of_backbone(self.network.name)
 
     @property
     def named_weights(self) -> str:

@@ -108,6 +108,7 @@ def test_an_extraction_depends_on_its_own_network_alone() -> None:
         "models.inference.infer",
         "models.inference.runtimes",
         "models.inference.runtimes.gate",
+        "models.weight_files",
         "models.weights",
     }
     for entry in BACKBONES.values():

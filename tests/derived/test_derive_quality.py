@@ -34,6 +34,7 @@ def clip(quality: ModuleType) -> object:
     rng = np.random.default_rng(0)
     made = quality.Clip("a")
     made.flow = [rng.normal(0, 2, (6, 8, 2)).astype(np.float32)]
+    made.place = [np.full((6, 8), quality.PLACES.index("ground elsewhere"))]
     made.depth = [rng.uniform(1, 9, (6, 8)).astype(np.float32)]
     joints = np.stack([rng.uniform(0, 50, (17, 2)), rng.uniform(70, 120, (17, 2))])
     joints[:, :2] = [[[0, 0], [50, 50]], [[70, 70], [120, 120]]]  # boxes of 50 x 50
@@ -42,14 +43,14 @@ def clip(quality: ModuleType) -> object:
 
 
 def test_the_truth_itself_scores_fully(quality: ModuleType, clip: object) -> None:
-    assert quality.flows(clip, clip.flow) == {"epe": 0.0, "epe_moving": 0.0}
+    assert quality.flows(clip, clip.flow) == {"epe": 0.0, "epe_known": 0.0, "epe_moving": 0.0}
     assert quality.depths(clip, clip.depth) == {"abs_rel": 0.0}
     assert quality.skeletons(clip, [people(*clip.people[0][0][::-1])]) == {"pck": 1.0, "pck_all": 1.0, "found": 1.0}
 
 
 def test_known_errors_score_what_they_are(quality: ModuleType, clip: object) -> None:
     off = quality.flows(clip, [clip.flow[0] + np.array([3, 4], np.float32)])
-    assert off == pytest.approx({"epe": 5.0, "epe_moving": 5.0}, rel=1e-5)
+    assert off == pytest.approx({"epe": 5.0, "epe_known": 5.0, "epe_moving": 5.0}, rel=1e-5)
     assert quality.depths(clip, [clip.depth[0] * 1.5])["abs_rel"] == pytest.approx(0.5, rel=1e-5)
 
 
@@ -58,6 +59,14 @@ def test_only_pixels_that_move_count_as_moving(quality: ModuleType, clip: object
     assert np.isnan(quality.flows(clip, clip.flow)["epe_moving"])
     clip.flow[0][0, 0] = (3, 4)
     assert quality.flows(clip, [np.zeros((6, 8, 2), np.float32)])["epe_moving"] == 5.0
+
+
+def test_pixels_whose_flow_is_not_known_count_in_the_first_measure_alone(quality: ModuleType, clip: object) -> None:
+    clip.flow = [np.zeros((6, 8, 2), np.float32)]
+    clip.flow[0][:, :4] = (3, 4)
+    clip.place[0][:, :4] = quality.PLACES.index("leaves, or is covered")
+    scores = quality.flows(clip, [np.zeros((6, 8, 2), np.float32)])
+    assert (scores["epe"], scores["epe_known"]) == (2.5, 0.0) and np.isnan(scores["epe_moving"])
 
 
 @pytest.mark.parametrize(("shift", "share"), [(4.9, 1.0), (5.1, 0.0)])

@@ -83,7 +83,8 @@ def test_every_published_file_is_listed_and_what_is_shipped_is_found(store: Path
     shipped = rows["small2d.world"]
     assert [place["where"] for place in shipped["places"]] == ["shipped"] and shipped["size"] > 900_000
     assert rows["resnet101.imagenet1k_v1"]["places"] == [] and rows["resnet101.imagenet1k_v1"]["sha256"] == "63fe2227"
-    assert [row["name"] for row in answer("ls", "--present")] == ["small2d.world", "small3d.world"]
+    assert [row["name"] for row in answer("ls", "--present")] == ["small2d.world", "small3d.world", "small-depth.world", "small-pose.world"]
+    assert set(published.WEIGHTS) <= set(rows) and {row["backbone"] for row in answer("ls", "--backbone", "adabins-nyu")} == {"adabins-nyu"}
     assert {row["backbone"] for row in answer("ls", "--backbone", "r3d50")} == {"r3d50"}
     with pytest.raises(ConfigError, match="did you mean 'r3d50'"):
         run("ls", "--backbone", "r3d5o")
@@ -101,7 +102,8 @@ def test_configured_files_are_listed_whether_they_are_there_or_not(store: Path, 
     assert rows["mine"]["places"] == [{"where": "extract.appearance.weights_file: not there", "path": "mine.pth"}]
     lines = run("ls", "--present", *words).splitlines()
     assert lines[0].split() == ["backbone", "weights", "file", "licence", "size", "where"]
-    assert any(line.startswith("resnext101  kinetics400") and line.endswith(f"extract.motion.weights_file ({file})") for line in lines)
+    (line,) = [line for line in lines if line.split()[:2] == ["resnext101", "kinetics400"]]
+    assert line.endswith(f"extract.motion.weights_file ({file})")
 
 
 def test_an_imported_file_that_is_configured_is_one_row(store: Path, tmp_path: Path) -> None:
