@@ -58,6 +58,11 @@ class Derivation:
         record = self.parent("sample")
         return self.store.item_set(record.key.stage, record.items)
 
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        """id -> digest of its sampled frames."""
+        return {row["id"]: row["frames"] for row in lines(self.store.files(self.parent("sample")) / "frames.jsonl")}
+
     def parent(self, stage: str) -> Record:
         """The result of ``stage`` that this one was made from. Raises KdpipeError if it is not in the store any more."""
         for key in self.record.parents.values():
@@ -82,8 +87,8 @@ class Derivation:
         return decode(self.kind, self.coding, self.options, self.payload(row))
 
     def frames(self, row: dict[str, Any]) -> Frames:
-        """The frames that were sampled of a video."""
-        return decode_payload(_checked(self._sampled, row["media"], row["source"], "sample"))
+        """The frames that were sampled of a video. ``source`` is no digest of them where poses were looked up by the id."""
+        return decode_payload(_checked(self._sampled, row["media"], self._digests[row["id"]], "sample"))
 
     def pictures(self, row: dict[str, Any]) -> Callable[[int], Image]:
         """Frame number -> the picture of what was derived: as it is kept, or drawn from the numbers by wheel, jet or black."""

@@ -61,17 +61,23 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def derived(store: Store) -> Callable[..., Derivation]:
-    """Return a function (kind, coding, **options) that puts such a result into the store and opens it."""
+    """Return a function (kind, coding, **options) that puts such a result into the store and opens it.
 
-    def make(kind: str, coding: str, **options: Any) -> Derivation:
+    ``by_id``: its rows are keyed by the ids as well, as those of poses from elsewhere.
+    """
+
+    def make(kind: str, coding: str, by_id: bool = False, **options: Any) -> Derivation:
         payloads = {id: _sampled(id, numbers) for id, (_, _, numbers) in VIDEOS.items()}
         index = _publish(store, "index", _index())
         rows = {id: store_row("sample", id, payload) for id, payload in payloads.items()}
-        sample = _publish(store, "sample", {}, {"index": index}, [(media, payload) for media, payload, _ in rows.values()])
+        listed = "".join(json.dumps({"id": id, "media": media, "frames": source}) + "\n" for id, (media, _, source) in rows.items())
+        pairs = [(media, payload) for media, payload, _ in rows.values()]
+        sample = _publish(store, "sample", {"frames.jsonl": listed}, {"index": index}, pairs)
         chosen = options_of(kind, coding, options)
         items, lines = [], []
         for id, (_, _, numbers) in VIDEOS.items():
             media, _, source = rows[id]
+            source = digest(f"{source} {id}".encode()) if by_id else source
             payload = _coded(id, kind, coding, chosen, numbers)
             items.append((source, payload))
             facts = {"id": id, "media": media, "source": source, "frames": digest(payload), "count": numbers[-1] + 1}
