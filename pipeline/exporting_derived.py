@@ -161,7 +161,9 @@ def _denseflow(found: Derivation, row: dict[str, Any], out: Path, name: str, fra
 def _folder(tool: str, found: Derivation, row: dict[str, Any], folder: Path, frames: bool) -> int:
     numbers, stills = _coded_flow(found, row)
     pairs = ((x, y) for x, y in map(stills, map(int, numbers[:-1])))
-    two_stream.write(folder, tool, pairs, _frames(found, row) if frames else ())
+    sampled = found.frames(row) if frames else None
+    beside = (_jpeg(sampled, int(number))[0] for number in numbers) if sampled else ()  # once each: a padded video repeats some
+    two_stream.write(folder, tool, pairs, beside)
     return len(numbers) - 1
 
 
