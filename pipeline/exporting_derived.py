@@ -17,12 +17,12 @@ import numpy.typing as npt
 
 from cache.errors import KdpipeError
 from formats import afsd_npy, alphapose, flo, l8, two_stream
+from formats.official_names import parts
 from media.codings.quantise import quantise
 from media.frames import Frames, decode_payload, encode_image
 from pipeline.derived import Derivation
 from pipeline.exporting import in_place
 from pipeline.labels import Labels
-from pipeline.official_names import parts
 
 #: Quality of a JPEG that is encoded here: what OpenCV's tools write. What is kept as JPEG is copied.
 QUALITY = 95

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from formats import clip_list
 from formats.clip_list import Clip
+from formats.official_names import part as part_of_path
 from pipeline.derived import Derivation, lines
-from pipeline.official_names import part as part_of_path
 
 #: Where a video without a class lies.
 NONE = "unlabelled"
