@@ -115,3 +115,12 @@ def test_two_poses_of_one_video_or_of_one_frame_are_an_error_and_so_is_a_frame_b
         (tmp_path / "all.json").write_text(json.dumps([person(f"a/{name}", 3), person(f"a/{other}", 3)]))
         with pytest.raises(DataError, match=said):
             Results(tmp_path / "all.json", 1).of("a")
+
+
+def test_poses_are_brought_to_the_size_of_the_frames(sampled, context, tmp_path: Path) -> None:
+    sampled({"a": payload([0])})
+    ctx = context("skeleton", expert="results", width=16, height=48)
+    ctx.files = {"results_file": zipped(tmp_path / "poses.zip", {"a.json": [person("0.jpg", 7)]})}
+    run(ctx)
+    found = opened(ctx, "a").product(0)
+    assert found.keypoints[0, 0].tolist() == [3.5, 16, 0.5] and found.boxes.tolist() == [[0.5, 4, 1.5, 8]]
