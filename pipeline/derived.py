@@ -17,6 +17,7 @@ from cache.items import ItemSet
 from cache.record import Record
 from cache.store import Store
 from media.codings.derived import Derived
+from media.codings.quantise import ZERO
 from media.codings.table import decode
 from media.frames import Frames, decode_payload
 
@@ -58,6 +59,11 @@ class Derivation:
         record = self.parent("sample")
         return self.store.item_set(record.key.stage, record.items)
 
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        """id -> digest of its sampled frames."""
+        return {row["id"]: row["frames"] for row in lines(self.store.files(self.parent("sample")) / "frames.jsonl")}
+
     def parent(self, stage: str) -> Record:
         """The result of ``stage`` that this one was made from. Raises KdpipeError if it is not in the store any more."""
         for key in self.record.parents.values():
@@ -82,13 +88,23 @@ class Derivation:
         return decode(self.kind, self.coding, self.options, self.payload(row))
 
     def frames(self, row: dict[str, Any]) -> Frames:
-        """The frames that were sampled of a video."""
-        return decode_payload(_checked(self._sampled, row["media"], row["source"], "sample"))
+        """The frames that were sampled of a video. ``source`` is no digest of them where poses were looked up by the id."""
+        return decode_payload(_checked(self._sampled, row["media"], self._digests[row["id"]], "sample"))
 
     def pictures(self, row: dict[str, Any]) -> Callable[[int], Image]:
         """Frame number -> the picture of what was derived: as it is kept, or drawn from the numbers by wheel, jet or black."""
-        product = self.opened(row).product
-        return product if self.coding in DRAWN else lambda number: drawn(self.kind, product(number), (row["height"], row["width"]))
+        product: Callable[[int], Any] = self.opened(row).product
+        if self.coding in DRAWN:
+            return product
+        if self.coding == "xy":
+            product = self._still(row, product)
+        return lambda number: drawn(self.kind, product(number), (row["height"], row["width"]))
+
+    def _still(self, row: dict[str, Any], product: Callable[[int], Any]) -> Callable[[int], Any]:
+        """``product``, but zero in fields of which every code says "no motion": read back these are a bound / 255, which a wheel that is
+        scaled by the longest vector would paint in full colour."""
+        codes, zero = decode_payload(self.payload(row)).images, ZERO[self.options["rule"]]
+        return lambda number: product(number) * bool((codes(number) != zero).any())
 
 
 def drawn(kind: str, product: Any, size: tuple[int, int]) -> Image:

@@ -17,12 +17,12 @@ import numpy.typing as npt
 
 from cache.errors import KdpipeError
 from formats import afsd_npy, alphapose, flo, l8, two_stream
+from formats.official_names import parts
 from media.codings.quantise import quantise
 from media.frames import Frames, decode_payload, encode_image
 from pipeline.derived import Derivation
 from pipeline.exporting import in_place
 from pipeline.labels import Labels
-from pipeline.official_names import parts
 
 #: Quality of a JPEG that is encoded here: what OpenCV's tools write. What is kept as JPEG is copied.
 QUALITY = 95
@@ -161,7 +161,9 @@ def _denseflow(found: Derivation, row: dict[str, Any], out: Path, name: str, fra
 def _folder(tool: str, found: Derivation, row: dict[str, Any], folder: Path, frames: bool) -> int:
     numbers, stills = _coded_flow(found, row)
     pairs = ((x, y) for x, y in map(stills, map(int, numbers[:-1])))
-    two_stream.write(folder, tool, pairs, _frames(found, row) if frames else ())
+    sampled = found.frames(row) if frames else None
+    beside = (_jpeg(sampled, int(number))[0] for number in numbers) if sampled else ()  # once each: a padded video repeats some
+    two_stream.write(folder, tool, pairs, beside)
     return len(numbers) - 1
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from formats import clip_list
 from formats.clip_list import Clip
+from formats.official_names import part as part_of_path
 from pipeline.derived import Derivation, lines
-from pipeline.official_names import part as part_of_path
 
 #: Where a video without a class lies.
 NONE = "unlabelled"
@@ -45,13 +45,13 @@ class Labels:
     def write_lists(self, folder: Path, counts: Mapping[str, int], names: Mapping[str, str], frames: bool) -> None:
         """Write ``<dataset>/{train,val}_{rgb,flow}_split<fold>.txt`` of the folds that the data set has; its test is their val.
 
-        ``counts``: id -> how many flows (and frames) its folder holds; a video without a class is in none.
+        ``counts``: id -> how many flows (and frames) its folder holds; a video without a class, or without a flow, is in none.
         """
         folds = sorted({split.partition("/")[0] for names in self.splits.values() for split in names if "/" in split})
         numbers = {name: number for number, name in enumerate(self.classes)}
         for fold in [fold for fold in folds if fold.isdigit()]:
             for part, split in (("train", f"{fold}/train"), ("val", f"{fold}/test")):
-                ids = [id for id in sorted(counts) if split in self.splits[id] and self.of_video.get(id) in numbers]
+                ids = [id for id in sorted(counts) if counts[id] and split in self.splits[id] and self.of_video.get(id) in numbers]
                 clips = [Clip(names[id], counts[id], numbers[self.of_video[id]]) for id in ids]
                 for modality in ("flow", "rgb") if frames else ("flow",):
                     path = folder / part_of_path(self.dataset) / clip_list.name_of(part, modality, fold)

@@ -9,7 +9,7 @@ Products, of a frame of H x W pixels:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -40,6 +40,12 @@ class People:
     boxes: Floats
     box_scores: Floats
     scores: Floats
+
+    def scaled(self, x: float, y: float) -> People:
+        """The same people in a frame that is ``x`` times as wide and ``y`` times as high."""
+        if x == y == 1:
+            return self
+        return replace(self, keypoints=self.keypoints * np.float32([x, y, 1]), boxes=self.boxes * np.float32([x, y, x, y]))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ One file for a whole dataset, keyed by its content:
   .zip   AlphaPose's results of each video, ``<id>/alphapose-results.json`` or ``<id>.json``
   .json  AlphaPose's results of all: ``image_id`` is ``<id>/<picture>``
   .pkl   a skeleton archive of MMAction2
-A picture is told by the number at the end of its name, ``results_first`` for the first frame of the video.
+An id may stand as :func:`formats.official_names.part` writes it, as ``kdpipe export-derived`` does. A picture is told by the number at the
+end of its name, ``results_first`` for the first frame of the video.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from cache.errors import DataError
 from cache.given import plain_file
 from formats.alphapose import LARGEST, NAME, Skeletons, read_results
+from formats.official_names import part
 from formats.skeleton_pickle import Video as Archived
 from formats.skeleton_pickle import read_archive
 from models.experts.running import Floats, People
@@ -54,9 +56,11 @@ class Results:
 
     def of(self, id: str) -> Found:
         """Who is in the frames of a video. Raises Lacking if the file has nothing of it."""
-        if id not in self._videos:
-            raise Lacking(f"{self._path.name} has no results for it")
-        return self._videos[id]()
+        for name in (id, part(id)):
+            if name in self._videos:
+                return self._videos[name]()
+        nameless = "; its pictures are called without a video: <id>/<picture> is needed" if "" in self._videos else ""
+        raise Lacking(f"{self._path.name} has no results for it{nameless}")
 
     def _zipped(self) -> dict[str, Callable[[], Found]]:
         found: dict[str, Callable[[], Found]] = {}
@@ -66,6 +70,8 @@ class Results:
                     place = PurePosixPath(member.filename)
                     if place.suffix == ".json" and member.file_size <= LARGEST:
                         id = str(place.parent) if place.name == NAME else str(place.with_suffix(""))
+                        if id in found:
+                            raise DataError(f"{self._path} has two files of the video {id!r}: {member.filename} is one of them")
                         found[id] = lambda name=member.filename: self._member(name)
         except (zipfile.BadZipFile, OSError) as error:
             raise DataError(f"{self._path} is no zip file that can be read: {error}") from error
@@ -90,7 +96,12 @@ class Results:
             match = NUMBER.search(PurePosixPath(name).stem)
             if match is None:
                 raise DataError(f"{self._path}: the picture {name!r} has no number at its end")
-            frames[int(match[1]) - self._first] = people
+            frame = int(match[1]) - self._first
+            if frame < 0:
+                raise DataError(f"{self._path}: the picture {name!r} is before the first one", hint="derive.*.results_first is its number")
+            if frame in frames:
+                raise DataError(f"{self._path}: two pictures have the number of {name!r}")
+            frames[frame] = people
 
         def found(number: int, height: int, width: int) -> People:
             people = frames.get(number)

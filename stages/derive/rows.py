@@ -91,7 +91,7 @@ class Reader:
         kept = set(frames.numbers.tolist())
         partners = [number + 1 if number + 1 in kept else number - 1 if number - 1 in kept else number for number in numbers]
         for number, partner in zip(numbers, partners, strict=True):
-            if partner != number + 1 and number + 1 < row["count"]:
+            if partner != number + 1 and (number + 1 < row["count"] or (partner == number and number)):
                 raise ConfigError(
                     f"flow from each frame to the next needs the frames beside the sampled ones, which {self._sample} did not keep",
                     hint=f"--set {self._sample}.with_next=true (the videos are decoded again), or --set derive.flow.pairs=next-sample",

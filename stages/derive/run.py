@@ -126,7 +126,8 @@ def _looked_up(ctx: Context, reader: Reader, jobs: list[dict[str, Any]]) -> Iter
             found = results.of(row["id"])
             for part in parts_of(video):
                 shown = video.numbers[part.start : part.stop]
-                tally.add(part, [found(number, video.height, video.width) for number in shown])
+                people = (found(number, row["height"], row["width"]) for number in shown)
+                tally.add(part, [one.scaled(video.width / row["width"], video.height / row["height"]) for one in people])
             yield dataclasses.replace(tally.row(video), key=key_of(ctx, row))
         except Lacking as error:
             yield Row(key_of(ctx, row), "missing", str(error), b"", {"height": video.height, "width": video.width})
@@ -163,7 +164,7 @@ class _Tally:
         payload = self._coder.payload(*self._reader.times_of(video))
         state, reason = "ok", ""
         if self._params.kind == "flow" and all(len(set(seen)) == 1 for seen in video.seen):
-            state, reason = "no_pair", "a video of one frame has no next one: nothing moves"
+            state, reason = "no_pair", "one frame alone has no next one: nothing moves"
         if self._params.kind == "skeleton":
             facts["people"] = self._people
             if self._without:

@@ -60,6 +60,12 @@ def test_flow_to_the_next_frame_needs_the_frames_beside_and_says_what_to_type(sa
     assert "sample.with_next=true" in str(raised.value.hint)
 
 
+def test_a_last_frame_alone_needs_the_frame_before_it(sampled, context) -> None:
+    sampled({"a": payload([4])}, count=5)
+    with pytest.raises(ConfigError, match="did not keep"):
+        run(context("flow"))
+
+
 def test_depth_and_skeleton_see_the_shown_frames_alone(sampled, context) -> None:
     sampled({"a": payload([3, 9, 30], beside=[4, 10, 31])})
     depth, skeleton = context("depth", "depth"), context("skeleton", "skeleton")

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from cache.errors import DataError
-from stages.derive.results import Results
+from formats.official_names import part
+from stages.derive.results import Lacking, Results
 from stages.derive.run import run
 from tests.derive.conftest import payload
 from tests.derive.test_derive_stage import lines, opened
@@ -93,3 +94,33 @@ def test_a_file_that_is_none_of_the_three_is_named(tmp_path: Path) -> None:
     broken = zipped(tmp_path / "poses.zip", {"a.json": [{"image_id": "1.jpg"}]})
     with pytest.raises(DataError, match=r"poses\.zip, a\.json"):
         Results(broken, 0).of("a")
+
+
+def test_an_id_may_stand_as_an_export_writes_it(tmp_path: Path) -> None:
+    videos = {f"{part(id)}/alphapose-results.json": [person("0.jpg", level)] for id, level in (("a b/down", 3), ("a walk", 5))}
+    found = Results(zipped(tmp_path / "poses.zip", videos), 0)
+    assert [float(found.of(id)(0, 24, 32).keypoints[0, 0, 0]) for id in ("a b/down", "a walk")] == [3, 5]
+
+
+def test_pictures_that_name_no_video_are_told_from_a_video_that_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "all.json").write_text(json.dumps([person("0.jpg", 3)]))
+    with pytest.raises(Lacking, match="without a video"):
+        Results(tmp_path / "all.json", 0).of("a")
+
+
+def test_two_poses_of_one_video_or_of_one_frame_are_an_error_and_so_is_a_frame_before_the_first(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"two files of the video 'a'"):
+        Results(zipped(tmp_path / "poses.zip", {"a.json": [], "a/alphapose-results.json": []}), 0)
+    for name, other, said in (("2.jpg", "img_002.jpg", "two pictures have the number"), ("0.jpg", "1.jpg", "before the first one")):
+        (tmp_path / "all.json").write_text(json.dumps([person(f"a/{name}", 3), person(f"a/{other}", 3)]))
+        with pytest.raises(DataError, match=said):
+            Results(tmp_path / "all.json", 1).of("a")
+
+
+def test_poses_are_brought_to_the_size_of_the_frames(sampled, context, tmp_path: Path) -> None:
+    sampled({"a": payload([0])})
+    ctx = context("skeleton", expert="results", width=16, height=48)
+    ctx.files = {"results_file": zipped(tmp_path / "poses.zip", {"a.json": [person("0.jpg", 7)]})}
+    run(ctx)
+    found = opened(ctx, "a").product(0)
+    assert found.keypoints[0, 0].tolist() == [3.5, 16, 0.5] and found.boxes.tolist() == [[0.5, 4, 1.5, 8]]

@@ -61,18 +61,25 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def derived(store: Store) -> Callable[..., Derivation]:
-    """Return a function (kind, coding, **options) that puts such a result into the store and opens it."""
+    """Return a function (kind, coding, **options) that puts such a result into the store and opens it.
 
-    def make(kind: str, coding: str, **options: Any) -> Derivation:
-        payloads = {id: _sampled(id, numbers) for id, (_, _, numbers) in VIDEOS.items()}
+    ``by_id``: its rows are keyed by the ids as well, as those of poses from elsewhere. ``still``: nothing moves, and every frame is
+    shown twice.
+    """
+
+    def make(kind: str, coding: str, by_id: bool = False, still: bool = False, **options: Any) -> Derivation:
+        payloads = {id: _sampled(id, numbers, 1 + still) for id, (_, _, numbers) in VIDEOS.items()}
         index = _publish(store, "index", _index())
         rows = {id: store_row("sample", id, payload) for id, payload in payloads.items()}
-        sample = _publish(store, "sample", {}, {"index": index}, [(media, payload) for media, payload, _ in rows.values()])
+        listed = "".join(json.dumps({"id": id, "media": media, "frames": source}) + "\n" for id, (media, _, source) in rows.items())
+        pairs = [(media, payload) for media, payload, _ in rows.values()]
+        sample = _publish(store, "sample", {"frames.jsonl": listed}, {"index": index}, pairs)
         chosen = options_of(kind, coding, options)
         items, lines = [], []
         for id, (_, _, numbers) in VIDEOS.items():
             media, _, source = rows[id]
-            payload = _coded(id, kind, coding, chosen, numbers)
+            source = digest(f"{source} {id}".encode()) if by_id else source
+            payload = _coded(id, kind, coding, chosen, numbers, still)
             items.append((source, payload))
             facts = {"id": id, "media": media, "source": source, "frames": digest(payload), "count": numbers[-1] + 1}
             lines.append({**facts, "height": SIZE[0], "width": SIZE[1], "rate": 25.0})
@@ -94,16 +101,17 @@ def store_row(stage: str, id: str, payload: bytes) -> tuple[str, bytes, str]:
     return digest(f"{stage} {id}".encode()), payload, digest(payload)
 
 
-def _sampled(id: str, numbers: list[int]) -> bytes:
+def _sampled(id: str, numbers: list[int], times: int) -> bytes:
     images = {number: encode_image(frame(id, number)) for number in numbers}
-    return encode_payload(np.array([numbers], np.int32), {number: number / 25 for number in numbers}, images)
+    return encode_payload(np.repeat([numbers], times, 1).astype(np.int32), {number: number / 25 for number in numbers}, images)
 
 
-def _coded(id: str, kind: str, coding: str, options: dict[str, Any], numbers: list[int]) -> bytes:
+def _coded(id: str, kind: str, coding: str, options: dict[str, Any], numbers: list[int], still: bool) -> bytes:
     made = coder(kind, coding, options)
     for number in numbers:
-        made.add(number, PRODUCTS[kind](id, number), frame(id, number))
-    return made.payload(np.array([numbers], np.int32), np.array(numbers, np.int32), np.array(numbers) / 25)
+        product = PRODUCTS[kind](id, number)
+        made.add(number, product * 0 if still else product, frame(id, number))
+    return made.payload(np.repeat([numbers], 1 + still, 1).astype(np.int32), np.array(numbers, np.int32), np.array(numbers) / 25)
 
 
 def _index() -> dict[str, str]:

@@ -54,3 +54,9 @@ def test_a_page_of_nothing_and_an_unknown_ending_are_errors(tmp_path: Path, deri
         contact_sheet(tmp_path / "a.png", {}, ["derive.flow"])
     with pytest.raises(KdpipeError, match="no picture is called so"):
         contact_sheet(tmp_path / "a.docx", {"derive.flow": derived("flow", "wheel")}, [])
+
+
+def test_poses_that_were_looked_up_by_the_id_stand_beside_their_frames(tmp_path: Path, derived: Make) -> None:
+    found = derived("skeleton", "keypoints", by_id=True)
+    assert contact_sheet(tmp_path / "sheet.png", {"derive.skeleton": found}, []) == 3
+    assert np.array_equal(found.frames(found.rows[0]).images(2), frame(found.rows[0]["id"], 2))

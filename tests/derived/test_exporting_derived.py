@@ -17,6 +17,7 @@ from formats.clip_list import Clip
 from media.codings.quantise import quantise
 from pipeline.derived import Derivation
 from pipeline.exporting_derived import FORMS, export
+from pipeline.labels import Labels
 from tests.derived.conftest import VIDEOS, flow, frame, people
 
 Make = Callable[..., Derivation]
@@ -145,3 +146,24 @@ def test_every_form_is_offered_on_the_command_line() -> None:
     from pipeline.cli.export_derived import FORMS as OFFERED
 
     assert tuple(FORMS) == OFFERED
+
+
+@pytest.mark.parametrize("rule", ["denseflow", "mmaction", "i3d"])
+def test_pictures_of_flow_in_eight_bits_are_white_where_nothing_moves(tmp_path: Path, derived: Make, rule: str) -> None:
+    found = derived("flow", "xy", still=True, rule=rule)
+    assert (found.pictures(found.rows[0])(2) == 255).all()
+
+
+@pytest.mark.parametrize("form", ["two-stream", "denseflow"])
+def test_frames_that_a_short_video_repeats_stand_once_beside_its_flows(tmp_path: Path, derived: Make, form: str) -> None:
+    export(derived("flow", "xy", still=True), tmp_path / "out", form, Quiet, frames=True)
+    folder = two_stream.read(next((tmp_path / "out").rglob("v_Surfing_g01_c01")))
+    assert folder.count == 4 and folder.frames == tuple(range(folder.tool.first, 5))
+    assert close(folder.frame(3), frame("v_Surfing_g01_c01", 3))
+
+
+def test_a_video_without_a_flow_is_in_no_list(tmp_path: Path, derived: Make) -> None:
+    labels = Labels.of(derived("flow", "xy"))
+    names = {id: f"video{number}" for number, id in enumerate(VIDEOS)}
+    labels.write_lists(tmp_path, dict.fromkeys(VIDEOS, 0) | {"v_Rock Climbing_g02_c01": 3}, names, False)
+    assert clip_list.read(tmp_path / "ucf101" / "val_flow_split1.txt") == [Clip("video1", 3, 0)]

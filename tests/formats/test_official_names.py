@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cache.errors import KdpipeError
-from pipeline.official_names import part, parts
+from formats.official_names import part, parts
 
 
 @pytest.mark.parametrize(
