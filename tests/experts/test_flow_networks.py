@@ -16,6 +16,7 @@ from models.experts import registry, weights
 from models.experts.flow_network import with_weights
 from models.experts.flownet2 import to_input
 from models.experts.flownet2_merged import merge
+from models.published import find
 
 #: class -> entries of its state dict, parameters
 PUBLISHED = {
@@ -106,7 +107,7 @@ def test_every_published_file_of_flow_is_in_the_table_with_its_digest_where_one_
     for entry in registry.EXPERTS.values():
         if entry.kind == "flow" and entry.network:
             rows = weights.of_expert(entry.name)
-            assert weights.find(entry.name, entry.weights) in rows
+            assert find(entry.name, entry.weights) in rows
             assert all(row.sha256 == row.file.partition(".")[0].rpartition("-")[2] for row in rows if "raft" in entry.name)
     assert {"FlowNet2_checkpoint.pth.tar", "raft_small_C_T_V2-01064c6d.pth"} <= {row.file for row in weights.WEIGHTS.values()}
 

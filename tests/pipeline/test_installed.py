@@ -15,7 +15,7 @@ from pipeline.ready import lacking
 from stages.extract import STAGE, ExtractParams
 
 
-@pytest.mark.parametrize("name", ["torch", "numpy", "PyYAML", "opencv_python.headless", "types-PyYAML"])
+@pytest.mark.parametrize("name", ["torch", "numpy", "PyYAML", "opencv_contrib_python.headless", "types-PyYAML"])
 def test_a_version_is_what_the_metadata_say(name: str) -> None:
     assert installed([name]) == {name: importlib.metadata.version(name)}
 
