@@ -62,15 +62,17 @@ def compute(ctx: Context, sampled: list[dict[str, Any]]) -> None:
             return
         by = processor(ctx.params.runtime, ctx.device) if ctx.params.network.network else vectors("cpu")
         flushed, cost = time.monotonic(), 0.0
-        for row in derived(ctx, jobs):
-            ctx.items.append(row.key, row.payload, {"state": row.state, "reason": row.reason, "by": by, **row.facts})
-            began = time.monotonic()
-            if began - flushed >= cost / FLUSH_SHARE:
-                ctx.items.flush()
-                flushed = time.monotonic()
-                cost = flushed - began
-            bar.step()
-    ctx.items.flush()
+        try:
+            for row in derived(ctx, jobs):
+                ctx.items.append(row.key, row.payload, {"state": row.state, "reason": row.reason, "by": by, **row.facts})
+                began = time.monotonic()
+                if began - flushed >= cost / FLUSH_SHARE:
+                    ctx.items.flush()
+                    flushed = time.monotonic()
+                    cost = flushed - began
+                bar.step()
+        finally:  # an error, or an interrupt, loses nothing that is finished
+            ctx.items.flush()
 
 
 def key_of(ctx: Context, row: dict[str, Any]) -> str:

@@ -169,7 +169,8 @@ def test_ten_more_videos_compute_ten_and_order_does_not_matter(sampled, context,
     assert files(fresh.out) == files(both.out)
 
 
-def test_a_killed_run_loses_the_video_at_hand_alone(sampled, context, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("share", [float("inf"), 1e-12], ids=["flushed at once", "flushed at the end"])
+def test_an_interrupted_run_loses_the_video_at_hand_alone(sampled, context, monkeypatch: pytest.MonkeyPatch, share: float) -> None:
     sampled({f"v{n}": payload([n, n + 1], beside=[n + 2]) for n in range(6)})
     whole = context("flow", "whole")
     run(whole)
@@ -181,7 +182,7 @@ def test_a_killed_run_loses_the_video_at_hand_alone(sampled, context, monkeypatc
                 raise KeyboardInterrupt
             yield row
 
-    monkeypatch.setattr(work, "FLUSH_SHARE", float("inf"))
+    monkeypatch.setattr(work, "FLUSH_SHARE", share)
     monkeypatch.setattr(work, "derived", dying)
     with pytest.raises(KeyboardInterrupt):
         run(context("flow", "killed", items="shared.items"))

@@ -53,7 +53,7 @@ ONLY_PARSED = {
     "kdpipe world --layout yt8m --size medium": "draws for minutes",
     "kdpipe world --layout ucf101 --size medium": "draws for minutes",
     "kdpipe world --layout thumos14 --size small": "draws for minutes",
-    "kdpipe derive --system litemkd": "draws and derives for a minute",
+    "kdpipe run derive --system litemkd": "draws and derives for a minute",
     "kdpipe show derive": "needs what that derives",
     "kdpipe why teacher.s0 --dataset msvd": "needs published weights",
     "kdpipe why index --dataset own": "the dataset is an example",
