@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cache.errors import ConfigError
 from models.experts.adabins_head import MOST_TOKENS
 from models.experts.depth import scaled
+from models.experts.frame_size import FrameSizeError
 
 #: the short side in pixels, what both sides are multiples of, patches of 16 pixels of a map of half the size
 SHORT, MULTIPLE, PATCH = 480, 32, 16
@@ -28,8 +28,8 @@ def adabins_size(height: int, width: int, working: int = 0) -> tuple[int, int]:
         if LEAST_TOKENS <= tokens(*size) <= MOST_TOKENS:
             return size
     if not working:
-        raise ConfigError(f"AdaBins cannot see frames of {width} x {height}: they are too narrow at any size", hint="crop them")
-    raise ConfigError(
+        raise FrameSizeError(f"AdaBins cannot see frames of {width} x {height}: they are too narrow at any size", hint="crop them")
+    raise FrameSizeError(
         f"AdaBins would see frames of {width} x {height} at {size[1]} x {size[0]}, as {tokens(*size)} patches; "
         f"{LEAST_TOKENS} to {MOST_TOKENS} are possible",
         hint=f"working=0 takes {min(adabins_size(height, width))}",

@@ -18,7 +18,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cache.errors import ConfigError, DataError
+from cache.errors import ConfigError
+from models.experts.frame_size import FrameSizeError
 from models.experts.running import Floats, Job, Setup
 from models.inference.batches import Array, Batch, Batches, Item
 from models.inference.in_order import in_order
@@ -117,7 +118,9 @@ class ClassicalFlow:
             flow: Array = np.asarray(self._local.method(first, second), np.float32)
         except self._cv2.error as error:
             size = f"{first.shape[1]}x{first.shape[0]}"
-            raise DataError(f"{self._name} finds no flow in frames of {size} pixels: {error}", hint="are they too small?") from error
+            raise FrameSizeError(
+                f"{self._name} finds no flow in frames of {size} pixels: {error.err}", hint="are they too small?"
+            ) from error
         return flow[None]
 
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cache.errors import ConfigError, nearest
+from models.experts.frame_size import FrameSizeError
 
 RULES = ("resize", "crop", "pad")
 
@@ -35,7 +36,7 @@ class Fit:
         if self.rule not in RULES:
             raise ConfigError(f"unknown size_rule {self.rule!r}", hint=nearest(self.rule, RULES))
         if self.rule == "crop" and min(self.height, self.width) < max(self.multiple, self.least):
-            raise ConfigError(
+            raise FrameSizeError(
                 f"frames of {self.width}x{self.height} pixels are too small for size_rule=crop, which keeps multiples of {self.multiple}",
                 hint="size_rule=resize or pad takes frames of any size",
             )

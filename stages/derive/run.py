@@ -29,6 +29,7 @@ from cache.stage import Context
 from media.codings.derived import Coder
 from media.codings.table import coder
 from models.experts import weights as table
+from models.experts.frame_size import FrameSizeError
 from models.experts.registry import Entry, build
 from models.experts.running import Expert, People, Setup
 from models.inference.infer import Plan
@@ -104,8 +105,11 @@ def derived(ctx: Context, jobs: list[dict[str, Any]]) -> Iterator[Row]:
         video = reader.video(row)
         by_size[video.height, video.width].append(video)
     for (height, width), videos in by_size.items():
-        expert = make_expert(ctx, height, width)
-        yield from _collected(ctx, reader, expert, videos)
+        try:
+            yield from _collected(ctx, reader, make_expert(ctx, height, width), videos)
+        except FrameSizeError as error:
+            for video in videos:
+                yield Row(video.key, "failed", error.message, b"", {"height": height, "width": width})
 
 
 def _collected(ctx: Context, reader: Reader, expert: Expert, videos: list[Video]) -> Iterator[Row]:

@@ -13,6 +13,7 @@ from cache.stage import Context
 from media.codings.derived import Derived
 from media.codings.table import decode
 from media.frames import decode_payload
+from models.experts.registry import build
 from stages.derive import rows as seen
 from stages.derive import run as work
 from stages.derive.run import run
@@ -97,6 +98,18 @@ def test_videos_of_several_sizes_go_through_an_expert_of_each(sampled, context, 
     run(ctx)
     assert [(setup.height, setup.width) for setup in toys] == [(24, 32), (20, 30)]
     assert [(row["id"], row["height"], row["width"]) for row in lines(ctx)] == [("a", 24, 32), ("b", 20, 30), ("c", 24, 32)]
+
+
+def test_a_video_of_a_size_that_the_expert_cannot_see_is_lost_and_the_others_are_not(
+    sampled, context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampled({"a": payload([1, 2], size=(3, 2)), "b": payload([3, 4], beside=[5])})
+    ctx = context("flow", expert="dis", coding="float", pairs="next-sample")
+    monkeypatch.setattr(work, "build", build)
+    run(ctx)
+    assert ctx.ledger.counts() == {"ok": 1, "failed": 1}
+    assert "dis finds no flow in frames of 2x3 pixels" in ctx.ledger.entries["a"].reason
+    assert [row["id"] for row in lines(ctx)] == ["b"]
 
 
 def test_frames_are_brought_to_a_size_that_is_asked_for_first(sampled, context, toys) -> None:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torchvision.models.optical_flow import raft_small
 
-from cache.errors import ConfigError, DataError
+from cache.errors import ConfigError
 from models.experts import registry
 from models.experts.flow_network import Fitted, plan_for
 from models.experts.raft import Raft, expert
@@ -111,7 +111,7 @@ def test_raft_reads_torchvisions_file(tmp_path: Path) -> None:
 
 def test_frames_too_small_for_a_classical_method_are_an_error_for_people() -> None:
     tiny = [np.zeros((2, 4, 4, 3), np.uint8)]
-    with pytest.raises(DataError, match="dis finds no flow in frames of 4x4 pixels"):
+    with pytest.raises(FrameSizeError, match="dis finds no flow in frames of 4x4 pixels"):
         run("dis", [tiny])
 
 
