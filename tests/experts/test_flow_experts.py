@@ -15,6 +15,7 @@ from torchvision.models.optical_flow import raft_small
 from cache.errors import ConfigError
 from models.experts import registry
 from models.experts.flow_network import Fitted, plan_for
+from models.experts.frame_size import FrameSizeError
 from models.experts.raft import Raft, expert
 from models.experts.running import Setup
 from models.inference.batches import Array, Item
