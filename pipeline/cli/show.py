@@ -20,7 +20,6 @@ from pipeline.catalog import Artifact, Catalog
 from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, say_assumed, session_options
 from pipeline.imports import origin
-from pipeline.judge import Judge
 from pipeline.resolve import Result, resolve
 from pipeline.text import line_text, size_text, time_text
 from pipeline.why import module_file
@@ -45,7 +44,7 @@ def show(session: Session, result: str, with_ledger: bool, with_code: bool, shee
     say_assumed(judge)
     if with_ledger:
         for one in found:
-            _show_ledger(session, judge, one)
+            _show_ledger(session, one)
         return
     if sheet is not None:
         _draw_sheet(session, found, sheet, videos)
@@ -149,15 +148,12 @@ def _some(name: str, lines: list[str]) -> list[tuple[str, str]]:
     return _named(name, lines) if lines else []
 
 
-def _show_ledger(session: Session, judge: Judge, result: Result) -> None:
-    """A failed run's ledger is newer than the last published one, so it goes first, unless it is of other settings than the result."""
+def _show_ledger(session: Session, result: Result) -> None:
+    """A failed run's ledger is newer than the last published one, so it goes first."""
     config = session.graph.config
     published = session.store.files(result.record) / "ledger.jsonl" if result.record is not None else None
     by_node = result.name in session.graph.nodes
     failure = session.store.failure(config.dataset, config.system, result.name) if by_node else None
-    made = judge.state(result.name).record if by_node else None
-    if failure is not None and made is not None and made.key.digest != failure["key"]:
-        failure = None
     text = failure["ledger"] if failure is not None and failure["ledger"] else ""
     if not text and published is not None and published.exists():
         text = published.read_text(encoding="utf-8")

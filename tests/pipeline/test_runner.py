@@ -133,16 +133,6 @@ def test_losses_past_the_tolerance_fail_and_are_listed(house, videos) -> None:
     assert house.computed("sample", "--dataset", "files", "--set", "sample.max_lost=0.25") == ["sample"]
 
 
-def test_a_failure_under_other_circumstances_is_not_the_ledger_of_a_result(house, videos) -> None:
-    house.computed("sample", "--dataset", "files")
-    (videos / "d.txt").write_text("broken")
-    house.run("run", "sample", "--dataset", "files", code=1)
-    (videos / "d.txt").unlink()
-    house.run("run", "index", "--dataset", "files")
-    assert house.status("--dataset", "files")["sample"] == "fresh"
-    assert "d.txt" not in house.run("show", "sample", "--ledger", "--dataset", "files").stdout
-
-
 def test_a_source_changed_during_the_run_is_not_published(house, videos) -> None:
     run = house.start("run", "index", "--dataset", "files")
     run.wait(60)
