@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cache.errors import ConfigError
 from cache.stage import Config, Node, Shared, option
 
 
@@ -23,5 +24,8 @@ class GraphParams:
 
 def nodes(config: Config, shared: Shared) -> Iterator[Node]:
     """Yield what is derived. Sections: ``graph``, ``sample``, ``derive`` (``derive.flow`` ... speak to one)."""
-    for modality in config.graph(GraphParams).modalities:
+    modalities = config.graph(GraphParams).modalities
+    if not modalities:
+        raise ConfigError("graph.modalities is empty, and RGB alone has nothing to fuse", hint="--set graph.modalities=[flow,depth]")
+    for modality in modalities:
         yield shared("derive", modality)
