@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +129,8 @@ def test_a_published_file_is_used_by_its_name_once_it_is_imported_and_another_fi
 
 
 def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_result(home: Home, tmp_path: Path) -> None:
-    other = Home(tmp_path / "other") if (tmp_path / "other").mkdir() is None else home
+    (tmp_path / "other").mkdir()
+    other = Home(tmp_path / "other")
     settings: dict[str, Any] = {"expert": "tvl1"}
     whole = other.run(**settings)
     kdpipe(home.store, *home.words("run", "sample", **settings))
@@ -148,6 +148,5 @@ def assert_equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> No
 
 
 def _begun(words: list[str], store: Path) -> subprocess.Popen[bytes]:
-    command: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return command([sys.executable, "-m", "pipeline", *words], cwd=PROJECT, env=variables(store), **quiet)
+    command, quiet = [sys.executable, "-m", "pipeline", *words], subprocess.DEVNULL
+    return subprocess.Popen(command, cwd=PROJECT, env=variables(store), stdout=quiet, stderr=quiet)
