@@ -60,7 +60,7 @@ class Pool:
     def episode(self, seed: int, index: int, use: int = EPISODE) -> Episode:
         """The episode number ``index`` of a seed: classes and, of each, clips without replacement; support and query are shuffled.
 
-        ``use``: what it is for, a word of ``draws.py``; episodes of different uses have nothing to do with one another.
+        ``use`` keeps the episodes of training, validation and test apart (:mod:`systems.litemkd.draws`).
         """
         shape, draws = self.shape, Draws(seed, index, use)
         support: list[tuple[Video, int]] = []

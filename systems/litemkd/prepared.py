@@ -15,7 +15,7 @@ from torch import Tensor
 from systems.litemkd import many
 from systems.litemkd.heads import Head, Prepared
 from systems.litemkd.mfm import MFM
-from systems.litemkd.protocol import Answer
+from systems.litemkd.protocol import Answers
 from systems.litemkd.single import Single
 from systems.litemkd.trx import CrossTransformer, Projected
 
@@ -24,7 +24,7 @@ CLIPS = 64
 Clips = Iterable[Tensor]
 
 
-def by_head(head: Head, prepared: Prepared) -> Answer:
+def by_head(head: Head, prepared: Prepared) -> Answers:
     """The answers of a student: ``prepared`` is what :meth:`Head.prepare` makes of all clips."""
 
     def answer(support: Tensor, query: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def by_head(head: Head, prepared: Prepared) -> Answer:
     return answer
 
 
-def by_single(net: Single, features: Tensor) -> Answer:
+def by_single(net: Single, features: Tensor) -> Answers:
     """The answers of a network of one modality, by its features (N, T, V) of all clips."""
     if net.kind == "baseline":
         means = features.mean(1)
@@ -59,7 +59,7 @@ def by_single(net: Single, features: Tensor) -> Answer:
     return answer
 
 
-def by_teacher(net: MFM, modalities: Sequence[Tensor]) -> Answer:
+def by_teacher(net: MFM, modalities: Sequence[Tensor]) -> Answers:
     """The answers of a multi-modal teacher, by the features (N, T, D) of all clips in each modality; fused as its switches say."""
 
     def fused(places: Tensor) -> list[Tensor]:
@@ -73,7 +73,7 @@ def by_teacher(net: MFM, modalities: Sequence[Tensor]) -> Answer:
     return by_transformers(net.bracnch.transformers, fused, places)
 
 
-def by_transformers(heads: Iterable[Any], sides: Callable[[Tensor], list[Tensor]], clips: Tensor) -> Answer:
+def by_transformers(heads: Iterable[Any], sides: Callable[[Tensor], list[Tensor]], clips: Tensor) -> Answers:
     """The mean of several cross-transformers. ``sides`` makes features of clips, as support and as queries."""
     known: list[list[Projected]] = []
     asked: list[list[Projected]] = []

@@ -18,10 +18,10 @@ from systems.litemkd.draws import TEST_EPISODE
 from systems.litemkd.episodes import Episode, Pool, Video
 from systems.litemkd.metric import accuracies
 
-#: rows of the support clips (E, W, K), those of a class together, and rows of the queries (E, Q), all int64, to logits (E, Q, W)
-Answer = Callable[[Tensor, Tensor], Tensor]
-#: the same of one episode: rows (Ns,) in any order, their labels (Ns,), and rows (Nq,) to logits (Nq, W)
-AnswerOne = Callable[[Tensor, Tensor, Tensor], Tensor]
+#: rows of the support clips, their labels, and rows of the queries, all int64, to logits (Nq, W)
+Answer = Callable[[Tensor, Tensor, Tensor], Tensor]
+#: the same of many episodes: rows of the support clips (E, W, K), those of a class together, and of the queries (E, Q) to (E, Q, W)
+Answers = Callable[[Tensor, Tensor], Tensor]
 #: So many products of tuples are compared at a time: of more, the numbers leave the processor's cache.
 LOT = 250_000
 
@@ -44,12 +44,12 @@ class Drawn:
         return list(zip(self.support.to(device).split(size), self.query.to(device).split(size)))
 
 
-def drawn(pool: Pool, rows: Mapping[Video, int], *, episodes: int, seed: int = 0, first: int = 0) -> Drawn:
-    """The test episodes ``first`` ... ``first + episodes - 1`` of a seed. ``rows`` says where the features of a video are.
+def drawn(pool: Pool, rows: Mapping[Video, int], *, episodes: int, seed: int = 0, first: int = 0, use: int = TEST_EPISODE) -> Drawn:
+    """The episodes ``first`` ... ``first + episodes - 1`` of a seed. ``rows`` says where the features of a video are.
 
-    They are no episodes of training, whatever its seed; different networks asked with one seed answer the same ones.
+    Different networks asked with one seed answer the same ones. Episodes of another ``use`` have nothing to do with them.
     """
-    found = [pool.episode(seed, index, TEST_EPISODE) for index in range(first, first + episodes)]
+    found = [pool.episode(seed, index, use) for index in range(first, first + episodes)]
     support = torch.tensor([[rows[video] for video in _by_class(episode)] for episode in found])
     query = torch.tensor([[rows[video] for video in episode.query] for episode in found])
     shape = (pool.shape.way, pool.shape.shot)
@@ -63,16 +63,28 @@ def _by_class(episode: Episode) -> list[Video]:
 
 
 @torch.inference_mode()
-def shared_accuracies(drawn: Drawn, answer: Answer, *, device: str = "cpu", tuples: int = 28) -> npt.NDArray[np.float64]:
+def shared_accuracies(drawn: Drawn, answers: Answers, *, device: str = "cpu", tuples: int = 28) -> npt.NDArray[np.float64]:
     """The accuracy of every episode (E,), by a network that compares kept features; ``tuples`` of a clip (28 pairs of 8 frames)."""
-    logits = torch.cat([answer(support, query).cpu() for support, query in drawn.lots(device, tuples)])
+    logits = torch.cat([answers(support, query).cpu() for support, query in drawn.lots(device, tuples)])
     return accuracies(logits.numpy(), drawn.labels.numpy())
 
 
 @torch.inference_mode()
-def episode_accuracies(drawn: Drawn, answer: AnswerOne) -> npt.NDArray[np.float64]:
-    """The same by a network that is asked one episode after the other, as published."""
-    way, shot = drawn.support.shape[1:]
-    labels = torch.arange(way).repeat_interleave(shot)
-    logits = torch.stack([answer(support.flatten(), labels, query).cpu() for support, query in zip(drawn.support, drawn.query)])
-    return accuracies(logits.numpy(), drawn.labels.numpy())
+def episode_accuracies(
+    pool: Pool,
+    rows: Mapping[Video, int],
+    answer: Answer,
+    *,
+    episodes: int,
+    seed: int = 0,
+    first: int = 0,
+    use: int = TEST_EPISODE,
+) -> npt.NDArray[np.float64]:
+    """The same, by a network that is asked one episode after the other, as the published code does."""
+    found = []
+    for index in range(first, first + episodes):
+        episode = pool.episode(seed, index, use)
+        support, query = (torch.tensor([rows[video] for video in videos]) for videos in (episode.support, episode.query))
+        logits = answer(support, torch.tensor(episode.support_labels), query)
+        found.append(accuracies(logits.cpu(), episode.query_labels))
+    return np.array(found)
