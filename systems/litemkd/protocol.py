@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from systems.litemkd.draws import TEST_EPISODE
 from systems.litemkd.episodes import Pool, Video
 from systems.litemkd.metric import accuracies
 
@@ -22,7 +23,7 @@ Answer = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 @torch.inference_mode()
 def episode_accuracies(
-    pool: Pool, rows: Mapping[Video, int], answer: Answer, *, episodes: int, seed: int = 0, first: int = 0
+    pool: Pool, rows: Mapping[Video, int], answer: Answer, *, episodes: int, seed: int = 0, first: int = 0, use: int = TEST_EPISODE
 ) -> npt.NDArray[np.float64]:
     """The accuracy of the episodes ``first`` ... ``first + episodes - 1`` of a seed: (episodes,).
 
@@ -30,7 +31,7 @@ def episode_accuracies(
     """
     found = []
     for index in range(first, first + episodes):
-        episode = pool.episode(seed, index)
+        episode = pool.episode(seed, index, use)
         support, query = (torch.tensor([rows[video] for video in videos]) for videos in (episode.support, episode.query))
         logits = answer(support, torch.tensor(episode.support_labels), query)
         found.append(accuracies(logits.cpu(), episode.query_labels))
