@@ -1,0 +1,10 @@
+"""The work of the teacher: the modalities' features, fused."""
+
+from __future__ import annotations
+
+from cache.stage import Context
+
+
+def run(ctx: Context) -> None:
+    """Not there yet."""
+    raise NotImplementedError
