@@ -2,11 +2,11 @@
 
     python benchmarks/litemkd_evaluate.py [--size 84] [--classes 21] [--videos 2745] [--episodes 10000] [--published 200] [--threads 2]
 
-The default has the test split of UCF101: 21 classes, 2,745 videos. A ResNet-18 student with two branches (random weights: the work does not depend
-on them) answers 5-way 5-shot episodes of drawn clips, frames in memory. The published procedure runs the backbone on all 240 frames of an
-episode; here it has our head, which is faster than the published one. Ours computes every video once and compares. Both see frames through
-the same transform, and the first episodes of both are the same: their accuracies are compared, one by one. A throughput is episodes
-a second, everything counted.
+The default has as many classes and videos as the test split of UCF101. A ResNet-18 student with two branches (random weights: the
+work does not depend on them) answers 5-way 5-shot episodes of drawn clips, whose frames are in memory. The published procedure runs the
+backbone on all 240 frames of an episode; here it has our head, which is faster than the published one. Ours computes every video once
+and compares. Both see frames through the same transform, and the first episodes of both are the same: their accuracies are compared,
+one by one. A throughput is episodes a second, everything counted.
 
 ``--clock cpu --threads 1`` counts the processor's time, for a machine that others use.
 """
@@ -79,9 +79,8 @@ def main() -> None:
         fast = shared_accuracies(drawn(tested, rows, episodes=options.episodes), answer)
         seconds = clock() - began
     show("ours", options.episodes, options.episodes / seconds, fast)
-    print(
-        f"ours: {features:.1f} s for the features of {len(videos)} videos, {1e3 * (seconds - features) / options.episodes:.2f} ms an episode"
-    )
+    each = 1e3 * (seconds - features) / options.episodes
+    print(f"ours: {features:.1f} s for the features of {len(videos)} videos, {each:.2f} ms an episode")
     count = min(options.published, options.episodes)
     if not np.array_equal(slow[:count], fast[:count]):
         raise SystemExit(f"{int((slow[:count] != fast[:count]).sum())} of {count} episodes have another accuracy")

@@ -1,7 +1,7 @@
 """The comparisons of many episodes in one go, between clips that were prepared once (spec C, F).
 
-Symbols: E episodes, W ways, K shots, S = W K support clips, Q queries of an episode; n tuples of P parts, d numbers (``trx.py``). The rows of
-support clips (E, W, K) stand in the order of their classes, those of queries are (E, Q); all are int64. Logits are (E, Q, W).
+Symbols: E episodes, W ways, K shots, S = W K support clips, Q queries of an episode; n tuples of P parts, d numbers (``trx.py``). The rows
+of support clips (E, W, K) stand in the order of their classes, those of queries are (E, Q); all are int64. Logits are (E, Q, W).
 
 The formulas are those of the heads, in another order of sums: logits agree to rounding, and not in their last bits.
 """

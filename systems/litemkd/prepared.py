@@ -1,6 +1,6 @@
 """Every network as something that answers episodes from features that were computed once (:mod:`systems.litemkd.protocol`).
 
-What is kept of N clips, in float32: of a student with a cross-transformer 0.14 MB a branch and clip, of a teacher of the published size the same.
+What is kept of a clip, in float32 at the published size: 0.14 MB for each cross-transformer and branch.
 """
 
 from __future__ import annotations

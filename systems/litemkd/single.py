@@ -69,6 +69,10 @@ class Single(nn.Module):
             pooled = self.attn_pat(cells(module, images).transpose(1, 2)).mean(1)
         return pooled.unflatten(0, clips.shape[:2])
 
+    def seeing(self) -> list[nn.Module]:
+        """The parts that :meth:`features` runs."""
+        return [self.get_submodule(name) for name in (self.trunk_name, *(["attn_pat"] if self.kind == "strm" else []))]
+
     def forward(self, support: Tensor, labels: Tensor, query: Tensor) -> Outputs:
         return self.match(self.features(support), labels, self.features(query))
 
