@@ -79,3 +79,7 @@ class Single(nn.Module):
             outputs["pat"] = torch.stack([head(support, labels, query) for head in self.new_dist_loss_post_pat]).mean(0)
             support, query = self.fr_enrich(support), self.fr_enrich(query)
         return {"logits": torch.stack([head(support, labels, query) for head in self.transformers]).mean(0), **outputs}
+
+    def answer(self, outputs: Outputs) -> Tensor:
+        """The logits (Nq, W) whose largest is the prediction: of ``strm`` with a tenth of the patches'."""
+        return outputs["logits"] + 0.1 * outputs["pat"] if "pat" in outputs else outputs["logits"]
