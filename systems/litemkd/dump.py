@@ -19,7 +19,6 @@ from models.training.determinism import make_deterministic
 from systems.litemkd import dumped
 from systems.litemkd.clips import Clips
 from systems.litemkd.draws import DUMP_VIEW, Draws
-from systems.litemkd.episodes import Video
 from systems.litemkd.seen import Look, number_of
 from systems.litemkd.trained import read
 from systems.litemkd.videos import PARTS, listed, note
@@ -35,7 +34,7 @@ def run(ctx: Context) -> None:
     make_deterministic(0, threads=params.threads)
     look = Look(**about["look"])
     clips = Clips(ctx.inputs["frames"], ctx.input_items["frames"], frames=look.frames, side=look.side)
-    videos = every_video(ctx)
+    videos = listed(ctx.inputs["index"], *PARTS)
     there = set(clips.ids)
     wanted = {video.name: clips.digest(video.name) for video in videos if video.name in there}
 
@@ -50,11 +49,6 @@ def run(ctx: Context) -> None:
     said = {"modality": about["modality"], "network": about["arguments"]["network"], "kind": about["arguments"]["kind"]}
     said |= {"weights": about.get("checkpoint") or about["weights"], "view": params.switch("dump_view"), "look": about["look"]}
     assemble(ctx, wanted, said)
-
-
-def every_video(ctx: Context) -> list[Video]:
-    """The videos of all few-shot splits."""
-    return [video for part in PARTS for video in listed(ctx.inputs["index"], part)]
 
 
 def compute(ctx: Context, jobs: Iterator[tuple[str, Any]], total: int) -> None:

@@ -14,10 +14,10 @@ import torch
 from cache.stage import Context
 from models.training.determinism import make_deterministic
 from systems.litemkd import dumped
-from systems.litemkd.dump import assemble, compute, every_video
+from systems.litemkd.dump import assemble, compute
 from systems.litemkd.teacher import open_dumps
 from systems.litemkd.trained import read
-from systems.litemkd.videos import note
+from systems.litemkd.videos import PARTS, listed, note
 
 
 def run(ctx: Context) -> None:
@@ -28,7 +28,7 @@ def run(ctx: Context) -> None:
     make_deterministic(0, threads=params.threads)
     dumps = open_dumps(ctx)
     made_of = {modality: dumped.made_of(ctx.inputs[modality]) for modality in params.modalities}
-    videos = every_video(ctx)
+    videos = listed(ctx.inputs["index"], *PARTS)
     there = set.intersection(*(set(rows) for rows in made_of.values()))
     parts = {v.name: [f"{modality} {made_of[modality][v.name][1]}" for modality in params.modalities] for v in videos if v.name in there}
     wanted = {id: hashlib.sha256("\n".join(part).encode()).hexdigest() for id, part in parts.items()}

@@ -47,7 +47,7 @@ class Look(NamedTuple):
         """A view of a clip: uint8 (T, S, S, 3), the middle, or drawn by ``chance``; ``drawn`` draws frames where there are more than T."""
         clip = clips.clip(id)
         chosen = frame_indices(len(clip), drawn, frames=self.frames)
-        return view(clip[chosen] if len(clip) > self.frames else clip, self.image_size, chance, short=self.side)
+        return np.ascontiguousarray(view(clip[chosen] if len(clip) > self.frames else clip, self.image_size, chance, short=self.side))
 
     def input(self, clips: Tensor, device: str) -> Tensor:
         """uint8 (N, T, S, S, 3) to the input of a network: float32 (N, T, 3, S, S)."""

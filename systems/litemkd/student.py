@@ -19,7 +19,7 @@ from systems.litemkd.heads import HEADS
 from systems.litemkd.lessons import StudentLesson
 from systems.litemkd.losses import OBJECTIVES, Objective
 from systems.litemkd.model import Student
-from systems.litemkd.targets import FROZEN, Targets, check, frozen_head
+from systems.litemkd.targets import Targets, frozen_head
 from systems.litemkd.trained import build, write
 
 
@@ -35,7 +35,6 @@ def run(ctx: Context) -> None:
     shape, head, name = chosen(params)
     objective = OBJECTIVES[name]
     features = Dumped(ctx.inputs["features"]) if params.learns_from != "none" else None
-    check(objective, HEADS[head], None if features is None else HEADS[FROZEN[HEADS[head].matching]], name)
     material = Material(ctx, None if features is None else features.ids)
     targets = None if features is None else _targets(ctx, features, head)
     make_deterministic(params.seed, threads=params.threads)
