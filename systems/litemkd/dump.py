@@ -32,7 +32,7 @@ def run(ctx: Context) -> None:
     params = ctx.params
     network, about = read(ctx.inputs["expert"], ctx.device)
     make_deterministic(0, threads=params.threads)
-    look = Look(**about["look"])
+    look = Look.of_trained(about)
     clips = Clips(ctx.inputs["frames"], ctx.input_items["frames"], frames=look.frames, side=look.side)
     videos = listed(ctx.inputs["index"], *PARTS)
     there = set(clips.ids)
@@ -47,7 +47,7 @@ def run(ctx: Context) -> None:
     compute(ctx, ((key, lambda id=id: features(id)) for id, key in wanted.items()), len(wanted))
     note(ctx.ledger, videos, there, clips.short)
     said = {"modality": about["modality"], "network": about["arguments"]["network"], "kind": about["arguments"]["kind"]}
-    said |= {"weights": about.get("checkpoint") or about["weights"], "view": params.switch("dump_view"), "look": about["look"]}
+    said |= {"weights": about.get("checkpoint") or about["weights"], "view": params.switch("dump_view"), "look": look._asdict()}
     assemble(ctx, wanted, said)
 
 

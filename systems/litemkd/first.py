@@ -70,7 +70,7 @@ def look_of(params: Any) -> Look:
 
 def seen(params: Any) -> dict[str, Any]:
     """The same for ``model.json``."""
-    return {"look": look_of(params)._asdict()}
+    return {"image_size": params.image_size}
 
 
 def freeze(trunk: nn.Module) -> nn.Module:

@@ -17,7 +17,7 @@ from systems.litemkd.mfm import MFM
 from systems.litemkd.model import Student
 from systems.litemkd.protocol import Answer
 from systems.litemkd.seen import At, Look
-from systems.litemkd.single import Single
+from systems.litemkd.single import PATCHES, Single
 from systems.litemkd.targets import Targets
 
 #: Videos that a network sees together in a validation.
@@ -79,7 +79,7 @@ class ExpertLesson(OfPictures):
         outputs = self.model.match(known, labels, asked)
         loss = losses.hard if self.model.kind == "baseline" else losses.summed
         parts = {name: loss(logits, wanted) for name, logits in outputs.items()}
-        total = parts["logits"] + 0.1 * parts["pat"] if "pat" in parts else parts["logits"]
+        total = parts["logits"] + PATCHES * parts["pat"] if "pat" in parts else parts["logits"]
         return total, {f"ce.{name}": value for name, value in parts.items()}, self.model.answer(outputs).detach()
 
     def answers(self, videos: Sequence[Video]) -> Answer:

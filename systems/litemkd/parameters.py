@@ -278,7 +278,8 @@ class TimingParams:
     way: int = option(5, "classes of an episode", at_least=2, at_most=1000)
     shot: int = option(5, "support clips of each class", at_least=1, at_most=1000)
     queries: int = option(1, "queries of each class", at_least=1, at_most=1000)
-    repeats: int = option(9, "the median of so many runs counts", at_least=1, at_most=100_000)
+    repeats: int = option(5, "the median of so many runs counts", at_least=1, at_most=100_000)
+    batch_size: int = option(2, "episodes per run of the batched figure", at_least=1, at_most=10_000)
     threads: int = option(1, "CPU threads of one operation", at_least=1, at_most=1024)
 
     @property

@@ -6,7 +6,7 @@ A *source* gives tensors of videos for an episode: pictures, what a frozen trunk
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +37,11 @@ class Look(NamedTuple):
     image_size: int
     frames: int
     normalise: str = "none"
+
+    @classmethod
+    def of_trained(cls, about: Mapping[str, Any]) -> Look:
+        """That of a trained network, by its ``model.json``."""
+        return cls(about["image_size"], about["arguments"]["frames"], about["switches"]["normalise"])
 
     @property
     def side(self) -> int:

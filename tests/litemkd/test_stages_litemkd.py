@@ -11,7 +11,10 @@ import torch
 
 from cache.errors import ConfigError, DataError
 from cache.items import ItemSet
+from systems.litemkd.clips import Clips
 from systems.litemkd.dumped import Dumped, write
+from systems.litemkd.seen import At, Frozen, Look, Pictures
+from systems.litemkd.single import Single
 from systems.litemkd.trained import read
 from tests.litemkd.conftest import CLASSES, FRAMES, VIDEOS, Bench, Chain, frames, write_clips, write_frames, write_index
 
@@ -31,19 +34,16 @@ def test_an_expert_learns_and_says_what_it_sees(bench: Bench) -> None:
     losses = [record["train_ce.logits"] for record in curves(made)]
     assert losses[-1] < 0.9 * losses[0]
     network, about = read(made)
-    assert about["look"] == {"image_size": 14, "frames": FRAMES, "normalise": "none"}
+    assert Look.of_trained(about) == Look(14, FRAMES, "none")
     assert about["videos"]["train"] == {"videos": 20, "classes": 4, "missing": 0, "classes_left_out": []}
     assert about["switches"]["first_step"] == "full" and not network.training
 
 
 def test_the_dump_has_every_few_shot_video_and_the_features_of_the_middle(chain: Chain) -> None:
-    from systems.litemkd.clips import Clips
-    from systems.litemkd.seen import Look
-
     dump = Dumped(chain.dumps["rgb"])
     assert dump.ids == list(chain.bench.videos) and (dump.frames, dump.width) == (FRAMES, 128)
     network, about = read(chain.experts["rgb"])
-    look, artifact = Look(**about["look"]), chain.bench.root / "rgb"
+    look, artifact = Look.of_trained(about), chain.bench.root / "rgb"
     clips = Clips(artifact, ItemSet(artifact / "items", writable=False), frames=FRAMES)
     seen = torch.from_numpy(np.stack([look.of(clips, id) for id in ("jay1", "ant0")]))
     assert torch.allclose(dump.features(["jay1", "ant0"]), network.features(look.input(seen, "cpu")), atol=1e-5)
@@ -200,10 +200,6 @@ def test_a_frozen_trunk_keeps_its_weights_and_the_rest_learns(bench: Bench, role
 
 def test_a_frozen_trunk_gives_what_the_trained_one_begins_with(bench: Bench) -> None:
     """One view, the middle of pictures that are no larger than the crop: the first episode has the same loss, but for batch statistics."""
-    from systems.litemkd.clips import Clips
-    from systems.litemkd.seen import At, Frozen, Look, Pictures
-    from systems.litemkd.single import Single
-
     artifact = bench.root / "rgb"
     pictures = Pictures(Clips(artifact, ItemSet(artifact / "items", writable=False), frames=FRAMES), look := Look(14, FRAMES))
     torch.manual_seed(0)
