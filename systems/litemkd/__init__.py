@@ -105,7 +105,7 @@ def nodes(config: Config, shared: Shared) -> Iterator[Node]:
             params = _found(config, config.params(f"expert.{modality}", ExpertParams, seed=seed, modality=modality))
             reads = {} if params.checkpoint else {"index": index, "frames": frames}
             experts[modality] = Node(f"expert.{modality}.s{seed}", EXPERT, params, reads)
-            own = config.params(f"dump.{modality}", DumpParams, network=params.network)
+            own = config.params(f"dump.{modality}", DumpParams, backbone=params.backbone)
             dumps[modality] = Node(f"dump.{modality}.s{seed}", DUMP, own, {"expert": experts[modality], "index": index, "frames": frames})
         teacher, fused = _fused(config, index, dumps, seed)
         students = {}
@@ -118,11 +118,11 @@ def nodes(config: Config, shared: Shared) -> Iterator[Node]:
         networks = {"teacher": teacher, **{f"expert.{m}": node for m, node in experts.items()}, **students}
         features = {f"dump.{m}": node for m, node in dumps.items()}
         trunks = _trunks(students)
-        scored = config.params("evaluate", EvaluateParams, networks=trunks)
+        scored = config.params("evaluate", EvaluateParams, backbones=trunks)
         yield Node(f"evaluate.s{seed}", EVALUATE, scored, {"index": index, "frames": pictures["rgb"], **networks, **features})
         first = first or networks
     if first:
-        yield Node("timing", TIMING, config.params("timing", TimingParams, networks=_trunks(first)), first)
+        yield Node("timing", TIMING, config.params("timing", TimingParams, backbones=_trunks(first)), first)
 
 
 def _fused(config: Config, index: Node, dumps: Mapping[str, Node], seed: int) -> tuple[Node, Node]:
@@ -143,11 +143,11 @@ def _taught(params: StudentParams, sources: Mapping[str, tuple[Node, Node]]) -> 
 
 def _found(config: Config, params: Pictures) -> Pictures:
     """The record with the file of imported weights, where none is named and none is shipped."""
-    if params.weights_file or params.checkpoint or params.weights in ("", "world", "file"):
+    if params.weights_file or params.named_weights in ("", "random", "world", "file"):
         return params
-    return dataclasses.replace(params, weights_file=config.imported_weights(params.network, params.weights))
+    return dataclasses.replace(params, weights_file=config.imported_weights(params.backbone, params.weights))
 
 
 def _trunks(nodes: Mapping[str, Node]) -> tuple[str, ...]:
     """The trunks of the networks that see pictures."""
-    return tuple(sorted({node.params.network for node in nodes.values() if isinstance(node.params, PicturesParams)}))
+    return tuple(sorted({node.params.backbone for node in nodes.values() if isinstance(node.params, PicturesParams)}))

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from cache.stage import option
 from models.backbones.registry import Backbone, find, module_of
-from models.weights import WEIGHTS
+from models.weights import WEIGHTS, Weights, of_backbone
 from systems.litemkd.switches import PRESETS
 
 MODALITIES = ("rgb", "depth", "flow", "skeleton")
@@ -96,15 +96,18 @@ class TrainParams(Preset):
 class PicturesParams(TrainParams):
     """What networks have in common that see pictures."""
 
-    network: str = option("resnet50", "the trunk: an image network of the registry (docs/BACKBONES.md)")
+    backbone: str = option("resnet50", "the trunk: an image network of the registry (docs/BACKBONES.md)")
     weights: str = option(
         "imagenet1k_v1",
         "what the trunk starts from: a published name (needs weights_file, which is checked), 'world' (shipped, for small2d), 'file' "
-        "(weights_file as it is), '' fresh random numbers",
+        "(weights_file as it is), 'random'",
         when=TRAINED,
     )
     weights_file: str = option(
-        "", "path of the trunk's first weights; keyed by its content", when=TRAINED, unless=({"weights": ("", "world")},)
+        "",
+        "path of the trunk's first weights; keyed by its content",
+        when=TRAINED,
+        unless=({"weights": ("random",)}, {"weights": ("world",), "backbone": ("small2d",)}),
     )
     image_size: int = option(
         224, "pixels of a crop's side; the short side is resized to 8/7 of it", at_least=7, at_most=4096, multiple_of=7
@@ -123,24 +126,34 @@ class PicturesParams(TrainParams):
     cache_mb: float = option(2048.0, "decoded clips that are kept in memory", keyed=False, at_least=0, at_most=10_000_000)
 
     @property
-    def entry(self) -> Backbone:
+    def network(self) -> Backbone:
         """The registry's entry of the trunk. Raises ConfigError for one that is none, or sees no images."""
-        return find(self.network, "appearance")
+        return find(self.backbone, "appearance")
+
+    @property
+    def published(self) -> list[Weights]:
+        """The known weights of the trunk."""
+        return of_backbone(self.backbone)
+
+    @property
+    def named_weights(self) -> str:
+        """The short name of the weights, "" of a checkpoint, which has them all."""
+        return "" if self.checkpoint else self.weights
 
     @property
     def modules(self) -> tuple[str, ...]:
         """The module that is imported by name for it."""
-        return (module_of(self.entry),)
+        return (module_of(self.network),)
 
     @property
     def libraries(self) -> tuple[str, ...]:
         """The packages whose arithmetic it is."""
-        return (self.entry.library,) if self.entry.library else ()
+        return (self.network.library,) if self.network.library else ()
 
     @property
     def data(self) -> tuple[Path, ...]:
         """The shipped weights, if they are the first ones."""
-        known = WEIGHTS.get(f"{self.network}.{self.weights}")
+        known = WEIGHTS.get(f"{self.backbone}.{self.weights}")
         return (known.path,) if known is not None and known.shipped and not self.checkpoint else ()
 
 
@@ -181,7 +194,7 @@ class TeacherParams(TrainParams):
 class StudentParams(PicturesParams):
     """Parameters of a student; the graph decides what it learns from: fused features, those of rgb, or none."""
 
-    network: str = option("resnet18", "the trunk: an image network of the registry (docs/BACKBONES.md)")
+    backbone: str = option("resnet18", "the trunk: an image network of the registry (docs/BACKBONES.md)")
     learns_from: str = option("none", "whose features it learns from", choices=("fused", "rgb", "none"))
     shape: str = option("", "branches; '' is 'd2m' with a teacher, 'plain' alone", choices=("", *SHAPES))
     head: str = option("", "what is compared; '' fits the shape", choices=("", *HEADS))
@@ -205,21 +218,20 @@ class StudentParams(PicturesParams):
 class DumpParams(Preset):
     """Parameters of the dump of one modality; the graph decides the network, which is the expert's."""
 
-    network: str = option("resnet50", "the trunk of the expert")
+    backbone: str = option("resnet50", "the trunk of the expert")
     dump_view: str = option("", "a switch: the middle of the frames, or cropped and mirrored at random", choices=("", "centre", "random"))
-    batch_size: int = option(4, "videos at a time; in the key, because it can change the last bits", at_least=1, at_most=10_000)
     threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it", at_least=1, at_most=1024)
     max_lost: float = option(0.0, "fraction of videos whose features may be not finite", keyed=False, at_least=0, at_most=1)
 
     @property
     def modules(self) -> tuple[str, ...]:
         """The module that is imported by name for the trunk."""
-        return (module_of(find(self.network)),)
+        return (module_of(find(self.backbone)),)
 
     @property
     def libraries(self) -> tuple[str, ...]:
         """The packages whose arithmetic the trunk is."""
-        library = find(self.network).library
+        library = find(self.backbone).library
         return (library,) if library else ()
 
 
@@ -230,7 +242,6 @@ class FuseParams(Preset):
     modalities: tuple[str, ...] = option(("rgb", "depth", "flow"), "what it fuses", choices=MODALITIES, distinct=True)
     flow_dump: str = option("", "a switch: the flow in dumps", choices=("", "rotate", "none"))
     plain_dump: str = option("", "a switch: the pairs of the variant 'plain' in dumps", choices=("", "rotate", "none"))
-    batch_size: int = option(32, "videos at a time; in the key, because it can change the last bits", at_least=1, at_most=10_000)
     threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it", at_least=1, at_most=1024)
     max_lost: float = option(0.0, "fraction of videos whose features may be not finite", keyed=False, at_least=0, at_most=1)
 
@@ -239,7 +250,7 @@ class FuseParams(Preset):
 class EvaluateParams:
     """Parameters of the evaluation; the graph decides the networks."""
 
-    networks: tuple[str, ...] = option((), "trunks of the students")
+    backbones: tuple[str, ...] = option((), "trunks of the students")
     way: int = option(5, "classes of an episode", at_least=2, at_most=1000)
     shots: tuple[int, ...] = option((5, 1), "support clips of each class: one column each", at_least=1, at_most=1000, distinct=True)
     queries: int = option(1, "queries of each class", at_least=1, at_most=1000)
@@ -251,19 +262,19 @@ class EvaluateParams:
     @property
     def modules(self) -> tuple[str, ...]:
         """The modules that are imported by name for the trunks."""
-        return tuple(sorted({module_of(find(network)) for network in self.networks}))
+        return tuple(sorted({module_of(find(backbone)) for backbone in self.backbones}))
 
     @property
     def libraries(self) -> tuple[str, ...]:
         """The packages whose arithmetic the trunks are."""
-        return tuple(sorted({library for network in self.networks if (library := find(network).library)}))
+        return tuple(sorted({library for backbone in self.backbones if (library := find(backbone).library)}))
 
 
 @dataclass(frozen=True)
 class TimingParams:
     """Parameters of the timing; the graph decides the networks."""
 
-    networks: tuple[str, ...] = option((), "trunks of the networks")
+    backbones: tuple[str, ...] = option((), "trunks of the networks")
     way: int = option(5, "classes of an episode", at_least=2, at_most=1000)
     shot: int = option(5, "support clips of each class", at_least=1, at_most=1000)
     queries: int = option(1, "queries of each class", at_least=1, at_most=1000)
@@ -274,7 +285,7 @@ class TimingParams:
     @property
     def modules(self) -> tuple[str, ...]:
         """The modules that are imported by name for the trunks."""
-        return tuple(sorted({module_of(find(network)) for network in self.networks}))
+        return tuple(sorted({module_of(find(backbone)) for backbone in self.backbones}))
 
 
 def settings(params: Any) -> dict[str, str]:

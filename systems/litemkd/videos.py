@@ -13,21 +13,24 @@ from systems.litemkd.episodes import Video
 PARTS = ("train", "val", "test")
 
 
-def listed(index: Path, split: str) -> list[Video]:
-    """The videos of ``few-shot/<split>`` in the order of the index: class and id. ``split`` is ``train``, ``val`` or ``test``.
+def listed(index: Path, *parts: str) -> list[Video]:
+    """The videos of ``few-shot/<part>``, of one or several parts of :data:`PARTS`, in the order of the index: class and id.
 
     Of ``val`` there may be none. Raises ConfigError if the dataset has no such splits, DataError for a video without a class.
     """
     classes = {row["video_id"]: row["classes"] for row in read_lines(index / "annotations.jsonl")}
-    found = []
+    found, empty = [], {f"few-shot/{part}" for part in parts}
+    wanted = set(empty)
     for row in read_lines(index / "media.jsonl"):
-        if f"few-shot/{split}" in row["splits"]:
+        within = wanted.intersection(row["splits"])
+        if within:
             if not classes.get(row["id"]):
-                raise DataError(f"the index names no class of {row['id']}, which is in few-shot/{split}")
+                raise DataError(f"the index names no class of {row['id']}, which is in {min(within)}")
             found.append(Video(str(classes[row["id"]][0]), str(row["id"])))
-    if not found and split != "val":
+            empty -= within
+    if empty - {"few-shot/val"}:
         hint = "UCF101, HMDB51 and Kinetics-100 have some (docs/DATASETS.md)"
-        raise ConfigError(f"the dataset has no split few-shot/{split}", hint=hint)
+        raise ConfigError(f"the dataset has no videos of the split {max(empty)}", hint=hint)
     return found
 
 
