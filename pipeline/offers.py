@@ -41,7 +41,7 @@ class Offer:
     @property
     def clips(self) -> bool:
         """Whether its rows have clips: those of several kinds go together then."""
-        return IMPORTABLE[self.kind].axes[0] == "clips"
+        return bool(IMPORTABLE[self.kind].axes[0] == "clips")
 
     @property
     def lines(self) -> list[str]:
