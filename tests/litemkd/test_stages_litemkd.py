@@ -110,7 +110,7 @@ def test_a_teacher_of_widths_that_differ_is_refused(chain: Chain) -> None:
     ids = list(chain.bench.videos)
     dump = chain.bench.root / "wide"
     dump.mkdir()
-    write(dump, ids, (np.zeros((FRAMES, 512), np.float32) for _ in ids), FRAMES, 512, {})
+    write(dump, [(id, "", "") for id in ids], (np.zeros((FRAMES, 512), np.float32) for _ in ids), FRAMES, 512, {})
     with pytest.raises(ConfigError, match="rgb 4 x 128, depth 4 x 512"):
         chain.bench.teacher({"rgb": chain.dumps["rgb"], "depth": dump}, "mixed")
 
