@@ -58,7 +58,8 @@ def run(ctx: Context) -> None:
     params = ctx.params
     make_deterministic(0, threads=params.threads)
     networks = read_all(ctx)
-    clips = Clips(ctx.inputs["frames"], ctx.input_items["frames"])
+    frames = max(network.frames for network in networks.values())
+    clips = Clips(ctx.inputs["frames"], ctx.input_items["frames"], frames=frames)
     dumps = {name.removeprefix("dump."): Dumped(path) for name, path in ctx.inputs.items() if name.startswith("dump.")}
     videos = listed(ctx.inputs["index"], "test")
     here = _there(clips, dumps)
@@ -88,7 +89,7 @@ def run(ctx: Context) -> None:
         cost_note=f"{FLOPS_NOTE}; an episode of {_column(params, params.shots[0])}, {params.queries} queries a class, every clip once",
         panels=PANELS,
         notes=tuple(_notes(networks, tests)),
-        flags=tuple(_flags(dumps, tests)),
+        flags=(*_imported(networks), *_flags(dumps, tests)),
     )
     write_evaluation(ctx.out, evaluation, curves=_curves(ctx))
 
@@ -183,6 +184,13 @@ def _curves(ctx: Context) -> Iterator[Mapping[str, Any]]:
 def _notes(networks: Mapping[str, Network], tests: Mapping[int, Pool]) -> Iterator[str]:
     sizes = sorted({network.look.image_size for name, network in networks.items() if name != "teacher"})
     yield f"{len(next(iter(tests.values())).videos)} classes; pictures of {', '.join(f'{size} × {size}' for size in sizes)} pixels"
+
+
+def _imported(networks: Mapping[str, Network]) -> Iterator[str]:
+    for name, network in networks.items():
+        if found := network.about.get("imported"):
+            digest = found["sha256"][:12]
+            yield f"{_label(name, network.about)}: its teacher's features were imported (sha256 {digest}), not computed here"
 
 
 def _flags(dumps: Mapping[str, Dumped], tests: Mapping[int, Pool]) -> Iterator[str]:
