@@ -13,6 +13,8 @@
 
 enum { ROWS = 8 }; /* inputs of a block of the filters' gradient; its sums stay in registers */
 
+typedef uint8_t bytes __attribute__((vector_size(WIDTH), aligned(1), may_alias));
+
 typedef enum { AS_IT_IS, ACTIVE, GRADIENT } Kind;
 typedef enum { STATISTICS, ADDED, WHERE_ACTIVE, WHERE_POSITIVE } Ending;
 
@@ -378,8 +380,7 @@ void residual_pool(const float *c, const float *a, int images, int height, int w
                     }
                     size_t at = (((size_t)n * out_height + i) * out_width + j) * channels + k;
                     store(y + at, found);
-                    for (int l = 0; l < WIDTH; l++)
-                        index[at + l] = (uint8_t)which[l];
+                    *(bytes *)(index + at) = __builtin_convertvector(which, bytes);
                 }
 }
 
@@ -397,9 +398,7 @@ void residual_unpool(float *c, const float *g, const uint8_t *index, const float
                         for (int j = column / 2; j <= (column + 1) / 2 && j < out_width; j++) {
                             int place = (row - 2 * i + 1) * 3 + column - 2 * j + 1;
                             size_t from = (((size_t)n * out_height + i) * out_width + j) * channels + k;
-                            bits which;
-                            for (int l = 0; l < WIDTH; l++)
-                                which[l] = index[from + l];
+                            bits which = __builtin_convertvector(*(const bytes *)(index + from), bits);
                             sum += (vec)((bits)load(g + from) & (which == place));
                         }
                     size_t at = (((size_t)n * height + row) * width + column) * channels + k;
