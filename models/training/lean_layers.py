@@ -13,8 +13,8 @@ from models.training.batch_statistics import Statistics, observe
 from models.training.buffers import Buffers
 from models.training.residual_passes import Gradient, Normal
 
-#: images that a convolution of another kind than 3x3 of stride 1 sees at a time
-CHUNK = 16
+#: bytes of the maps that a convolution of another kind than 3x3 of stride 1 sees at a time: blocks that the C library keeps when they are freed
+CHUNK = 24 << 20
 
 
 class Pair(NamedTuple):
@@ -84,16 +84,17 @@ class Tools(NamedTuple):
     filters: Filters
 
 
-def in_chunks(images: int) -> Iterator[slice]:
-    """Ranges of at most CHUNK images."""
-    return (slice(first, first + CHUNK) for first in range(0, images, CHUNK))
+def in_chunks(images: int, *maps: Tensor) -> Iterator[slice]:
+    """Ranges of images, so many that none of the maps is above CHUNK."""
+    step = max(1, CHUNK // max(each[0].numel() * each.element_size() for each in maps))
+    return (slice(first, min(first + step, images)) for first in range(0, images, step))
 
 
 def convolve(pair: Pair, count: int, read: Callable[[slice], Tensor], c: Tensor) -> Layer:
     """A convolution of any kind of the images that ``read`` gives, into ``c``."""
     weight = pair.conv.weight.detach().contiguous(memory_format=torch.channels_last)
     totals = torch.zeros(2, c.shape[1], dtype=torch.float64)
-    for chunk in in_chunks(count):
+    for chunk in in_chunks(count, c):
         c[chunk] = nn.functional.conv2d(read(chunk), weight, None, pair.conv.stride, pair.conv.padding)
         totals += passes.moments(c[chunk])
     return Layer(pair, c, totals)
@@ -174,14 +175,15 @@ class BlockPass:
 
     def _backward_strided(self, gradient: Gradient, shortcut: Gradient, g_x: Tensor) -> Tensor:
         """Through the convolutions that read ``x`` in a block with a shortcut."""
-        x, dc = self.x, self.tools.buffers.take((min(CHUNK, len(g_x)), *self.first.c.shape[1:]))
+        x, chunks = self.x, list(in_chunks(len(g_x), g_x, self.first.c))
+        dc = self.tools.buffers.take((chunks[0].stop, *self.first.c.shape[1:]))
         assert x.active is not None and self.shortcut is not None
         totals = torch.zeros(2, g_x.shape[1], dtype=torch.float64)
         found: list[list[Tensor]] = [[], []]
-        for chunk in in_chunks(len(g_x)):
+        for chunk in chunks:
             parts = []
             for layer, through, weights in ((self.first, gradient, found[0]), (self.shortcut, shortcut, found[1])):
-                here = dc[: len(g_x[chunk])]
+                here = dc[: chunk.stop - chunk.start]
                 passes.through(Gradient(through.g[chunk], through.c[chunk], *through[2:]), here)
                 to_inputs, to_weights = convolve_back(layer.pair, here, x.active[chunk], to_inputs=True)
                 parts.append(to_inputs)
@@ -224,7 +226,7 @@ class StemPass:
         gradient, pair, buffers = self.layer.gradient(g, totals), self.layer.pair, self.tools.buffers
         weight = pair.conv.weight.detach().contiguous(memory_format=torch.channels_last)
         found = torch.zeros_like(weight)
-        for chunk in in_chunks(len(self.images)):
+        for chunk in in_chunks(len(self.images), self.images, self.layer.c):
             images = self._read(chunk)
             c = nn.functional.conv2d(images, weight, None, pair.conv.stride, pair.conv.padding)
             passes.unpool(c, g[chunk], self.index[chunk], gradient[2:])

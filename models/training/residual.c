@@ -50,11 +50,11 @@ INLINE Tile tile_of(const Pass *pass, int number)
 
 INLINE int tiles_of(const Pass *pass) { return pass->images * ((pass->height + 3) / 4) * ((pass->width + 3) / 4); }
 
-/* A tile of 6x6 inputs around its outputs to its row of v (36, lot, row): B' d B. */
-INLINE void spread_inputs(Kind kind, const Pass *pass, const Source *source, Tile tile, int channels, float *v, size_t row)
+/* A tile of 6x6 inputs around its outputs, B' d B, to v: `point` floats between places in the tile, `next` between vectors of channels. */
+INLINE void spread_inputs(Kind kind, const Pass *pass, const Source *source, Tile tile, int channels, float *v, size_t point, size_t next)
 {
     size_t image = (size_t)tile.clip * pass->height * pass->width;
-    for (int c = 0; c < channels; c += WIDTH) {
+    for (int c = 0; c < channels; c += WIDTH, v += next) {
         vec a = kind == AS_IT_IS ? zero : load(source->a + c), b = kind == AS_IT_IS ? zero : load(source->b + c);
         vec d = kind == GRADIENT ? load(source->d + c) : zero, columns[6][6];
         for (int j = 0; j < 6; j++) {
@@ -72,7 +72,7 @@ INLINE void spread_inputs(Kind kind, const Pass *pass, const Source *source, Til
             vec out[6];
             to_places(columns[i], out);
             for (int j = 0; j < 6; j++)
-                store(v + (size_t)(i * 6 + j) * pass->lot * row + c, out[j]);
+                store(v + (i * 6 + j) * point, out[j]);
         }
     }
 }
@@ -90,11 +90,11 @@ INLINE void from_outputs(const vec y[4], vec o[6])
     o[5] = y[3];
 }
 
-/* The gradient of a tile of 4x4 outputs to its row of v (36, lot, row): A dy A'. */
-INLINE void spread_outputs(const Pass *pass, const Source *source, Tile tile, float *v, size_t row)
+/* The gradient of a tile of 4x4 outputs, A dy A', to v as above. */
+INLINE void spread_outputs(const Pass *pass, const Source *source, Tile tile, float *v, size_t point, size_t next)
 {
     size_t image = (size_t)tile.clip * pass->height * pass->width;
-    for (int k = 0; k < pass->outputs; k += WIDTH) {
+    for (int k = 0; k < pass->outputs; k += WIDTH, v += next) {
         vec a = load(source->a + k), b = load(source->b + k), d = load(source->d + k), columns[6][4];
         for (int j = 0; j < 4; j++) {
             vec in[4], out[6];
@@ -110,7 +110,7 @@ INLINE void spread_outputs(const Pass *pass, const Source *source, Tile tile, fl
             vec out[6];
             from_outputs(columns[i], out);
             for (int j = 0; j < 6; j++)
-                store(v + (size_t)(i * 6 + j) * pass->lot * row + k, out[j]);
+                store(v + (i * 6 + j) * point, out[j]);
         }
     }
 }
@@ -179,7 +179,7 @@ INLINE void convolve(Kind kind, Ending ending, const Pass *pass, const Source *s
     for (int first = 0; first < tiles; first += pass->lot) {
         int count = tiles - first < pass->lot ? tiles - first : pass->lot, blocks = (count + BLOCK - 1) / BLOCK;
         for (int t = 0; t < count; t++)
-            spread_inputs(kind, pass, source, tile_of(pass, first + t), pass->inputs, v + t * row_v, row_v);
+            spread_inputs(kind, pass, source, tile_of(pass, first + t), pass->inputs, v + t * row_v, pass->lot * row_v, WIDTH);
         for (int point = 0; point < POINTS; point++)
             for (int k = 0; k < pass->outputs; k += PANEL) {
                 const float *panel = u + ((size_t)point * pass->outputs + k) * pass->inputs;
@@ -200,7 +200,7 @@ INLINE void convolve(Kind kind, Ending ending, const Pass *pass, const Source *s
 /* Floats of scratch that each of the functions below needs at most. */
 int64_t residual_scratch(int inputs, int outputs, int lot)
 {
-    return (int64_t)POINTS * lot * (inputs + SPARE + outputs + SPARE) + 2 * outputs;
+    return (int64_t)POINTS * (lot + 1) * (inputs + SPARE + outputs + SPARE) + 2 * outputs;
 }
 
 int residual_panel(void) { return PANEL; }
@@ -236,14 +236,14 @@ void residual_inputs(const float *g, const float *c, const float *a, const float
         convolve(GRADIENT, WHERE_POSITIVE, &pass, &source, u, sink, totals, scratch);
 }
 
-/* s += v' y of ROWS inputs and a panel of outputs, over the tiles of a lot */
-static void accumulate(const float *v, size_t row_v, const float *y, size_t row_y, int count, float *s, int outputs)
+/* s += v' y of ROWS inputs and a panel of outputs, over the tiles of a lot; `next` floats from the panel's left half to its right */
+static void accumulate(const float *v, const float *y, size_t next, int count, float *s, int outputs)
 {
     vec sum[ROWS][2];
     for (int r = 0; r < ROWS; r++)
         sum[r][0] = load(s + (size_t)r * outputs), sum[r][1] = load(s + (size_t)r * outputs + WIDTH);
-    for (int t = 0; t < count; t++, v += row_v, y += row_y) {
-        vec left = load(y), right = load(y + WIDTH);
+    for (int t = 0; t < count; t++, v += WIDTH, y += WIDTH) {
+        vec left = load(y), right = load(y + next);
         _Pragma("GCC unroll 8") for (int r = 0; r < ROWS; r++) {
             float x = v[r];
             sum[r][0] += x * left;
@@ -254,25 +254,24 @@ static void accumulate(const float *v, size_t row_v, const float *y, size_t row_
         store(s + (size_t)r * outputs, sum[r][0]), store(s + (size_t)r * outputs + WIDTH, sum[r][1]);
 }
 
+/* Here what is spread lies (36, channels / WIDTH, lot + 1, WIDTH): a block of the sums reads on and on. */
 INLINE void to_filters(Kind kind, const Pass *pass, const Source *source, const Source *gradient, float *s, float *scratch)
 {
     int tiles = tiles_of(pass);
-    size_t row_v = pass->inputs + SPARE, row_y = pass->outputs + SPARE;
-    float *v = scratch, *y = v + POINTS * pass->lot * row_v;
+    size_t next = (size_t)(pass->lot + 1) * WIDTH, point_v = pass->inputs / WIDTH * next, point_y = pass->outputs / WIDTH * next;
+    float *v = scratch, *y = v + POINTS * point_v;
     for (int first = 0; first < tiles; first += pass->lot) {
         int count = tiles - first < pass->lot ? tiles - first : pass->lot;
         for (int t = 0; t < count; t++) {
             Tile tile = tile_of(pass, first + t);
-            spread_inputs(kind, pass, source, tile, pass->inputs, v + t * row_v, row_v);
-            spread_outputs(pass, gradient, tile, y + t * row_y, row_y);
+            spread_inputs(kind, pass, source, tile, pass->inputs, v + t * WIDTH, point_v, next);
+            spread_outputs(pass, gradient, tile, y + t * WIDTH, point_y, next);
         }
-        for (int point = 0; point < POINTS; point++) {
-            size_t lot = (size_t)point * pass->lot;
+        for (int point = 0; point < POINTS; point++)
             for (int k = 0; k < pass->outputs; k += PANEL)
                 for (int c = 0; c < pass->inputs; c += ROWS)
-                    accumulate(v + lot * row_v + c, row_v, y + lot * row_y + k, row_y, count,
+                    accumulate(v + point * point_v + c / WIDTH * next + c % WIDTH, y + point * point_y + k / WIDTH * next, next, count,
                                s + ((size_t)point * pass->inputs + c) * pass->outputs + k, pass->outputs);
-        }
     }
 }
 

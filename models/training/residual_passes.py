@@ -73,7 +73,7 @@ def derivative(sums: Tensor) -> Tensor:
 def forward(x: Tensor | Normal, u: Tensor, y: Tensor) -> Tensor:
     """y = the 3x3 convolution of x, or of ReLU(x) if it is :class:`Normal`. Totals: sums of y and of its squares."""
     c, *numbers = x if isinstance(x, Normal) else (x, None, None)
-    lot = _lot(c.shape[1], 24, 192)
+    lot = _lot(c.shape[1] // 2, 24, 192)
     return _run("forward", c, *numbers, Each.IMAGES, *_size(c), u, y, y.shape[1], Each.TOTALS, lot, Each.SCRATCH, like=y, lot=lot, depth=c.shape[1])
 
 
@@ -88,7 +88,7 @@ def inputs(
     c, *numbers = into or (None, None, None)
     if active is not None:
         numbers = [None, None]
-    lot = _lot(gradient.c.shape[1], 24, 192)
+    lot = _lot(gradient.c.shape[1] // 2, 24, 192)
     how = (other, c, *numbers, active, y, y.shape[1], Each.TOTALS, lot, Each.SCRATCH)
     return _run("inputs", *gradient, Each.IMAGES, *_size(gradient.c), u, *how, like=y, lot=lot, depth=gradient.c.shape[1])
 
@@ -97,7 +97,7 @@ def to_filters(x: Tensor | Normal, gradient: Gradient) -> Tensor:
     """The gradient to the filters of the 3x3 convolution of x as in :func:`forward`, (36, C, K): see :func:`derivative`."""
     c, *numbers = x if isinstance(x, Normal) else (x, None, None)
     outputs = gradient.c.shape[1]
-    lot = 48 if c.shape[1] <= 128 else 128
+    lot = _lot(min(c.shape[1], outputs), 32, 192)
     how = (Each.IMAGES, *_size(c), outputs, Each.SUMS, lot, Each.SCRATCH)
     return _run("filters", c, *numbers, *gradient, *how, like=gradient.c, lot=lot, depth=c.shape[1], sums=(POINTS, c.shape[1], outputs))
 
@@ -197,7 +197,7 @@ def _size(c: Tensor) -> tuple[int, int, int]:
 
 def _lot(channels: int, little: int, large: int) -> int:
     """Tiles of a lot: more of them where filters are large, as these are read once a lot."""
-    return little if channels <= 256 else large
+    return little if channels <= 128 else large
 
 
 def _functions() -> ctypes.CDLL:
