@@ -125,6 +125,9 @@ class Config(Protocol):
     def graph(self, cls: type[P]) -> P:
         """The record ``cls`` of the section ``graph``: what decides which nodes there are."""
 
+    def imported_weights(self, backbone: str, name: str) -> str:
+        """The file of imported weights that ``name`` of ``backbone`` means; "" if there is none."""
+
 
 class Shared(Protocol):
     """The nodes of shared stages that a system's ``nodes`` asks for: ``shared("questions")``, ``shared("extract", "motion")``."""

@@ -26,6 +26,12 @@ class Settings:
         own = {key: value for key, value in found.items() if "." not in key and key not in (idle or {})}
         return settled(cls(**{**own, **fixed}), keep=tuple(fixed))
 
+    def graph(self, cls: type) -> Any:
+        return self.params("graph", cls)
+
+    def imported_weights(self, backbone: str, name: str) -> str:
+        return ""
+
 
 def shared(stage: str, use: str = "", *, reads: Mapping[str, Node] | None = None, **fixed: Any) -> Node:
     """A node of that name that does nothing."""
