@@ -20,6 +20,9 @@ class Buffers:
         self._free: list[tuple[int, int, torch.UntypedStorage]] = []  # bytes, a number that tells them apart
         self._made = 0
 
+    def __deepcopy__(self, memo: object) -> Buffers:
+        return Buffers()
+
     def take(self, shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
         """A map of any content; of the smallest memory that is large enough and not over a quarter too large."""
         n, channels, height, width = shape
