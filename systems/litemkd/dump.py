@@ -83,17 +83,11 @@ def assemble(ctx: Context, keys: dict[str, str], about: dict[str, Any]) -> None:
             ctx.ledger.add(id, "non_finite", "the network makes NaN or infinity of it")
     if not good:
         raise DataError("no video has features that are finite", hint=f"kdpipe show {ctx.node} --ledger says why")
+    rows = [(id, keys[id], item.digest) for id, item in zip(good, ctx.items.read(keys[id] for id in good), strict=True)]
+    for row in rows:
+        ctx.members.add(*row)
     first = ctx.items.get(keys[good[0]])
     assert first is not None
     frames, width = dumped.unpack_features(first.payload).shape
-    digests: list[str] = []
-
-    def features() -> Iterator[dumped.FloatArray]:
-        assert ctx.items is not None
-        for id, item in zip(good, ctx.items.read(keys[id] for id in good), strict=True):
-            ctx.members.add(id, item.key, item.digest)
-            digests.append(item.digest)
-            yield dumped.unpack_features(item.payload)
-
-    dumped.write(ctx.out, good, features(), frames, width, about)
-    dumped.write_rows(ctx.out, [(id, keys[id], digest) for id, digest in zip(good, digests, strict=True)])
+    features = (dumped.unpack_features(item.payload) for item in ctx.items.read(keys[id] for id in good))
+    dumped.write(ctx.out, rows, features, frames, width, about)

@@ -59,16 +59,17 @@ def unpack_features(payload: bytes | memoryview) -> FloatArray:
     return unpack(payload)["features"].astype(np.float32, copy=False)
 
 
-def write(out: Path, ids: Sequence[str], features: Iterable[FloatArray], frames: int, width: int, about: Mapping[str, Any]) -> None:
-    """Write the features (T, D) of videos, in their order, and what they are. Raises DataError for features of another size."""
-    with RaggedWriter(out / "features.h5", width, rows=frames * len(ids), dtype="float32") as file:
-        for id, own in zip(ids, features, strict=True):
+def write(
+    out: Path, videos: Sequence[tuple[str, str, str]], features: Iterable[FloatArray], frames: int, width: int, about: Mapping[str, Any]
+) -> None:
+    """Write a dump: of every video its id, row key and sha256 of the row, and in the same order the features (T, D).
+
+    Raises DataError for features of another size.
+    """
+    with RaggedWriter(out / "features.h5", width, rows=frames * len(videos), dtype="float32") as file:
+        for (id, _, _), own in zip(videos, features, strict=True):
             if own.shape != (frames, width):
                 raise DataError(f"the features of {id} are {list(own.shape)}, and not [{frames}, {width}]")
             file.append(id, [], own)
-    write_json(out / "features.json", {**about, "frames": frames, "width": width, "videos": len(ids)})
-
-
-def write_rows(out: Path, videos: Iterable[tuple[str, str, str]]) -> None:
-    """Write of every video its id, the key of its row, and the sha256 of the row."""
     write_lines(out / "rows.jsonl", [{"id": id, "row": row, "digest": digest} for id, row, digest in videos])
+    write_json(out / "features.json", {**about, "frames": frames, "width": width, "videos": len(videos)})
