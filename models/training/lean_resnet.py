@@ -1,9 +1,9 @@
 """A ResNet of basic blocks in training on a CPU: the numbers of the module itself, in less than half of its time and memory.
 
-What is kept for the way back is the output of every convolution and the sum that ends every block. Normalisation and ReLU are computed
-where their result is read, and their gradients where those are made (``residual.c``): neither takes a pass over memory, or a map. The
-first convolution's output, a quarter of all, is computed twice. Batch statistics are those of all images, running statistics move as in
-the module.
+What is kept for the way back is the output of every convolution and the sum that ends every second block. Normalisation and ReLU are
+computed where their result is read, and their gradients where those are made (``residual.c``): neither takes a pass over memory, or a
+map. The other sums, and the first convolution's output, a quarter of all maps, are computed twice. Batch statistics are those of all
+images, running statistics move as in the module.
 """
 
 from __future__ import annotations
@@ -76,11 +76,14 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, net: LeanResNet, images: Tensor, *weights: Tensor) -> Tensor:
-        ctx.stem, ctx.blocks = net.stem.forward(images), []
+        ctx.stem, passed = net.stem.forward(images), []
         seen = ctx.stem.out
-        for block in net.blocks:
-            ctx.blocks.append(block.forward(seen))
-            seen = ctx.blocks[-1].out
+        for number, block in enumerate(net.blocks):
+            passed.append(block.forward(seen))
+            seen = passed[-1].out
+            if number % 2:
+                passed[-2].forget()
+        ctx.blocks = passed
         ctx.save_for_backward(*weights)  # so that a change in between is noticed
         last: Tensor = seen.active
         return last
@@ -99,7 +102,7 @@ class _Run(torch.autograd.Function):
         layers: list[Layer] = []
         while passed:
             block = passed.pop()
-            g, totals = block.backward(g, totals)
+            g, totals = block.backward(passed[-1].remember() if passed else stem.out, g, totals)
             layers = [*block.layers, *layers]
         stem.backward(g, totals)
         return None, None, *(found for layer in (stem.layer, *layers) for found in layer.found)

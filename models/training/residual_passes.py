@@ -84,8 +84,8 @@ def inputs(
 ) -> Tensor:
     """y = the gradient to the inputs of a 3x3 convolution with ``turned`` filters u, plus ``other``.
 
-    The inputs were ReLU(``into``), or, if it is given, ``active``, of which ``into`` is a part; y is zero where they were. Totals: sums of y and
-    of its products with the raw map of ``into``.
+    The inputs were ReLU(``into``), or, if it is given, ``active``, of which ``into`` is a part; y is zero where they were. Totals: sums
+    of y and of its products with the raw map of ``into``.
     """
     c, *numbers = into or (None, None, None)
     if active is not None:
