@@ -9,6 +9,7 @@ their numbers.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -81,10 +82,29 @@ def flip(at: At, chance: float = 0.5) -> bool:
 
 
 def _uniform(at: At, use: int, count: int) -> npt.NDArray[np.float64]:
+    return _numbers(_stream(at, use), count)
+
+
+def _stream(at: At, use: int) -> np.random.Philox:
+    return np.random.Philox(key=np.array(at[:2], np.uint64), counter=np.array([0, use, at.view, at.index], np.uint64))
+
+
+def _numbers(bits: np.random.Philox, count: int) -> npt.NDArray[np.float64]:
     """Numbers in [0, 1), 53 bits each."""
-    bits = np.random.Philox(key=np.array(at[:2], np.uint64), counter=np.array([0, use, at.view, at.index], np.uint64))
     return (bits.random_raw(count) >> np.uint64(11)) * 2.0**-53
 
 
 def _below(uniform: float, count: int) -> int:
     return min(int(uniform * count), count - 1)
+
+
+#: Chooses one of that many equally likely things: 0..count-1.
+Pick = Callable[[int], int]
+#: Another word of the counter, for choices that follow one another.
+PICKS = 8
+
+
+def picks(at: At) -> Pick:
+    """Choices that follow one another, each of which may depend on those before: every call draws anew."""
+    bits = _stream(at, PICKS)
+    return lambda count: _below(_numbers(bits, 1)[0], count)
