@@ -90,7 +90,7 @@ def plain_soft_nms(segments: np.ndarray, scores: np.ndarray, sigma: float) -> tu
         best = np.flatnonzero(undone)[scores[undone].argmax()]
         undone[best], done[best] = False, True
         inside = (np.minimum(ends[undone], ends[best]) - np.maximum(starts[undone], starts[best])).clip(0)
-        tiou = inside / (max(ends[best] - starts[best], np.float32(1e-5)) + ends[undone] - starts[undone] - inside)
+        tiou = inside / (max(ends[best] - starts[best], np.float32(1e-5)) + (ends[undone] - starts[undone]) - inside)
         scores[undone] *= np.exp(-(tiou**2) / np.float32(sigma))
         undone &= scores >= np.float32(0.001)
     return np.flatnonzero(done), scores[done]

@@ -1,4 +1,4 @@
-"""AFSD's flow of a video: ``<video>.npy``, uint8 (T, H, W, 2) = (x, y), T flows for T sampled frames.
+"""AFSD's arrays of a video, ``<video>.npy``: T sampled frames, uint8 (T, H, W, 3) = rgb, and their flow, uint8 (T, H, W, 2) = (x, y).
 
 T sampled frames have T - 1 flows; the last is repeated. Codes are those of :mod:`media.codings.quantise`, bound 20.
 """
@@ -19,6 +19,7 @@ Codes = npt.NDArray[np.uint8]
 #: frames a second that AFSD samples
 RATE = 10.0
 FORM = Form("uint8", (None, None, None, 2))
+RGB = Form("uint8", (None, None, None, 3))
 
 
 def stack(flows: Codes) -> Codes:
@@ -77,3 +78,9 @@ def read(path: Path, frames: int | None = None) -> Codes:
     if frames is not None and len(found) != frames:
         raise DataError(f"{path} has {len(found)} flows, where the table of videos says {frames} frames")
     return found
+
+
+def read_rgb(path: Path) -> Codes:
+    """The frames (T, H, W, 3), mapped. Raises DataError naming the file if it is not there, damaged, or no such array."""
+    frames: Codes = open_npy(path, form=RGB, hint="AFSD's frames are rgb in 8 bits, ten a second")
+    return frames

@@ -32,8 +32,10 @@ def contrastive(segments: npt.ArrayLike, piece: int, length: int, pick: Pick) ->
 
     segments: (n, 2), start and end of the actions in frames of the clip. ``pick`` chooses, in this order: the action, of those that are
     longer than two pieces; where it is cut; the background, of the stretches between any two neighbouring ends of actions, or of the clip,
-    that are longer than a piece; where the piece begins in it. A stretch within a long action counts as background if it is no action by
-    itself, as in the published code.
+    that are longer than a piece; where the piece begins in it.
+
+    As in the published code, a stretch within a long action counts as background if it is no action by itself. A piece from there, or from
+    just where the action ends, does not change places with other frames but replaces them.
     """
     given = np.asarray(segments, np.float64).reshape(-1, 2)
     unchanged = Contrastive(np.arange(length), given.astype(np.float32), False)

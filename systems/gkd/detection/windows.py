@@ -92,19 +92,27 @@ class TrainingWindows:
 
 
 def training_windows(
-    infos: Mapping[str, VideoInfo], rows: Mapping[str, Rows], *, length: int = LENGTH, stride: int = TRAINING_STRIDE
+    infos: Mapping[str, VideoInfo],
+    rows: Mapping[str, Rows],
+    *,
+    available: Mapping[str, int] | None = None,
+    length: int = LENGTH,
+    stride: int = TRAINING_STRIDE,
 ) -> TrainingWindows:
     """The windows of all videos that have counts (``infos``); ``rows``: video -> (n, 3) instances in frames of the video.
+
+    available: video -> frames that its arrays really have, where these are not ``sample_count``.
 
     ``notes`` says which videos give no window and why, which instances end after their video, and which videos have no counts.
     """
     found = TrainingWindows()
     for video, info in infos.items():
         mine = sampled_rows(rows.get(video, np.empty((0, 3))), info)
-        windows, found.shortest[video] = video_windows(video, mine, info.sample_count, length=length, stride=stride)
+        count = (available or {}).get(video, info.sample_count)
+        windows, found.shortest[video] = video_windows(video, mine, count, length=length, stride=stride)
         found.windows += windows
-        late = int((mine[:, 1] > info.sample_count).sum())
-        said = [f"{late} of its instances end after its {info.sample_count} sampled frames"] if late else []
+        late = int((mine[:, 1] > count).sum())
+        said = [f"{late} of its instances end after its {count} sampled frames"] if late else []
         if not len(mine):
             said.append("it has no instance, so it is not trained on")
         elif not windows:
