@@ -33,6 +33,8 @@ AREAS = (
     "litemkd_students",
     "litemkd_teachers",
     "litemkd_clips",
+    "gkd_recognition",
+    "gkd_recognition_clips",
 )
 """Modules of handlers in this package. A broken one must not take the others with it: it is reported, and skipped."""
 
