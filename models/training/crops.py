@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 #: What numbers are drawn for, another word of the counter: a crop tells nothing about a flip.
-OFFSET, CROP, RESIZED, FLIP = range(4)
+OFFSET, CROP, RESIZED, FLIP, SCALE, PLACE = range(6)
 #: How often a box of random shape is drawn before the one in the middle is taken.
 TRIES = 10
 
@@ -79,6 +79,11 @@ def resized_crop(at: At, size: Size, area: tuple[float, float] = (0.08, 1.0), ra
 def flip(at: At, chance: float = 0.5) -> bool:
     """Whether left and right change places."""
     return bool(_uniform(at, FLIP, 1)[0] < chance)
+
+
+def choice(at: At, use: int, count: int) -> int:
+    """One of ``count`` equally likely things, such as a :data:`SCALE` of a list, or a :data:`PLACE`: 0..count-1."""
+    return _below(_uniform(at, use, 1)[0], count)
 
 
 def _uniform(at: At, use: int, count: int) -> npt.NDArray[np.float64]:
