@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 #: What numbers are drawn for, another word of the counter: a crop tells nothing about a flip.
-OFFSET, CROP, RESIZED, FLIP, SCALE, PLACE = range(6)
+OFFSET, CROP, RESIZED, FLIP, SCALE, PLACE, PICKS = range(7)
 #: How often a box of random shape is drawn before the one in the middle is taken.
 TRIES = 10
 
@@ -40,6 +40,8 @@ class Box(NamedTuple):
 
 
 Size = tuple[int, int]
+#: Chooses one of that many equally likely things: 0..count-1.
+Pick = Callable[[int], int]
 
 
 def offset(at: At, room: int) -> int:
@@ -86,6 +88,12 @@ def choice(at: At, use: int, count: int) -> int:
     return _below(_uniform(at, use, 1)[0], count)
 
 
+def picks(at: At) -> Pick:
+    """Choices that follow one another, each of which may depend on those before: every call draws anew."""
+    bits = _stream(at, PICKS)
+    return lambda count: _below(_numbers(bits, 1)[0], count)
+
+
 def _uniform(at: At, use: int, count: int) -> npt.NDArray[np.float64]:
     return _numbers(_stream(at, use), count)
 
@@ -101,15 +109,3 @@ def _numbers(bits: np.random.Philox, count: int) -> npt.NDArray[np.float64]:
 
 def _below(uniform: float, count: int) -> int:
     return min(int(uniform * count), count - 1)
-
-
-#: Chooses one of that many equally likely things: 0..count-1.
-Pick = Callable[[int], int]
-#: Another word of the counter, for choices that follow one another.
-PICKS = 8
-
-
-def picks(at: At) -> Pick:
-    """Choices that follow one another, each of which may depend on those before: every call draws anew."""
-    bits = _stream(at, PICKS)
-    return lambda count: _below(_numbers(bits, 1)[0], count)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from systems.gkd.detection.average_precision import interpolated, mean_average_precision, tiou
 from systems.gkd.detection.decode import Decoding, candidates, class_candidates, segments
 from systems.gkd.detection.inference import Network, fused_outputs
+from systems.gkd.detection.networks import Detector
 from systems.gkd.detection.results import read_results, read_truth
 from systems.gkd.detection.soft_nms import nms, soft_nms
-from tests.parity.case import Case, handles
+from tests.parity.case import Case, Mismatch, handles
+from tests.parity.gkd_detection import shape_of
+from tests.parity.i3d import after_fill
 
 
 @handles("det_soft_nms*")
@@ -64,29 +70,77 @@ def mean_average(case: Case) -> dict[str, Any]:
     return got
 
 
+class Networks(nn.Module):
+    """The networks of a case, each under its modality: RGB sees weighted maps, flow beside it plain ones."""
+
+    def __init__(self, case: Case, modalities: Iterable[str]) -> None:
+        super().__init__()
+        for modality in modalities:
+            kind, shape, attention = shape_of(case, f"{modality}.")
+            self.add_module(modality, Detector(kind, shape, attention=attention))
+
+    def each(self) -> dict[str, Network]:
+        together = len(self._modules) > 1
+        return {name: partial(net, weighted=name == "rgb" or not together) for name, net in self.named_children()}
+
+
 @handles("det_pipeline*")
 def pipeline(case: Case) -> dict[str, Any]:
-    """The test program over the case's videos: windows, networks, fusion, decoding, soft-NMS. The last two are checked apart too."""
+    """The test program over the case's videos: windows, networks, fusion, decoding, soft-NMS.
+
+    Candidates are compared one by one. Padding makes positions whose scores differ in the last bits alone, and soft-NMS takes the better
+    one first, so what follows hangs on rounding. Hence its outputs are compared on the candidates of the case, and as a whole, from the
+    frames on, :data:`SHARE` of them have to agree.
+    """
+    case.allow("candidates", absolute=5e-5)  # seconds and scores are in one array: its largest number would hide the scores
+    case.allow("proposals.*", absolute=1e-6)
     config, modalities = case.config, sorted({name.partition(".")[0] for name in case.meta["state"]}, reverse=True)
-    networks = {modality: network(case, modality) for modality in modalities}
+    networks = Networks(case, modalities)
+    after_fill(case, case.fill(networks)).eval()
     decoding = Decoding(config["nms_sigma"], config["conf_thresh"], top_k=config["top_k"], length=config["clip_length"])
     sizes = {"length": config["clip_length"], "stride": config["clip_stride"], "side": config["crop_size"]}
     got: dict[str, Any] = {}
-    counts, keys, rows = [], [], []
+    keys, rows = [], []
     for place, (video, frames) in enumerate(config["videos"].items()):
         arrays = {modality: enlarged(case, f"{modality}.{video}")[:frames] for modality in modalities}
-        said, begins = fused_outputs(networks, arrays, **sizes)
+        said, begins = fused_outputs(networks.each(), arrays, **sizes)
         names = [str(number) for number in range(1, said.conf.shape[-1])]
-        found = segments(said, begins, config["sample_fps"], names, decoding)
-        got[f"proposals.{video}"] = np.array([(int(one.label), one.start, one.end, one.score) for one in found.detections])
         everything = candidates(said, begins, config["sample_fps"], config["clip_length"])
         for number in range(1, len(names) + 1):
             times, scores = class_candidates(everything, number, config["conf_thresh"])
             if len(scores):
-                counts.append(len(scores))
                 keys.append((place, number))
                 rows.append(np.column_stack([times, scores]))
+        detections = segments(said, begins, config["sample_fps"], names, decoding).detections
+        whole = np.array([(int(one.label), one.start, one.end, one.score) for one in detections])
+        agree(video, whole, case.outputs[f"proposals.{video}"])
+        got[f"proposals.{video}"] = suppressed(case, place, decoding)
+    counts = [len(of_class) for of_class in rows]
     return got | {"candidate_counts": np.array(counts), "candidate_keys": np.array(keys), "candidates": np.concatenate(rows)}
+
+
+#: Share of the detections of a video that have to agree from the frames on, and by how much times and scores may differ.
+SHARE, SECONDS, RELATIVE = 0.95, 1e-3, 1e-3
+
+
+def agree(video: str, ours: np.ndarray, theirs: np.ndarray) -> None:
+    """Raise Mismatch unless nearly all (class, start, end, score) rows have their equal."""
+    near = (ours[:, None, 0] == theirs[:, 0]) & (np.abs(ours[:, None, 1:3] - theirs[:, 1:3]) < SECONDS).all(-1)
+    near &= np.abs(ours[:, None, 3] - theirs[:, 3]) < RELATIVE * theirs[:, 3]
+    share = min(near.any(0).mean(), near.any(1).mean())
+    if share < SHARE:
+        raise Mismatch(f"{share:.1%} of the detections of {video} agree from the frames on, not {SHARE:.0%}")
+
+
+def suppressed(case: Case, place: int, decoding: Decoding) -> np.ndarray:
+    """(class, start, end, score) rows that soft-NMS leaves of the case's candidates of one video."""
+    parts = np.split(case.outputs["candidates"], np.cumsum(case.outputs["candidate_counts"])[:-1])
+    found = []
+    for (of, number), rows in zip(case.outputs["candidate_keys"].tolist(), parts):
+        if of == place:
+            kept, scores = soft_nms(rows[:, :2], rows[:, 2], sigma=decoding.sigma, threshold=decoding.kept, top_k=decoding.top_k)
+            found.append(np.column_stack([np.full(len(kept), number), rows[kept, :2], scores]))
+    return np.concatenate(found)
 
 
 def enlarged(case: Case, name: str) -> np.ndarray:
