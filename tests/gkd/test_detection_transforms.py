@@ -9,8 +9,8 @@ import pytest
 
 from cache.errors import DataError
 from models.training.crops import At, Box
-from systems.gkd.detection.arrays import open_arrays
-from systems.gkd.detection.transforms import centre_box, centre_windows, training_view, window
+from systems.gkd.detection.arrays import open_arrays, write_frames
+from systems.gkd.detection.transforms import centre_box, centre_windows, resize, training_view, window
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (40, 20, 24, 3), np.uint8)
 BOX = Box(2, 5, 16, 16)
@@ -93,3 +93,11 @@ def test_missing_damaged_and_other_arrays_are_named(paths: dict[str, Path], tmp_
     np.save(cut, FRAMES[:, :10, :, :2])
     with pytest.raises(DataError, match="pictures of 2 sizes"):
         open_arrays({"rgb": paths["rgb"], "flow": cut})
+
+
+def test_frames_are_written_resized_one_at_a_time(tmp_path: Path) -> None:
+    write_frames(tmp_path / "v.npy", iter(FRAMES), 40, 14)
+    written = open_arrays({"rgb": tmp_path / "v.npy"}, 40).by_modality["rgb"]
+    assert np.array_equal(written, resize(FRAMES, 14))
+    with pytest.raises(ValueError, match="40 frames, where 41"):
+        write_frames(tmp_path / "v.npy", iter(FRAMES), 41, 14)

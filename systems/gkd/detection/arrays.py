@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from cache.errors import DataError
 from formats import afsd_npy
-from systems.gkd.detection.transforms import Array
+from systems.gkd.detection.transforms import SIDE, Array, resize
 
 #: modality -> what reads its files
 READERS: Mapping[str, Callable[[Path], Array]] = {"rgb": afsd_npy.read_rgb, "flow": afsd_npy.read}
@@ -22,6 +22,14 @@ class Arrays(NamedTuple):
     by_modality: Mapping[str, Array]
     count: int
     note: str
+
+
+def write_frames(path: Path, frames: Iterable[Array], count: int, side: int = SIDE) -> None:
+    """Write ``count`` sampled frames (H, W, 3) of a video as AFSD does: ``side`` pixels high and wide, one at a time.
+
+    Which frames those are is ``sample.policy=rate fps=10 take=last``. Raises ValueError if they are not ``count``.
+    """
+    afsd_npy.write(path, (resize(frame[None], side)[0] for frame in frames), count, 3)
 
 
 def open_arrays(paths: Mapping[str, Path], frames: int | None = None, *, slack: int = SLACK) -> Arrays:

@@ -10,9 +10,10 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -87,6 +88,29 @@ def read_annotations(path: Path, classes: Sequence[str], infos: Mapping[str, Vid
         collected.setdefault(video, []).append((start, end, numbers[name]))
     found.rows = {video: np.array(rows, np.float64) for video, rows in collected.items()}
     return found
+
+
+def listed(
+    rows: Iterable[Mapping[str, Any]], classes: Sequence[str], infos: Mapping[str, VideoInfo], ambiguous: Iterable[Sequence[Any]] = ()
+) -> Annotations:
+    """The same of an index: ``rows`` of its annotations (``video_id``, ``classes``, ``segment`` in seconds), those of ``infos``.
+
+    ambiguous: what ``dataset.json`` lists as such: a video, and maybe more. Frames are not rounded, as those of the tables are. Raises
+    DataError for an annotation without a segment, and for a class that is not among ``classes``.
+    """
+    numbers = {name: number for number, name in enumerate(classes, 1)}
+    collected: dict[str, list[tuple[float, float, float]]] = {}
+    for row in rows:
+        video, segment = row["video_id"], row["segment"]
+        unknown = [name for name in row["classes"] if name not in numbers]
+        if segment is None or unknown:
+            what = f"the class {unknown[0]!r} is unknown" if unknown else "an annotation of no part of it"
+            raise DataError(f"{video}: {what}", hint=nearest(unknown[0], numbers) if unknown else "detection needs the times of actions")
+        if video in infos:
+            start, end = (time * infos[video].fps for time in segment)
+            collected.setdefault(video, []).extend((start, end, numbers[name]) for name in row["classes"])
+    left_out = Counter(str(video) for video, *_ in ambiguous if video in infos)
+    return Annotations({video: np.array(rows, np.float64) for video, rows in collected.items()}, left_out)
 
 
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
