@@ -77,7 +77,9 @@ def load_kinetics(net: Detector, state: States, source: str) -> Detector:
 
     Raises DataError with what does not fit: a student's kernels have another shape, and it is trained from nothing.
     """
-    published.load_into(net.backbone.net, {name: value for name, value in stripped(state).items() if not name.startswith("logits.")}, source)
+    published.load_into(
+        net.backbone.net, {name: value for name, value in stripped(state).items() if not name.startswith("logits.")}, source
+    )
     return net
 
 
