@@ -134,7 +134,7 @@ def test_a_state_says_what_network_it_is_of_and_loads_strictly() -> None:
     again = published.load(Detector(**options), state, "a.ckpt")
     assert all(torch.equal(value, source.state_dict()[name]) for name, value in again.state_dict().items())
     del state["module.deconv1.0.bias"]
-    with pytest.raises(DataError, match="deconv1.0.bias"):
+    with pytest.raises(DataError, match=r"deconv1\.0\.bias"):
         published.load(Detector(**options), state, "a.ckpt")
 
 
