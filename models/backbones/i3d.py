@@ -117,7 +117,7 @@ class Inception(nn.Module):
         self.b2a = Unit(inputs, b2a)
         self.b2b = Unit(b2a, b2b, self.window)
         self.b3b = Unit(inputs, b3b)
-        self.outputs = b0 + b1b + b2b + b3b
+        self.outputs = sum(channels[i] for i in OUTPUTS)
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = max_pool(x, self.window, (1, 1, 1))
@@ -153,8 +153,9 @@ class I3D(nn.Module):
         self.endpoints = ENDPOINTS[:last]
         self.dropout = nn.Dropout(dropout)
         self.window = window
-        whole = final_endpoint == "Logits"
-        self.logits = Unit(sum(scaled(MIXED["Mixed_5c"], width)[i] for i in OUTPUTS), n_classes, norm=False) if n_classes and whole else None
+        last_channels = scaled(MIXED["Mixed_5c"], width)
+        features = sum(last_channels[i] for i in OUTPUTS)
+        self.logits = Unit(features, n_classes, norm=False) if n_classes and final_endpoint == "Logits" else None
         inputs = n_input_channels
         for name in self.endpoints:
             if name in UNITS:

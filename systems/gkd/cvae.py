@@ -28,6 +28,11 @@ class Reconstruction(NamedTuple):
     features: Tensor
 
 
+def drawn_like(x: Tensor) -> Tensor:
+    """N(0, 1) in the shape of ``x``: the same numbers however ``x`` lies in memory (``randn_like`` fills it in the order of memory)."""
+    return torch.randn(x.shape, dtype=x.dtype, device=x.device)
+
+
 class Encoder(nn.Module):
     """A map (B, C, T, k, k) and its attention (B, C, T) to mean and log-variance, each (B, T, C)."""
 
@@ -83,12 +88,12 @@ class CVAE(nn.Module):
         """Encode a map (B, C, T, k, k), draw from the posterior, decode."""
         ending = self.endings[features.shape[1]]
         mean, log_variance = self.get_submodule(f"cencoder{ending}")(features, attention)
-        noise = torch.randn_like(mean) if noise is None else noise
+        noise = drawn_like(mean) if noise is None else noise
         z = mean + noise * torch.exp(0.5 * log_variance)
         return Reconstruction(mean, log_variance, z, self.get_submodule(f"cdecoder{ending}")(z, attention))
 
     def sample(self, attention: Tensor, noise: Tensor | None = None) -> Tensor:
         """A map (B, C, T, k, k) of the attention (B, C, T) alone: the prior is N(attention, 1)."""
         mean = attention.transpose(1, 2)
-        noise = torch.randn_like(mean) if noise is None else noise
+        noise = drawn_like(mean) if noise is None else noise
         return self.get_submodule(f"cdecoder{self.endings[attention.shape[1]]}")(noise + mean, attention)

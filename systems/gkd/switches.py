@@ -28,7 +28,7 @@ RECOGNITION: Mapping[str, Switch] = {
     ),
     "weighting": Switch("R6", "batch", "batch", "whose sum the attention keeps in training: the batch's, or with 'clip' each clip's"),
     "statistics": Switch("R7", "updated", "updated", "running statistics of BN while the network is frozen (stage 1), or 'kept'"),
-    "flow_scale": Switch("R9", "pairs", "overlapping", "where a resized flow goes: beside the one before, or over its y component"),
+    "flow_scale": Switch("R9", "whole", "half", "which pictures of a resized flow are kept: all, or the first half, the others 0"),
     "flow_flip": Switch("R10", "plain", "plain", "the x component of a mirrored flow; 'negated' turns its sign"),
     "normalise": Switch("R14", "imagenet", "imagenet", "mean and deviation of the input; 'kinetics': -1..1, as the I3D weights expect"),
 }

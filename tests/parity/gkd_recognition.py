@@ -11,7 +11,8 @@ from torch import Tensor
 
 from models.training.updates import Learner
 from systems.gkd.attention import weigh
-from systems.gkd.cvae import CVAE, NAMES
+from systems.gkd.cvae import CVAE, NAMES, Reconstruction
+from systems.gkd.freezing import kept_statistics
 from systems.gkd.generative_losses import cvae_loss, divergence, squared
 from systems.gkd.recognition import published
 from systems.gkd.recognition.fusion import accuracies, scores
@@ -117,8 +118,6 @@ def conditional_vae(case: Case) -> dict[str, Any]:
 @handles("rec_loss_cvae*")
 def loss_of_cvae(case: Case) -> dict[str, Any]:
     """The loss of a CVAE on given tensors, and its gradients."""
-    from systems.gkd.cvae import Reconstruction
-
     given = tensors(case, gradients="recon x mean log_var att")
     made = Reconstruction(given["mean"], given["log_var"], given["mean"], given["recon"])
     loss = cvae_loss(given["x"], made, given["att"])
@@ -205,8 +204,6 @@ TERMS: Mapping[str, Mapping[str, str]] = {
 
 def stage_1_features(network: Recogniser, clips: Tensor) -> Tensor:
     """The last map in training mode, without touching running statistics."""
-    from systems.gkd.freezing import kept_statistics
-
     with kept_statistics(network):
         return network.features(clips)
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.training.crops import Box
-from systems.gkd.recognition.views import View, centre_view, crop_corners, crop_sizes, network_input, scale, see
+from systems.gkd.recognition.views import View, centre_view, crop_corners, crop_sizes, mirrored, network_input, scale, see
 from tests.parity.case import Case, handles
 
 Array = npt.NDArray[Any]
@@ -34,7 +34,7 @@ def transforms(case: Case) -> dict[str, Any]:
     """Every transform that the outputs name, with its numbers read off the name."""
     size = case.config["multiscale"]["size"][0]
     clips = {name: unstacked(value, 2 if name == "flow" else 3) for name, value in case.inputs.items()}
-    rgb, flow = clips["rgb"], clips["flow"]
+    rgb = clips["rgb"]
     height, width = rgb.shape[1:3]
     ratios = {name: case.config["multiscale"][f"{name}_ratios"] for name in ("rgb", "flow")}
     sizes = {name: crop_sizes(height, width, ratios[name]) for name in ratios}
@@ -49,7 +49,7 @@ def transforms(case: Case) -> dict[str, Any]:
         kind, _, rest = name.partition("_")
         words = rest.split("_")
         if kind == "scale" and words[-1] == "published":
-            found[name] = stacked(scale(clips[words[0]], int(words[1]), flow_scale="overlapping"))
+            found[name] = stacked(scale(clips[words[0]], int(words[1]), flow_scale="half"))
         elif kind == "scale" and words[0] in clips:
             found[name] = stacked(scale(clips[words[0]], int(words[1])))
         elif kind == "center":
@@ -69,11 +69,6 @@ def transforms(case: Case) -> dict[str, Any]:
     for pattern in ("scale_*", "msc_*"):
         case.allow(pattern, absolute=1.0)  # OpenCV rounds its fixed-point sums otherwise: one grey level, as the case says
     return {name: np.asarray(value) for name, value in found.items()}
-
-
-def mirrored(clip: Array) -> Array:
-    """A whole square-free clip mirrored: through ``see`` with a box of all of it, a row at a time, which is not resized."""
-    return clip[:, :, ::-1]
 
 
 def channels_first(clip: Array) -> Array:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from cache.errors import ConfigError
-from models.backbones.i3d import TOP_SPATIAL, I3D, scaled
+from models.backbones.i3d import I3D, TOP_SPATIAL, scaled
 from systems.gkd.attention import attend, attention_head, spatial_reduction, weigh
 
 #: frames and pixels of a clip to one step and one cell of the last map

@@ -64,20 +64,24 @@ def centre_view(height: int, width: int, size: int = 224) -> View:
 def see(clip: Clip, view: View, size: int = 224, *, flow_flip: str = "plain") -> Clip:
     """The view of a clip (T, H, W, C), resized to (T, size, size, C).
 
-    A crop beyond the border is cut off there and then resized, so its shape is distorted. ``flow_flip``: ``negated`` turns the x component
-    of a mirrored flow round (quirk R10).
+    A crop beyond the border is cut off there and then resized, so its shape is distorted (quirk R10).
     """
     box = view.box
     clip = resize(clip[:, box.top : box.top + box.height, box.left : box.left + box.width], size, size)
-    if view.mirrored:
-        clip = clip[:, :, ::-1]
-        if clip.shape[-1] == 2 and flow_flip == "negated":
-            clip = np.stack([255 - clip[..., 0], clip[..., 1]], axis=-1)
+    return mirrored(clip, flow_flip) if view.mirrored else clip
+
+
+def mirrored(clip: Clip, flow_flip: str = "plain") -> Clip:
+    """A clip (T, H, W, C) with left and right exchanged; ``negated`` turns the x component of flow round as well (quirk R10)."""
+    clip = clip[:, :, ::-1]
+    if clip.shape[-1] == 2 and flow_flip == "negated":
+        clip = np.stack([255 - clip[..., 0], clip[..., 1]], axis=-1)
     return clip
 
 
-def scale(clip: Clip, short: int, *, flow_scale: str = "pairs") -> Clip:
-    """A clip (T, H, W, C) whose shorter side is ``short``. ``flow_scale``: ``overlapping`` loses most of a flow (quirk R9)."""
+def scale(clip: Clip, short: int, *, flow_scale: str = "whole") -> Clip:
+    """A clip (T, H, W, C) whose shorter side is ``short``. ``flow_scale``: ``half`` leaves the second half
+    of a flow 0 (quirk R9)."""
     height, width = clip.shape[1:3]
     if min(height, width) == short:
         return clip
@@ -85,11 +89,12 @@ def scale(clip: Clip, short: int, *, flow_scale: str = "pairs") -> Clip:
         scaled = resize(clip, int(short * height / width), short)
     else:
         scaled = resize(clip, short, int(short * width / height))
-    if clip.shape[-1] != 2 or flow_scale == "pairs":
+    if clip.shape[-1] != 2 or flow_scale == "whole":
         return scaled
-    flat = np.zeros((2 * len(scaled), *scaled.shape[1:3]), np.uint8)  # x1 y1 x2 y2 ..., of which pair k was put at k, not at 2k
-    flat[: len(scaled)], flat[len(scaled)] = scaled[..., 0], scaled[-1, ..., 1]
-    return np.ascontiguousarray(np.moveaxis(flat.reshape(len(scaled), 2, *scaled.shape[1:3]), 1, -1))
+    cut = scaled.copy()
+    last, component = divmod(len(cut), 2)  # of 2 T components x1 y1 x2 ..., T + 1 were filled
+    cut[last, :, :, component + 1 :], cut[last + 1 :] = 0, 0
+    return cut
 
 
 def resize(clip: Clip, height: int, width: int) -> Clip:
