@@ -36,80 +36,79 @@ def boundary_max_pooling(x: Tensor, segments: Tensor, gradient: str = "true") ->
     return pooled
 
 
-def largest(x: Tensor, segments: Tensor, *, where: bool = True) -> tuple[Tensor, Tensor | None]:
-    """What is pooled (B, C, K), and with ``where`` the step it was found at (B, C, K), int64. No gradient."""
-    halves = x.chunk(2, dim=1)
-    found = [_range_max(half, *_edges(segments[..., 2 * i : 2 * i + 2], x.shape[2]), where) for i, half in enumerate(halves)]
-    values = torch.cat([value for value, _ in found], dim=1)
-    return values, torch.cat([step for _, step in found if step is not None], dim=1) if where else None
-
-
 class _Pooling(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, segments: Tensor, published: bool) -> Tensor:
-        needed = bool(ctx.needs_input_grad[0])
-        values, steps = largest(x, segments, where=needed and not published)
-        if needed:
-            ctx.published, ctx.shape = published, x.shape
-            ctx.save_for_backward(*((x, segments) if published else (steps,)))
-        return values
+        if not ctx.needs_input_grad[0]:
+            return _joined(_range_max(_rows(x), *_edges(segments, x.shape[2])))
+        steps = first_largest(x, segments)
+        ctx.published, ctx.shape = published, x.shape
+        ctx.save_for_backward(*((x, segments) if published else (steps,)))
+        return x.gather(2, steps)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        result = grad.new_zeros(ctx.shape)
         if not ctx.published:
             (steps,) = ctx.saved_tensors
-            return grad.new_zeros(ctx.shape).scatter_add_(2, steps, grad), None, None
+            return result.scatter_add_(2, steps, grad), None, None
         x, segments = ctx.saved_tensors
         taken_for = (*x.shape[:2], segments.shape[1])  # what the kernel takes the input for: K steps, and the same first numbers
         count = grad.numel()
-        _, steps = largest(x.reshape(-1)[:count].view(taken_for), segments)
-        assert steps is not None
-        result = grad.new_zeros(ctx.shape)
+        steps = first_largest(x.reshape(-1)[:count].view(taken_for), segments)
         result.view(-1)[:count].view(taken_for).scatter_add_(2, steps, grad)
         return result, None, None
 
 
-def _edges(segments: Tensor, length: int) -> tuple[Tensor, Tensor]:
-    """First and last step (B, K) of ranges (B, K, 2). What is no number counts as 0: the loss, not an index, shall say so."""
-    clamped = segments.detach().nan_to_num(nan=0.0).clamp(0, length - 1).long()
-    first = clamped[..., 0]
-    return first, torch.maximum(clamped[..., 1], first)
+def first_largest(x: Tensor, segments: Tensor) -> Tensor:
+    """The step (B, C, K), int64, at which the pooling finds its value first."""
+    last = x.shape[2] - 1
+    keys = _range_max(_keys(_rows(x)), *_edges(segments, x.shape[2]))
+    return last - _joined(keys & 0xFFFFFFFF)
 
 
-def _range_max(x: Tensor, first: Tensor, last: Tensor, where: bool) -> tuple[Tensor, Tensor | None]:
-    """The maximum over first..last of features (B, C, T), and its first step, by a sparse table over rows of channels."""
+def _rows(x: Tensor) -> Tensor:
+    """Features (B, C, T) as rows of channels (2 B, T, C / 2), a clip's two halves one after the other."""
     batch, channels, length = x.shape
+    return x.detach().reshape(2 * batch, channels // 2, length).transpose(1, 2).contiguous()
+
+
+def _joined(pooled: Tensor) -> Tensor:
+    """Rows of pooled channels (2 B, K, C / 2) as features (B, C, K)."""
+    halves, count, channels = pooled.shape
+    return pooled.transpose(1, 2).reshape(halves // 2, 2 * channels, count)
+
+
+def _edges(segments: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """First and last steps (2 B, K) of segments (B, K, 4). What is no number counts as 0: the loss, not an index, shall say so."""
+    clamped = segments.detach().nan_to_num(nan=0.0).clamp(0, length - 1).long()
+    first, last = clamped.unflatten(-1, (2, 2)).transpose(1, 2).flatten(0, 1).unbind(-1)
+    return first, torch.maximum(first, last)
+
+
+def _keys(rows: Tensor) -> Tensor:
+    """Whole numbers of which the largest stands where the first largest value does: the value's rank above, the step from the end below."""
+    if rows.dtype == torch.float64:
+        rank = -rows.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    else:
+        bits = (rows.float() + 0.0).view(torch.int32)  # + 0.0: of -0.0 and 0.0 none is larger
+        rank = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long()  # negative numbers fall as their bits rise
+    steps = torch.arange(rows.shape[1] - 1, -1, -1, device=rows.device)
+    return (rank << 32) | steps[:, None]
+
+
+def _range_max(rows: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    """The largest of rows (N, T, C) over steps first..last (N, K), for each channel: (N, K, C)."""
+    batch, length, channels = rows.shape
     width = last - first + 1
     power = torch.frexp(width.double())[1].long() - 1  # the largest power of two that is no longer than the range
-    rows = x.detach().transpose(1, 2).contiguous()
-    steps = torch.arange(length, device=x.device, dtype=torch.int32)[None, :, None].expand(batch, length, channels) if where else None
-    values, places = [rows], [steps]
-    for j in range(int(power.max()) if power.numel() else 0):
-        values_j, places_j = _doubled(values[-1], places[-1], 1 << j)
-        values.append(values_j)
-        places.append(places_j)
-    table = torch.stack(values, 1).flatten(0, 2)
-    base = (torch.arange(batch, device=x.device)[:, None] * len(values) + power) * length
-    left = (base + first).flatten()
-    right = (base + last + 1 - (1 << power)).flatten()
-    a, b = table[left], table[right]
-    shape = (batch, -1, channels)
-    if not where:
-        return torch.maximum(a, b).view(shape).transpose(1, 2), None
-    found = torch.stack([place for place in places if place is not None], 1).flatten(0, 2)
-    earlier = a >= b
-    value = torch.where(earlier, a, b).view(shape)
-    return value.transpose(1, 2), torch.where(earlier, found[left], found[right]).long().view(shape).transpose(1, 2)
-
-
-def _doubled(values: Tensor, places: Tensor | None, half: int) -> tuple[Tensor, Tensor | None]:
-    """The maxima of ranges twice as long. Ranges that run past the end keep what they have; no one asks for them."""
-    a, b = values[:, :-half], values[:, half:]
-    tail = values[:, -half:]
-    if places is None:
-        return torch.cat([torch.maximum(a, b), tail], 1), None
-    earlier = a >= b
-    return (
-        torch.cat([torch.where(earlier, a, b), tail], 1),
-        torch.cat([torch.where(earlier, places[:, :-half], places[:, half:]), places[:, -half:]], 1),
-    )
+    table = rows.new_empty(int(power.max()) + 1 if power.numel() else 1, batch, length, channels)
+    table[0] = rows
+    for j in range(1, len(table)):  # ranges of 2^j steps; those that would run past the end are never asked for
+        half, there = 1 << (j - 1), length - (1 << j) + 1
+        torch.maximum(table[j - 1, :, :there], table[j - 1, :, half : half + there], out=table[j, :, :there])
+    flat = table.view(-1, channels)
+    base = (power * batch + torch.arange(batch, device=rows.device)[:, None]) * length
+    left, right = base + first, base + last + 1 - (1 << power)
+    found = torch.maximum(flat.index_select(0, left.flatten()), flat.index_select(0, right.flatten()))
+    return found.view(batch, -1, channels)

@@ -19,7 +19,7 @@ from systems.gkd.detection.losses import (
     contrastive,
     multisegment,
 )
-from systems.gkd.detection.networks import Detector, Maps, background_of, weighted_by
+from systems.gkd.detection.networks import Detector, Maps
 from systems.gkd.detection.pyramid import Detections
 from systems.gkd.freezing import frozen
 from systems.gkd.generative_losses import GENERATIVE, cvae_loss, ramp, squared
@@ -117,15 +117,15 @@ def detector_loss(
     weights = weights or Weights()
     maps = student.features(sample.clips)
     attention = student.attention(maps)
-    loss, terms = _supervised(student.detect(weighted_by(maps, attention)), sample, weights)
-    background = background_of(maps, attention)
+    loss, terms = _supervised(student.detect(student.weighted(maps, attention)), sample, weights)
+    background = student.background(maps, attention)
     terms["background"] = background_classes(student.coarse_pyramid_detection.coarse_classes(*background), focal_loss=weights.focal_loss)
     loss = loss + weights.background * weights.cw * terms["background"]
     left = background
     if sample.contrastive_clips is not None and sample.contrasts is not None:
         other = student.features(sample.contrastive_clips)
         other_attention = student.attention(other)
-        left = weighted_by(other, other_attention)
+        left = student.weighted(other, other_attention)
         terms["triplet"] = contrastive(student.coarse_pyramid_detection.contrast(*left, sample.contrasts))
         loss = loss + weights.ssl * terms["triplet"]
         if teacher is not None:

@@ -53,6 +53,8 @@ class Detector(nn.Module):
     kind:             ``teacher`` (I3D) or ``student`` (Top-I3D).
     attention:        without it this is plain AFSD.
     pooling_gradient: ``true`` or ``published`` (quirk D3).
+    weighting:        ``sum`` or ``mean``, what weighted maps are divided by (quirk D4: the sum makes them about 1e-5 in size, where
+                      group normalisation hardly normalises).
     freeze_bn:        batch normalisation stays in evaluation mode, whatever mode the network is in. Its scales and shifts may be
                       trained all the same: that is for the training to say (quirk D5).
     """
@@ -64,11 +66,13 @@ class Detector(nn.Module):
         *,
         attention: bool = True,
         pooling_gradient: str = "true",
+        weighting: str = "sum",
         freeze_bn: bool = True,
     ) -> None:
         super().__init__()
         one_of("kind of detection network", kind, KINDS)
-        self.kind, self.shape, self.freeze_bn = kind, shape or Shape(), freeze_bn
+        one_of("weighting", weighting, ("sum", "mean"))
+        self.kind, self.shape, self.weighting, self.freeze_bn = kind, shape or Shape(), weighting, freeze_bn
         shape = self.shape
         self.coarse_pyramid_detection = CoarsePyramid(shape, pooling_gradient)
         self.backbone = Backbone(kind, shape.channels, shape.width)
@@ -97,6 +101,14 @@ class Detector(nn.Module):
         """One weight in 0..1 for each channel and step of each map."""
         return Maps(attend(self.deconv2, self.Att_Head_4f, maps.map_4f), attend(self.deconv1, self.Att_Head_5c, maps.map_5c))
 
+    def weighted(self, maps: Maps, attention: Maps) -> Maps:
+        """Maps weighted by their attention, for the head."""
+        return weighted_by(maps, attention, self.weighting)
+
+    def background(self, maps: Maps, attention: Maps) -> Maps:
+        """Maps weighted by what their attention leaves."""
+        return background_of(maps, attention, self.weighting)
+
     def detect(self, maps: Maps) -> Detections:
         """The head on two maps, plain or weighted."""
         found: Detections = self.coarse_pyramid_detection(*maps)
@@ -105,14 +117,14 @@ class Detector(nn.Module):
     def forward(self, clips: Tensor, *, weighted: bool = True) -> Detections:
         """Clips to predictions: of weighted maps, as RGB is tested, or of plain ones, as flow beside RGB and plain AFSD are."""
         maps = self.features(clips)
-        return self.detect(weighted_by(maps, self.attention(maps)) if weighted and self.has_attention else maps)
+        return self.detect(self.weighted(maps, self.attention(maps)) if weighted and self.has_attention else maps)
 
 
-def weighted_by(maps: Maps, attention: Maps) -> Maps:
-    """Maps times their attention, over the attention's sum over batch, channels and time (quirk D4): about 1e-5 in size."""
-    return Maps(*(x * a[..., None, None] / a.sum() for x, a in zip(maps, attention, strict=True)))
+def weighted_by(maps: Maps, attention: Maps, how: str = "sum") -> Maps:
+    """Maps times their attention, over the attention's ``sum`` over batch, channels and time, or over its ``mean`` (quirk D4)."""
+    return Maps(*(x * a[..., None, None] / getattr(a, how)() for x, a in zip(maps, attention, strict=True)))
 
 
-def background_of(maps: Maps, attention: Maps) -> Maps:
-    """Maps weighted by what the attention leaves: by 1 - attention, over its sum."""
-    return weighted_by(maps, Maps(*(1 - a for a in attention)))
+def background_of(maps: Maps, attention: Maps, how: str = "sum") -> Maps:
+    """Maps weighted by what the attention leaves: by 1 - attention."""
+    return weighted_by(maps, Maps(*(1 - a for a in attention)), how)
