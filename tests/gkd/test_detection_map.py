@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.gkd import drawn_detections, drawn_truth, plain_map
+from benchmarks.gkd_map import drawn_detections, drawn_truth, plain_map
 from cache.errors import DataError
 from systems.gkd.detection.average_precision import AFSD, RELEASED, interpolated, mean_average_precision, tiou
 from systems.gkd.detection.instances import instances

@@ -23,6 +23,14 @@ def test_a_window_is_cut_cropped_and_scaled() -> None:
     assert np.array_equal(window(FRAMES, 8, 16, BOX, mirror=True), clip[..., ::-1])
 
 
+def test_mirrored_flow_keeps_the_sign_of_x_or_turns_it() -> None:
+    flow = FRAMES[:10, ..., :2]
+    plain, negated = (window(flow, 0, 16, BOX, mirror=True, flow_flip=how) for how in ("plain", "negated"))
+    assert np.array_equal(negated[0, :10], -plain[0, :10]) and np.array_equal(negated[1], plain[1])
+    assert (negated[:, 10:] == -1).all()
+    assert np.array_equal(window(FRAMES, 0, 16, BOX, mirror=True, flow_flip="negated"), window(FRAMES, 0, 16, BOX, mirror=True))
+
+
 @pytest.mark.parametrize(("padding", "value"), [("black", -1.0), ("grey", 0.0)])
 def test_a_short_video_is_padded_behind_its_end(padding: str, value: float) -> None:
     clip = window(FRAMES, 0, 64, BOX, padding=padding)

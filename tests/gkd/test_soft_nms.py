@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.gkd import plain_soft_nms
+from benchmarks.gkd_map import plain_soft_nms
 from cache.errors import ConfigError
 from systems.gkd.detection.soft_nms import nms, soft_nms
 

@@ -35,13 +35,24 @@ class Example(NamedTuple):
     segments: Floats | None
 
 
-def example(array: Array, place: Window, piece: int, at: At, *, length: int = LENGTH, side: int = CROP, padding: str = "black") -> Example:
+def example(
+    array: Array,
+    place: Window,
+    piece: int,
+    at: At,
+    *,
+    length: int = LENGTH,
+    side: int = CROP,
+    padding: str = "black",
+    flow_flip: str = "plain",
+) -> Example:
     """The window ``place`` of a video's array (T, H, W, C), as seen at ``at``.
 
-    piece: frames that are moved in the contrastive clip, the video's shortest instance.
+    piece: frames that are moved in the contrastive clip, the video's shortest instance. padding, flow_flip: see
+    :func:`systems.gkd.detection.transforms.window`.
     """
     box, mirror = training_view(at, *array.shape[1:3], side)
-    clip = window(array, place.offset, length, box, mirror=mirror, padding=padding)
+    clip = window(array, place.offset, length, box, mirror=mirror, padding=padding, flow_flip=flow_flip)
     moved = contrastive(place.rows[:, :2], piece, length, picks(at))
     order, segments = (moved.frames, moved.segments) if moved.found else (None, None)
     return Example(clip, targets(place.rows, length), boundary_maps(place.rows, length), order, segments)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cache.errors import DataError
+from cache.errors import DataError, one_of
 from models.training.crops import At, Box, crop, flip
 
 Array = npt.NDArray[np.uint8]
@@ -21,6 +21,7 @@ Clip = npt.NDArray[np.float32]
 SIDE, CROP = 112, 96
 #: What follows a video that is shorter than a window, after scaling. As published (D10): black in training, grey in tests.
 PADDING = {"black": -1.0, "grey": 0.0}
+FLOW_FLIPS = ("plain", "negated")
 #: The scaled value of every byte: [0, 255] to [-1, 1].
 SCALED = np.arange(256, dtype=np.float32) / np.float32(255) * np.float32(2) - np.float32(1)
 
@@ -40,7 +41,7 @@ def centre_box(height: int, width: int, side: int = CROP) -> Box:
 def training_view(at: At, height: int, width: int, side: int = CROP) -> tuple[Box, bool]:
     """A square anywhere, and whether it is mirrored, half of the time: a pure function of where the training is.
 
-    Mirrored flow keeps the sign of its x, as in the published code. Raises DataError for a smaller picture.
+    Raises DataError for a smaller picture.
     """
     centre_box(height, width, side)
     return crop(at, (height, width), (side, side)), flip(at)
@@ -56,17 +57,24 @@ def cropped(clip: Array, box: Box) -> Array:
     return clip[..., box.top : box.top + box.height, box.left : box.left + box.width]
 
 
-def window(array: Array, offset: int, length: int, box: Box, *, mirror: bool = False, padding: str = "black") -> Clip:
+def window(
+    array: Array, offset: int, length: int, box: Box, *, mirror: bool = False, padding: str = "black", flow_flip: str = "plain"
+) -> Clip:
     """(T, H, W, C) uint8 to the scaled float32 (C, length, height, width) of a window.
 
-    A video that is shorter than a window is padded behind its end. Raises DataError for a window that reaches over the end of a video
-    that is long enough for one: then its array is shorter than it should be.
+    A video that is shorter than a window is padded behind its end. flow_flip: ``plain`` leaves mirrored flow the sign of its x, as
+    published (R10); ``negated`` turns it. Raises DataError for a window that reaches over the end of a video that is long enough for one,
+    since then its array is shorter than it should be, and ConfigError for another ``padding`` or ``flow_flip``.
     """
+    one_of("padding", padding, PADDING)
+    one_of("flow_flip", flow_flip, FLOW_FLIPS)
     if offset < 0 or (offset and offset + length > len(array)) or not len(array):
         raise DataError(f"a window of frames {offset} to {offset + length - 1} of a video of {len(array)} sampled frames")
     part = cropped(np.moveaxis(array[offset : offset + length], -1, 0), box)
     clip = np.full((part.shape[0], length, *part.shape[2:]), PADDING[padding], np.float32)
     np.take(SCALED, mirrored(part) if mirror else part, out=clip[:, : part.shape[1]], mode="clip")
+    if mirror and flow_flip == "negated" and len(clip) == 2:
+        clip[0, : part.shape[1]] *= -1
     return clip
 
 
