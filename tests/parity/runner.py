@@ -33,6 +33,8 @@ AREAS = (
     "litemkd_students",
     "litemkd_teachers",
     "litemkd_clips",
+    "gkd_post_data",
+    "gkd_post",
     "gkd_recognition",
     "gkd_recognition_clips",
     "gkd_detection",
