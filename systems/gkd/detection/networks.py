@@ -11,7 +11,8 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from cache.errors import one_of
-from models.backbones.i3d import I3D, POOLS, TOP_SPATIAL, max_pool
+from models.backbones.i3d import I3D, TOP_SPATIAL
+from models.backbones.i3d_frozen import frozen_maps
 from systems.gkd.attention import attend, attention_head, spatial_reduction
 from systems.gkd.detection.pyramid import CoarsePyramid, Detections
 from systems.gkd.detection.shape import Shape
@@ -40,11 +41,10 @@ class Backbone(nn.Module):
         return self._model
 
     def forward(self, clips: Tensor) -> Maps:
-        x, net, fine = clips, self._model, clips
-        for name in net.endpoints:
-            x = max_pool(x, *POOLS[name]) if name in POOLS else net.get_submodule(name)(x)
-            fine = x if name == "Mixed_4f" else fine
-        return Maps(fine, x)
+        names = ("Mixed_4f", "Mixed_5c")
+        frozen = not any(module.training for module in self.net.modules() if isinstance(module, nn.BatchNorm3d))
+        maps = frozen_maps(self.net, clips, names) if frozen else self.net.stages(clips)
+        return Maps(*(maps[name] for name in names))
 
 
 class Detector(nn.Module):
