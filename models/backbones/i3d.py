@@ -23,7 +23,7 @@ from torch import Tensor, nn
 Axes = tuple[int, int, int]
 
 #: endpoint -> channels of (b0, b1a, b1b, b2a, b2b, b3b)
-MIXED: dict[str, tuple[int, int, int, int, int, int]] = {
+MIXED: dict[str, tuple[int, ...]] = {
     "Mixed_3b": (64, 96, 128, 16, 32, 32),
     "Mixed_3c": (128, 128, 192, 32, 96, 64),
     "Mixed_4b": (192, 96, 208, 16, 48, 64),
@@ -34,6 +34,8 @@ MIXED: dict[str, tuple[int, int, int, int, int, int]] = {
     "Mixed_5b": (256, 160, 320, 32, 128, 128),
     "Mixed_5c": (384, 192, 384, 48, 128, 128),
 }
+#: which of these six are concatenated to the block's output
+OUTPUTS = (0, 2, 4, 5)
 #: endpoint -> kernel, stride
 POOLS: dict[str, tuple[Axes, Axes]] = {
     "MaxPool3d_2a_3x3": ((1, 3, 3), (1, 2, 2)),
@@ -78,6 +80,11 @@ def same_padding(size: Collection[int], kernel: Axes, stride: Axes) -> list[int]
     return pads
 
 
+def scaled(channels: tuple[int, ...], width: float) -> tuple[int, ...]:
+    """Channels times ``width``, at least 1 each."""
+    return tuple(max(1, round(count * width)) for count in channels)
+
+
 def max_pool(x: Tensor, kernel: Axes, stride: Axes) -> Tensor:
     """Max pooling with "same" padding by zeros: a border of negative values becomes zero."""
     return F.max_pool3d(F.pad(x, same_padding(x.shape[2:], kernel, stride)), kernel, stride)
@@ -100,7 +107,7 @@ class Unit(nn.Module):
 class Inception(nn.Module):
     """Four branches side by side: 1x1x1; 1x1x1 then 3x3x3, twice; max pool 3x3x3 then 1x1x1. ``spatial``: 1x3x3 for every 3x3x3."""
 
-    def __init__(self, inputs: int, channels: tuple[int, int, int, int, int, int], *, spatial: bool) -> None:
+    def __init__(self, inputs: int, channels: tuple[int, ...], *, spatial: bool) -> None:
         super().__init__()
         self.window: Axes = (1, 3, 3) if spatial else (3, 3, 3)
         b0, b1a, b1b, b2a, b2b, b3b = channels
@@ -110,7 +117,7 @@ class Inception(nn.Module):
         self.b2a = Unit(inputs, b2a)
         self.b2b = Unit(b2a, b2b, self.window)
         self.b3b = Unit(inputs, b3b)
-        self.outputs = b0 + b1b + b2b + b3b
+        self.outputs = sum(channels[i] for i in OUTPUTS)
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = max_pool(x, self.window, (1, 1, 1))
@@ -124,6 +131,8 @@ class I3D(nn.Module):
     spatial:        endpoints whose temporal kernels are 1 (:data:`TOP_SPATIAL` for Top-I3D).
     final_endpoint: the last endpoint that is built; ``"Logits"`` is all of them and the classifier.
     dropout:        probability of a zero before the classifier, in training.
+    width:          what the channels of all endpoints are multiplied by.
+    window:         what the classifier averages over, with stride 1.
     """
 
     def __init__(
@@ -134,6 +143,8 @@ class I3D(nn.Module):
         spatial: Collection[str] = (),
         final_endpoint: str = "Logits",
         dropout: float = 0.5,
+        width: float = 1.0,
+        window: Axes = (2, 7, 7),
     ) -> None:
         super().__init__()
         if final_endpoint not in (*ENDPOINTS, "Logits"):
@@ -141,19 +152,23 @@ class I3D(nn.Module):
         last = len(ENDPOINTS) if final_endpoint == "Logits" else ENDPOINTS.index(final_endpoint) + 1
         self.endpoints = ENDPOINTS[:last]
         self.dropout = nn.Dropout(dropout)
-        self.logits = Unit(1024, n_classes, norm=False) if n_classes and final_endpoint == "Logits" else None
-        width = n_input_channels
+        self.window = window
+        last_channels = scaled(MIXED["Mixed_5c"], width)
+        features = sum(last_channels[i] for i in OUTPUTS)
+        self.logits = Unit(features, n_classes, norm=False) if n_classes and final_endpoint == "Logits" else None
+        inputs = n_input_channels
         for name in self.endpoints:
             if name in UNITS:
                 outputs, kernel, stride = UNITS[name]
                 kernel = (1, *kernel[1:]) if name in spatial else kernel
-                self.add_module(name, Unit(width, outputs, kernel, stride))
-                width = outputs
+                (outputs,) = scaled((outputs,), width)
+                self.add_module(name, Unit(inputs, outputs, kernel, stride))
+                inputs = outputs
             elif name in MIXED:
-                block = Inception(width, MIXED[name], spatial=name in spatial)
+                block = Inception(inputs, scaled(MIXED[name], width), spatial=name in spatial)
                 self.add_module(name, block)
-                width = block.outputs
-        self.width = width
+                inputs = block.outputs
+        self.width = inputs
 
     def stages(self, x: Tensor) -> dict[str, Tensor]:
         """The map after each endpoint, by name, in order."""
@@ -173,10 +188,10 @@ class I3D(nn.Module):
         return x.mean((2, 3, 4))
 
     def forward_head(self, x: Tensor) -> Tensor:
-        """Logits (B, n_classes, T_5c - 1) of Mixed_5c: windows of 2x7x7 with stride 1, dropout, 1x1x1; without classifier the map."""
+        """Logits (B, n_classes, T_5c - 1) of Mixed_5c: means over windows of 2x7x7, dropout, 1x1x1; without classifier the map."""
         if self.logits is None:
             return x
-        x = F.avg_pool3d(x, (2, 7, 7), stride=1)
+        x = F.avg_pool3d(x, self.window, stride=1)
         return self.logits(self.dropout(x)).flatten(2)
 
     def feature(self, x: Tensor) -> Tensor:

@@ -44,9 +44,13 @@ def table(how: str, channels: int) -> FloatArray:
 
 def network_input(images: Images, how: str) -> FloatArray:
     """uint8 frames (B, S, S, channels) or clips (B, F, S, S, channels) -> float32 (B, channels, ...)."""
-    channels = images.shape[-1]
-    places = images + np.arange(0, 256 * channels, 256, dtype=np.uint16)  # of each value of each channel in the table
-    x: FloatArray = table(how, channels).T.take(places, mode="clip")  # without looking for places outside, of which there are none
+    return looked_up(images, table(how, images.shape[-1]))
+
+
+def looked_up(images: Images, values: FloatArray) -> FloatArray:
+    """uint8 (B, ..., channels) -> float32 (B, channels, ...) by a table (256, channels)."""
+    places = images + np.arange(0, 256 * images.shape[-1], 256, dtype=np.uint16)  # of each value of each channel in the table
+    x: FloatArray = values.T.take(places, mode="clip")  # without looking for places outside, of which there are none
     return np.moveaxis(x, -1, 1)
 
 

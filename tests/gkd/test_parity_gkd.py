@@ -1,0 +1,35 @@
+"""gkd agrees with the numbers of the original (small cases travel with the repository; `make parity` runs all)."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.parity.runner import run
+
+CASES = Path(__file__).parents[1] / "data" / "gkd"
+GOLDEN = Path(os.environ.get("KDPIPE_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "gkd"
+
+
+def report(directory: Path, only: str) -> tuple[int, list[str]]:
+    out = io.StringIO()
+    status = run(directory, only, out=out)
+    return status, out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in CASES.glob("rec_*.json")))
+def test_our_code_agrees_with_the_original(name: str) -> None:
+    status, lines = report(CASES, name)
+    assert status == 0, lines
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("pattern", ["rec_student_full_*", "rec_teacher_full_*", "rec_cvae_*", "rec_train_iteration"])
+def test_large_cases_agree_with_the_original(pattern: str) -> None:
+    if not GOLDEN.is_dir():
+        pytest.skip("no golden numbers here (set KDPIPE_GOLDEN)")
+    status, lines = report(GOLDEN, pattern)
+    assert status == 0, lines
