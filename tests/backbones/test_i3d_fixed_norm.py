@@ -54,7 +54,7 @@ def test_it_keeps_less_for_the_backward_pass() -> None:
         return sum(storages.values())
 
     plain, frozen = kept("plain"), kept("frozen")
-    assert frozen < 0.7 * plain, f"{frozen} bytes instead of {plain}"
+    assert frozen < 0.65 * plain, f"{frozen} bytes instead of {plain}"
 
 
 @pytest.mark.parametrize("size", [(8, 8, 8), (7, 9, 6), (5, 5, 5)])

@@ -77,7 +77,7 @@ def paths(tmp_path: Path) -> dict[str, Path]:
 
 def test_arrays_are_mapped_and_a_few_frames_more_or_less_are_said(paths: dict[str, Path]) -> None:
     opened = open_arrays(paths, 39)
-    assert opened.count == 37 and {len(array) for array in opened.by_modality.values()} == {37}
+    assert opened.length == 37 and {len(array) for array in opened.by_modality.values()} == {37}
     assert isinstance(opened.by_modality["rgb"].base, np.memmap) or isinstance(opened.by_modality["rgb"], np.memmap)
     for said in ("40 (", "37 (", "39 (the table of videos)"):
         assert said in opened.note

@@ -17,10 +17,10 @@ SLACK = 10
 
 
 class Arrays(NamedTuple):
-    """Modality -> uint8 (T, H, W, C), mapped, all of ``count`` frames; ``note``: what a person has to know of their lengths, or ""."""
+    """Modality -> uint8 (T, H, W, C), mapped, all of ``length`` frames; ``note``: what a person has to know of their lengths, or ""."""
 
     by_modality: Mapping[str, Array]
-    count: int
+    length: int
     note: str
 
 

@@ -103,8 +103,8 @@ def mean_average_precision(truth: Instances, found: Instances, thresholds: Seque
         found_precision,
         len(truth),
         len(order),
-        dict(Counter(found.videos[n] for n in np.flatnonzero(video < 0))),
-        dict(Counter(found.labels[n] for n in np.flatnonzero(label < 0))),
+        dict(Counter(found.videos[n] for n in np.flatnonzero(video < 0).tolist())),
+        dict(Counter(found.labels[n] for n in np.flatnonzero(label < 0).tolist())),
         tuple(name for name, number in classes.items() if ends[number] == ends[number + 1]),
     )
 
