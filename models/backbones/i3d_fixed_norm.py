@@ -31,7 +31,7 @@ def fixed_norm_maps(net: I3D, clips: Tensor, wanted: Collection[str]) -> dict[st
             x = again(max_pool, x, *POOLS[name])
         else:
             part = net.get_submodule(name)
-            x = inception(part, x) if isinstance(part, Inception) else unit(part, x)  # type: ignore[arg-type]
+            x = inception(part, x) if isinstance(part, Inception) else unit(part, x)
         if name in wanted:
             found[name] = x
     return found
