@@ -1,4 +1,4 @@
-"""AFSD's flow of a video: ``<video>.npy``, uint8 (T, H, W, 2) = (x, y), T flows for T sampled frames.
+"""AFSD's arrays of a video, ``<video>.npy``: T sampled frames, uint8 (T, H, W, 3) = rgb, and their flow, uint8 (T, H, W, 2) = (x, y).
 
 T sampled frames have T - 1 flows; the last is repeated. Codes are those of :mod:`media.codings.quantise`, bound 20.
 """
@@ -19,6 +19,7 @@ Codes = npt.NDArray[np.uint8]
 #: frames a second that AFSD samples
 RATE = 10.0
 FORM = Form("uint8", (None, None, None, 2))
+RGB = Form("uint8", (None, None, None, 3))
 
 
 def stack(flows: Codes) -> Codes:
@@ -48,23 +49,24 @@ def kept(fps: float, count: int, rate: float = RATE) -> npt.NDArray[np.int64]:
     return np.concatenate([flows, np.repeat(flows[-1:], frames - len(flows))])
 
 
-def write(path: Path, flows: Iterable[Codes], count: int) -> None:
+def write(path: Path, flows: Iterable[Codes], count: int, channels: int = 2) -> None:
     """Write ``count`` flows (H, W, 2) as (count, H, W, 2), one at a time: a long video is never in memory as a whole.
 
-    Raises DataError if they are not all of one size, ValueError if they are not ``count``, or no uint8 pairs.
+    With 3 ``channels`` they are frames. Raises DataError if they are not all of one size, ValueError if they are not ``count``, or not
+    uint8 of so many channels.
     """
-    array = None
+    noun, array = "flow" if channels == FORM.shape[-1] else "frame", None
     for number, flow in enumerate(flows):
         if array is None:
-            if flow.dtype != np.uint8 or flow.ndim != 3 or flow.shape[-1] != 2:
-                raise ValueError(f"expected uint8 [any, any, 2], not {flow.dtype} {list(flow.shape)}")
+            if flow.dtype != np.uint8 or flow.ndim != 3 or flow.shape[-1] != channels:
+                raise ValueError(f"expected uint8 [any, any, {channels}], not {flow.dtype} {list(flow.shape)}")
             array = np.lib.format.open_memmap(path, "w+", np.uint8, (count, *flow.shape))
         if flow.shape != array.shape[1:]:
             (height, width, _), (first_height, first_width, _) = flow.shape, array.shape[1:]
-            raise DataError(f"{path}: flow {number} has {width} x {height} pixels, the first {first_width} x {first_height}")
+            raise DataError(f"{path}: {noun} {number} has {width} x {height} pixels, the first {first_width} x {first_height}")
         array[number : number + 1] = flow
     if array is None or number + 1 != count:
-        raise ValueError(f"{0 if array is None else number + 1} flows, where {count} were promised")
+        raise ValueError(f"{0 if array is None else number + 1} {noun}s, where {count} were promised")
     array.flush()
 
 
@@ -77,3 +79,9 @@ def read(path: Path, frames: int | None = None) -> Codes:
     if frames is not None and len(found) != frames:
         raise DataError(f"{path} has {len(found)} flows, where the table of videos says {frames} frames")
     return found
+
+
+def read_rgb(path: Path) -> Codes:
+    """The frames (T, H, W, 3), mapped. Raises DataError naming the file if it is not there, damaged, or no such array."""
+    frames: Codes = open_npy(path, form=RGB, hint="AFSD's frames are rgb in 8 bits, ten a second")
+    return frames

@@ -9,13 +9,14 @@ their numbers.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 #: What numbers are drawn for, another word of the counter: a crop tells nothing about a flip.
-OFFSET, CROP, RESIZED, FLIP, SCALE, PLACE = range(6)
+OFFSET, CROP, RESIZED, FLIP, SCALE, PLACE, PICKS = range(7)
 #: How often a box of random shape is drawn before the one in the middle is taken.
 TRIES = 10
 
@@ -39,6 +40,8 @@ class Box(NamedTuple):
 
 
 Size = tuple[int, int]
+#: Chooses one of that many equally likely things: 0..count-1.
+Pick = Callable[[int], int]
 
 
 def offset(at: At, room: int) -> int:
@@ -85,9 +88,22 @@ def choice(at: At, use: int, count: int) -> int:
     return _below(_uniform(at, use, 1)[0], count)
 
 
+def picks(at: At) -> Pick:
+    """Choices that follow one another, each of which may depend on those before: every call draws anew."""
+    bits = _stream(at, PICKS)
+    return lambda count: _below(_numbers(bits, 1)[0], count)
+
+
 def _uniform(at: At, use: int, count: int) -> npt.NDArray[np.float64]:
+    return _numbers(_stream(at, use), count)
+
+
+def _stream(at: At, use: int) -> np.random.Philox:
+    return np.random.Philox(key=np.array(at[:2], np.uint64), counter=np.array([0, use, at.view, at.index], np.uint64))
+
+
+def _numbers(bits: np.random.Philox, count: int) -> npt.NDArray[np.float64]:
     """Numbers in [0, 1), 53 bits each."""
-    bits = np.random.Philox(key=np.array(at[:2], np.uint64), counter=np.array([0, use, at.view, at.index], np.uint64))
     return (bits.random_raw(count) >> np.uint64(11)) * 2.0**-53
 
 

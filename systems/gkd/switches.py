@@ -33,6 +33,16 @@ RECOGNITION: Mapping[str, Switch] = {
     "normalise": Switch("R14", "imagenet", "imagenet", "mean and deviation of the input; 'kinetics': -1..1, as the I3D weights expect"),
 }
 
+DETECTION: Mapping[str, Switch] = {
+    "reconstructed": Switch("D2", "raw", "overwritten", "what the CVAE's samples are compared with: a clip's maps, or what overwrote them"),
+    "pooling_gradient": Switch("D3", "true", "published", "of boundary pooling; the published one takes segments for steps"),
+    "weighting": Switch("D4", "sum", "sum", "what maps weighted by attention are divided by; 'mean' keeps them at their size"),
+    "affine": Switch("D5", "trained", "trained", "scales and shifts of frozen batch normalisation; 'frozen': as the configuration says"),
+    "padding": Switch("D10", "grey", "grey", "what follows a video that is shorter than a window, in tests; 'black', as in training"),
+    "last": Switch("D11", "lost", "lost", "the candidate that soft-NMS comes to last; 'kept' gives it out"),
+    "flow_flip": Switch("R10", "plain", "plain", "the x component of a mirrored flow; 'negated' turns its sign"),
+}
+
 
 def switches(which: str, table: Mapping[str, Switch] = RECOGNITION) -> dict[str, str]:
     """The value of every switch of a table, ``fixed`` or ``released``."""

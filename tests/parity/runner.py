@@ -33,8 +33,12 @@ AREAS = (
     "litemkd_students",
     "litemkd_teachers",
     "litemkd_clips",
+    "gkd_post_data",
+    "gkd_post",
     "gkd_recognition",
     "gkd_recognition_clips",
+    "gkd_detection",
+    "gkd_detection_losses",
 )
 """Modules of handlers in this package. A broken one must not take the others with it: it is reported, and skipped."""
 
