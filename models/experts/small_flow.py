@@ -121,7 +121,7 @@ def twice(x: Tensor) -> Tensor:
 
 
 def enlarged(flow: Tensor, mask: Tensor) -> Tensor:
-    """Flow of stride 2 in cells as one of pixels in pixels: means of the 3x3 cells around, weighted by softmax of ``mask`` (B, 36, h, w)."""
+    """Flow of stride 2, in cells, as one of stride 1: means of the 3x3 cells around, weighted by softmax of ``mask`` (B, 36, h, w)."""
     batch, _, height, width = flow.shape
     weights = mask.float().reshape(batch, 9, 1, 4, height, width).softmax(1)
     around = F.pad(2 * flow.float(), (1, 1, 1, 1), mode="replicate")

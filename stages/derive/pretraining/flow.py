@@ -104,7 +104,7 @@ def train(pairs: Pairs, test: Pairs, options: argparse.Namespace) -> SmallFlow:
 
 
 def loss(flows: list[Tensor], truth: Tensor) -> Tensor:
-    """(5,): the mean error of each level's flow (B, 2, h, w), which is in cells, in pixels; ``truth`` (B, 2, H, W) is averaged over cells."""
+    """(5,): the mean error in pixels of each level's flow (B, 2, h, w) in cells; the ``truth`` (B, 2, H, W) is averaged over cells."""
     errors = []
     for flow in flows:
         stride = truth.shape[3] // flow.shape[3]
