@@ -112,10 +112,10 @@ def test_a_stopped_training_goes_on_where_it_was(unseen: Pairs, tmp_path: Path, 
     options.out = tmp_path
     drawn = training.sample
 
-    def stop(pairs: Pairs, rng: np.random.Generator, batch: int) -> Any:
+    def stop(pairs: Pairs, seeds: Any) -> Any:
         if (tmp_path / "small-flow_checkpoint.pt").exists():
             raise KeyboardInterrupt
-        return drawn(pairs, rng, batch)
+        return drawn(pairs, seeds)
 
     with monkeypatch.context() as until, pytest.raises(KeyboardInterrupt):
         until.setattr(training, "sample", stop)

@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file as read_file
 from safetensors.torch import save_file
 from torch import Tensor
 
 from models.experts.flow_fit import Fit
 from models.experts.small_flow import MULTIPLE, SmallFlow, normalised
+from models.inference.heap import kept_heap
+from models.training.distributed import average_gradients, rank, share
+from models.training.processes import run_together
 from stages.derive.pretraining.flow_data import Pairs, kept, sample
 
 LOG = logging.getLogger(__name__)
@@ -28,6 +32,7 @@ WEIGHTS = (1.0, 0.5, 0.3, 0.2, 0.15)
 EPSILON = 0.01
 #: steps from a checkpoint to the next
 EVERY = 500
+FILE = "small-flow_world.safetensors"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +45,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=1.5e-3, help="learning rate")
-    parser.add_argument("--cache", type=Path, help="folder where drawn pairs are kept for the next run: 0.2 MB each")
+    parser.add_argument("--processes", type=int, default=1, help="that share every batch")
+    parser.add_argument("--cache", type=Path, help="folder where drawn pairs are kept, 0.2 MB each; the default is that of the weights")
 
 
 def make(options: argparse.Namespace) -> dict[str, Any]:
@@ -48,14 +54,34 @@ def make(options: argparse.Namespace) -> dict[str, Any]:
 
     A run that was stopped goes on from its last checkpoint, which lies beside the weights until they are there.
     """
-    test = kept(options.cache, options.held_out, options.held_out_films, 3)
-    net = train(kept(options.cache, options.drawings, options.films, options.pairs), test, options)
-    state = {name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in net.state_dict().items()}
-    save_file(state, options.out / "small-flow_world.safetensors")
-    checkpoint_of(options).unlink(missing_ok=True)
+    for gather in (training_pairs, held_out_pairs):
+        gather(options)  # drawn once, whatever the number of processes
+    run_together(options.processes, work, options)
+    net, state = SmallFlow(), read_file(options.out / FILE)
     net.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in state.items()})
     size = {"parameters": sum(value.numel() for value in net.parameters()), "steps": options.steps, "batch": options.batch}
-    return {"epe": measure(net, test), **size}
+    return {"epe": measure(net.eval(), held_out_pairs(options)), **size}
+
+
+def training_pairs(options: argparse.Namespace) -> Pairs:
+    """What is learned from."""
+    return kept(options.cache or options.out, options.drawings, options.films, options.pairs)
+
+
+def held_out_pairs(options: argparse.Namespace) -> Pairs:
+    """What is measured on."""
+    return kept(options.cache or options.out, options.held_out, options.held_out_films, 3)
+
+
+def work(device: str, options: argparse.Namespace) -> None:
+    """What each process does; the first one writes the weights."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with kept_heap():
+        net = train(training_pairs(options), held_out_pairs(options), options)
+    if rank() == 0:
+        state = {name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in net.state_dict().items()}
+        save_file(state, options.out / FILE)
+        checkpoint_of(options).unlink(missing_ok=True)
 
 
 def checkpoint_of(options: argparse.Namespace) -> Path:
@@ -67,7 +93,7 @@ def train(pairs: Pairs, test: Pairs, options: argparse.Namespace) -> SmallFlow:
     """AdamW, linear warm-up over 5 % of the steps, then a cosine to zero; returns the network in evaluation mode.
 
     Convolutions compute in bfloat16, which processors with AMX do several times as fast. The pairs of a step depend on the seed and
-    its number alone.
+    its number alone; each of several processes takes its share, and normalises by that.
     """
     torch.manual_seed(options.seed)
     net = SmallFlow().to(memory_format=torch.channels_last)
@@ -82,22 +108,24 @@ def train(pairs: Pairs, test: Pairs, options: argparse.Namespace) -> SmallFlow:
         done = held["done"]
         for name, part in parts.items():
             part.load_state_dict(held[name])
+    places = share(torch.arange(options.batch)).tolist()
     began, mean = time.monotonic(), 0.0
     for step in range(done + 1, options.steps + 1):
-        frames, truth = sample(pairs, np.random.default_rng([options.seed, step]), options.batch)
+        frames, truth = sample(pairs, [(options.seed, step, place) for place in places])
         net.train()
         with torch.autocast("cpu", torch.bfloat16):
             flows = net.flows(normalised(frames).contiguous(memory_format=torch.channels_last))
         losses = loss(flows, truth)
         optimizer.zero_grad(set_to_none=True)
         (losses @ torch.tensor(WEIGHTS)).backward()
+        average_gradients(net.parameters())
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         mean += (losses[0].item() - mean) * max(0.01, 1 / (step - done))
-        if step % 100 == 0:
+        if step % 100 == 0 and rank() == 0:
             LOG.info("step %d of %d: %.4f px, %.0f s", step, options.steps, mean, time.monotonic() - began)
-        if step % EVERY == 0:
+        if step % EVERY == 0 and rank() == 0:
             torch.save({"done": step, **{name: part.state_dict() for name, part in parts.items()}}, file)
             LOG.info("held out: %s", measure(net.eval(), test))
     return net.eval()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,9 +89,13 @@ def seen(film: Film, encoding: str, work: Path) -> list[Images]:
     return [frame.image for frame in read_frames(file, set(range(film.plan.frames)))]
 
 
-def sample(pairs: Pairs, rng: np.random.Generator, batch: int) -> tuple[Tensor, Tensor]:
-    """A training batch of parts of random pairs: frames (B, 2, 3, h, w), 0..255, and their flow (B, 2, h, w) in pixels."""
-    chosen = [changed(pairs.frames[n], pairs.flow[n], rng) for n in rng.integers(len(pairs.frames), size=batch)]
+def sample(pairs: Pairs, seeds: Iterable[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Parts of random pairs, one for each of ``seeds``: frames (B, 2, 3, h, w), 0..255, and their flow (B, 2, h, w) in pixels."""
+    chosen = []
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(len(pairs.frames)))
+        chosen.append(changed(pairs.frames[n], pairs.flow[n], rng))
     return torch.cat([frames for frames, _ in chosen]), torch.cat([flow for _, flow in chosen])
 
 
