@@ -159,7 +159,11 @@ _ALL: tuple[Weights, ...] = (
     _raft("raft-small", "raft_small_C_T_V1-ad48884c.pth", 3.821, _CT),
     _adabins("nyu", "NYU Depth v2 (and ImageNet-1k)"),
     _adabins("kitti", "KITTI (and ImageNet-1k)"),
-    replace(_world("small-flow", 0, "SHA"), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
+    replace(
+        _world("small-flow", 0, "393a0d65364a606190b18b0de958a205c1589e8e44ae84a30c2beb51a9b4a0d6"),
+        mean=(0.0, 0.0, 0.0),
+        std=(1.0, 1.0, 1.0),
+    ),
     _world("small-depth", 120, "57cf12a952fc819cae1db49241c1b4e52c518c8b6b3cde9e7d761c2637c63881"),
     _alphapose("coco", "fast_res50_256x192.pth", "COCO (and ImageNet-1k)"),
     _alphapose("halpe26", "halpe26_fast_res50_256x192.pth", "Halpe-26 (and ImageNet-1k)"),

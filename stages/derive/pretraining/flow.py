@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file as read_file
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from models.experts.flow_fit import Fit
@@ -31,7 +30,7 @@ WEIGHTS = (1.0, 0.5, 0.3, 0.2, 0.15)
 #: pixels below which an error counts less, so that its gradient has no jump
 EPSILON = 0.01
 #: steps from a checkpoint to the next
-EVERY = 500
+EVERY = 1000
 FILE = "small-flow_world.safetensors"
 
 
@@ -44,7 +43,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--held-out-films", type=int, default=80)
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rate", type=float, default=1.5e-3, help="learning rate")
+    parser.add_argument("--rate", type=float, default=6e-4, help="learning rate")
+    parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--processes", type=int, default=1, help="that share every batch")
     parser.add_argument("--cache", type=Path, help="folder where drawn pairs are kept, 0.2 MB each; the default is that of the weights")
 
@@ -57,8 +57,7 @@ def make(options: argparse.Namespace) -> dict[str, Any]:
     for gather in (training_pairs, held_out_pairs):
         gather(options)  # drawn once, whatever the number of processes
     run_together(options.processes, work, options)
-    net, state = SmallFlow(), read_file(options.out / FILE)
-    net.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in state.items()})
+    net = read(options.out / FILE)
     size = {"parameters": sum(value.numel() for value in net.parameters()), "steps": options.steps, "batch": options.batch}
     return {"epe": measure(net.eval(), held_out_pairs(options)), **size}
 
@@ -84,6 +83,13 @@ def work(device: str, options: argparse.Namespace) -> None:
         checkpoint_of(options).unlink(missing_ok=True)
 
 
+def read(file: Path) -> SmallFlow:
+    """The network with the weights of a file."""
+    net = SmallFlow()
+    net.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in load_file(file).items()})
+    return net
+
+
 def checkpoint_of(options: argparse.Namespace) -> Path:
     """Where a run is kept while it goes on."""
     return Path(options.out / "small-flow_checkpoint.pt")
@@ -96,7 +102,7 @@ def train(pairs: Pairs, test: Pairs, options: argparse.Namespace) -> SmallFlow:
     its number alone; each of several processes takes its share, and normalises by that.
     """
     torch.manual_seed(options.seed)
-    net = SmallFlow().to(memory_format=torch.channels_last)
+    net = (read(options.start) if options.start else SmallFlow()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=0.01)
     warm = max(1, options.steps // 20)
     schedule = torch.optim.lr_scheduler.LambdaLR(

@@ -30,7 +30,7 @@ ENCODINGS, SHARES = (".mp4", ".avi", ""), (0.45, 0.45, 0.1)
 #: the second frame of a pair is the next one, as ``sample.with_next`` keeps it, or so often the one after
 WIDER = 0.15
 #: height and width of the part of a pair that training sees; factors of its size; how much light, gains of colours and gamma change
-PART, SIZES, LIGHT = (96, 128), (0.8, 1.6), 0.2
+PART, SIZES, LIGHT = (80, 96), (0.8, 1.6), 0.2
 
 
 @dataclass(frozen=True)
