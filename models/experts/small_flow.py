@@ -1,10 +1,11 @@
-"""small-flow: optical flow of small drawn frames, from coarse to fine.
+"""small-flow: optical flow of small drawn frames, from coarse to fine (0.8 M parameters).
 
 As PWC-Net (Sun et al., CVPR 2018): at each level of a pyramid of features the second frame's are warped by the flow so far, compared with
 the first frame's at displacements of a few cells, and what is left to move is said. Features are normalised before they are compared
 (UFlow, Jonschkowski et al., ECCV 2020), and the mean displacement, weighted by how well each matches, is told as well (soft argmin, GC-Net,
-Kendall et al., ICCV 2017). The finest level compares nothing but looks at both frames' features side by side (the sub-pixel refinement of LiteFlowNet, Hui et al., CVPR 2018), and its flow is enlarged by weighted means
-of the cells around (RAFT, Teed and Deng, ECCV 2020), so that it has edges. Trained by ``stages.derive.pretraining``.
+Kendall et al., ICCV 2017). The finest level compares nothing but looks at both frames' features side by side (the sub-pixel refinement of
+LiteFlowNet, Hui et al., CVPR 2018), and its flow is enlarged by weighted means of the cells around (RAFT, Teed and Deng, ECCV 2020), so
+that it has edges. Trained by ``stages.derive.pretraining``.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Level(nn.Module):
 
     def forward(self, features: Tensor, coarser: Tensor | None = None, flow: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Features (2 B, C, h, w), the first frames' first; what the coarser level knows and its flow, of half the size."""
-        first, second = features.chunk(2)
+        first = features.chunk(2)[0]
         so_far: list[Tensor] = []
         compare, to = (standardised(features) if self.reach else features).chunk(2)
         if coarser is not None and flow is not None:
