@@ -160,7 +160,7 @@ _ALL: tuple[Weights, ...] = (
     _adabins("nyu", "NYU Depth v2 (and ImageNet-1k)"),
     _adabins("kitti", "KITTI (and ImageNet-1k)"),
     replace(
-        _world("small-flow", 0, "393a0d65364a606190b18b0de958a205c1589e8e44ae84a30c2beb51a9b4a0d6"),
+        _world("small-flow", 0, "163efb0da239469ce87a60fc7882765c9b12a3a04ea2ca2fd575d6e2aa55e972"),
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),
     ),
