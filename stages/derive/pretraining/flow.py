@@ -102,13 +102,14 @@ def train(pairs: Pairs, test: Pairs, options: argparse.Namespace) -> SmallFlow:
     its number alone; each of several processes takes its share, and normalises by that.
     """
     torch.manual_seed(options.seed)
-    net = (read(options.start) if options.start else SmallFlow()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = (read(options.start) if options.start else SmallFlow()).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=0.01)
     warm = max(1, options.steps // 20)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda s: (s + 1) / warm if s < warm else 0.5 * (1 + math.cos(math.pi * (s - warm) / max(1, options.steps - warm)))
     )
-    done, parts, file = 0, {"net": net, "optimizer": optimizer, "schedule": schedule}, checkpoint_of(options)
+    parts: dict[str, Any] = {"net": net, "optimizer": optimizer, "schedule": schedule}
+    done, file = 0, checkpoint_of(options)
     if file.exists():
         held = torch.load(file, weights_only=True)
         done = held["done"]
