@@ -6,12 +6,13 @@
     python benchmarks/derive_quality.py --root /data/world                 # a world that is drawn already
 
 Frames are decoded from the encoded videos, as `kdpipe sample` does, and go through the registry of experts as `kdpipe derive` calls it.
-Only experts that need no download are measured: tvl1, dis, farneback (extra kdpipe[flow]), small-depth, small-pose.
+Only experts that need no download are measured: tvl1, dis, farneback (extra kdpipe[flow]), small-flow, small-depth,
+small-pose.
 
 flow      EPE: the mean over pixels of the length of the error, in pixels: over all of them; over those whose flow is known
           (world.known: nothing that one looks through is drawn over them, they stay in the picture and are not covered); over those
           that are known and move by at least a pixel. Baseline: zero flow. A second table says where the error is, and how much of the
-          mean over all pixels each place makes. ``--refine N`` measures each expert a second time, with N iterations of refinement
+          mean over all pixels each place makes. ``--refine N`` measures each classical one a second time, with N iterations of refinement
           (derive.flow.refine); ``--drawn`` takes the frames before they were encoded, which says what compression costs.
 depth     abs_rel: the mean over pixels of |depth - truth| / truth. Baselines: one depth everywhere, the median of all truth here, and
           the one that has the least abs_rel of all.
@@ -44,7 +45,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 Floats = npt.NDArray[np.float64]
-EXPERTS = {"tvl1": "flow", "dis": "flow", "farneback": "flow", "small-depth": "depth", "small-pose": "skeleton"}
+CLASSICAL = ("tvl1", "dis", "farneback")
+EXPERTS = {**dict.fromkeys(CLASSICAL, "flow"), "small-flow": "flow", "small-depth": "depth", "small-pose": "skeleton"}
 METRICS = {"flow": ("epe", "epe_known", "epe_moving"), "depth": ("abs_rel",), "skeleton": ("pck", "pck_all", "found")}
 UNITS = {
     "epe": "EPE, px",
@@ -113,8 +115,8 @@ def report(clips: list[Clip], options: argparse.Namespace, about: dict[str, Any]
         rows += [row(name, kind, values, zero) for name, values in trivial.items()]
         if kind == "flow":
             where |= {name: errors_of_places(clips, outputs) for name, outputs in untaught.items()}
-        settings = (0, options.refine) if kind == "flow" and options.refine else (0,)
-        for name, refine in [(name, refine) for name in options.experts if EXPERTS[name] == kind for refine in settings]:
+        asked = [(name, refine) for name in options.experts if EXPERTS[name] == kind for refine in settings(name, options.refine)]
+        for name, refine in asked:
             run, why = prepared(name, clips[0], options.threads, refine)
             if run is None:
                 absent[name] = why
@@ -133,6 +135,11 @@ def report(clips: list[Clip], options: argparse.Namespace, about: dict[str, Any]
         print_places(clips, where)
     told = {"world": about, "videos": len(clips), "frames": sum(len(clip.frames) for clip in clips), "threads": options.threads}
     print(json.dumps({**told, "drawn": options.drawn, "where": where, "rows": rows, "absent": absent}, sort_keys=True))
+
+
+def settings(name: str, refine: int) -> tuple[int, ...]:
+    """Iterations of refinement with which an expert is measured."""
+    return (0, refine) if refine and name in CLASSICAL else (0,)
 
 
 # -- the world --------------------------------------------------------------------------------------------------------

@@ -64,18 +64,19 @@ def _grid() -> Floats:
     return np.stack([x, y], -1)
 
 
-def flow(film: Film, t: int) -> npt.NDArray[np.float32]:
-    """Optical flow (HEIGHT, WIDTH, 2) in pixels (right, down) from frame ``t`` to ``t + 1``; zeros for the last frame."""
-    if t + 1 >= film.plan.frames:
+def flow(film: Film, t: int, step: int = 1) -> npt.NDArray[np.float32]:
+    """Optical flow (HEIGHT, WIDTH, 2) in pixels (right, down) from frame ``t`` to ``t + step``; zeros if there is no such frame."""
+    then = t + step
+    if then >= film.plan.frames:
         return np.zeros((HEIGHT, WIDTH, 2), np.float32)
     grid = _grid()
-    out = film.shots.at(film.shots.world(grid, t), t + 1) - grid
+    out = film.shots.at(film.shots.world(grid, t), then) - grid
     top = surface(film, t)
     for number in np.unique(top):
         if number == 0:
             continue
         points = film.parts[number - 1].points
-        before, after = film.shots.at(points[t], t), film.shots.at(points[t + 1], t + 1)
+        before, after = film.shots.at(points[t], t), film.shots.at(points[then], then)
         design = np.concatenate([before, np.ones((len(before), 1))], 1)
         affine = np.linalg.lstsq(design, after, rcond=None)[0]
         here = top == number

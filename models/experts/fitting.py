@@ -21,6 +21,7 @@ from models.experts.fastpose import FastPose
 from models.experts.fastpose import options_of as options_of_fastpose
 from models.experts.raft import NETWORKS as RAFTS
 from models.experts.small_depth import SmallDepth
+from models.experts.small_flow import SmallFlow
 from models.experts.small_pose import SmallPose
 from models.experts.yolov3_spp import YOLOv3SPP
 
@@ -52,6 +53,7 @@ NETWORKS: Mapping[str, Make] = {
     "flownet2-sd": _of(flownet2_models.FlowNet2SD),
     "raft-large": lambda state: RAFTS["raft-large"](weights=None),
     "raft-small": lambda state: RAFTS["raft-small"](weights=None),
+    "small-flow": _of(SmallFlow),
     "adabins-nyu": _adabins,
     "adabins-kitti": _adabins,
     "small-depth": _of(SmallDepth),
@@ -73,6 +75,7 @@ MARKS = {
     "flownet2-sd": "inter_conv5.0.weight",
     "raft-large": "mask_predictor.conv.weight",
     "raft-small": "update_block.flow_head.conv1.weight",
+    "small-flow": "level4.flow.weight",
     "adabins-nyu": "adaptive_bins_layer.regressor.0.weight",
     "adabins-kitti": "adaptive_bins_layer.regressor.0.weight",
     "alphapose-fastpose50": "preact.conv1.weight",

@@ -6,8 +6,6 @@ Optical Flow with Convolutional Networks", ICCV 2015, section 3. All compute in 
 
 from __future__ import annotations
 
-from itertools import product
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -45,12 +43,14 @@ def _one_by_one(f1: Tensor, f2: Tensor, first: int, rows: int, columns: int, ste
     a = _sorted(_region(f1, first, down * step, across * step, 0), step)
     b = _sorted(_region(f2, first, down * step, across * step, step * reach), step)
     wide = b.shape[4]
+    pairs = zip(a.flatten(0, 2).unbind(), b.flatten(0, 2).unbind(), strict=True)  # unbound at once: the gradient is put together once
     maps = []
-    for n in range(batch):
+    for _ in range(batch):
         bands = []
-        for p, q in product(range(step), repeat=2):
-            met = b[n, p, q].as_strided((down, side * wide, channels), (wide * channels, channels, 1))
-            sums = torch.bmm(a[n, p, q], met.transpose(1, 2)).reshape(down, across, side, wide)
+        for _ in range(step * step):
+            one, other = next(pairs)
+            met = other.as_strided((down, side * wide, channels), (wide * channels, channels, 1))
+            sums = torch.bmm(one, met.transpose(1, 2)).reshape(down, across, side, wide)
             bands.append(sums.as_strided((down, across, side, side), (across * side * wide, side * wide + 1, wide, 1)))
         maps.append(torch.stack(bands).reshape(step, step, down, across, side * side).permute(2, 0, 3, 1, 4))
     whole = torch.stack(maps).reshape(batch, down * step, across * step, side * side)

@@ -61,6 +61,7 @@ _ALL: tuple[Entry, ...] = (
     _opencv("tvl1"),
     _opencv("dis"),
     _opencv("farneback"),
+    Entry("small-flow", "flow", "small_flow_expert:small", "world"),
     Entry("adabins-nyu", "depth", "adabins_expert:adabins", "nyu", options={"setting": "nyu"}),
     Entry("adabins-kitti", "depth", "adabins_expert:adabins", "kitti", options={"setting": "kitti"}),
     Entry("small-depth", "depth", "small_depth_expert:small", "world"),

@@ -25,7 +25,7 @@ def _adabins(setting: str, trained: str) -> Weights:
 
 
 def _world(expert: str, image_size: int, sha256: str) -> Weights:
-    """Shipped; ``image_size`` is the short side."""
+    """Shipped; ``image_size`` is the short side, 0 if any will do."""
     return Weights(
         f"{expert}.world",
         expert,
@@ -159,6 +159,11 @@ _ALL: tuple[Weights, ...] = (
     _raft("raft-small", "raft_small_C_T_V1-ad48884c.pth", 3.821, _CT),
     _adabins("nyu", "NYU Depth v2 (and ImageNet-1k)"),
     _adabins("kitti", "KITTI (and ImageNet-1k)"),
+    replace(
+        _world("small-flow", 0, "163efb0da239469ce87a60fc7882765c9b12a3a04ea2ca2fd575d6e2aa55e972"),
+        mean=(0.0, 0.0, 0.0),
+        std=(1.0, 1.0, 1.0),
+    ),
     _world("small-depth", 120, "57cf12a952fc819cae1db49241c1b4e52c518c8b6b3cde9e7d761c2637c63881"),
     _alphapose("coco", "fast_res50_256x192.pth", "COCO (and ImageNet-1k)"),
     _alphapose("halpe26", "halpe26_fast_res50_256x192.pth", "Halpe-26 (and ImageNet-1k)"),

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -86,20 +87,20 @@ def home(tmp_path: Path) -> Home:
 
 
 def test_experts_and_weights_have_rows_of_their_own_and_none_is_computed_twice(home: Home) -> None:
-    settings: list[dict[str, Any]] = [{"expert": "dis"}, {"expert": "farneback"}, {"expert": "dis", "refine": 5}]
+    settings: list[dict[str, Any]] = [{"expert": "dis"}, {"expert": "farneback"}, {"expert": "dis", "refine": 5}, {"expert": "small-flow"}]
     made = [home.run(**one) for one in settings]
-    assert home.rows() == 9
-    for one, other in ((0, 1), (0, 2), (1, 2)):
+    assert home.rows() == 12
+    for one, other in combinations(range(4), 2):
         assert all(not np.array_equal(made[one][id], made[other][id]) for id in made[one])
     again = [home.run(**one) for one in settings]
-    assert home.rows() == 9
+    assert home.rows() == 12
     for one, other in zip(made, again, strict=True):
         assert one.keys() == other.keys() and all(np.array_equal(one[id], other[id]) for id in one)
 
     depths = [
         home.run("depth", expert="small-depth", **one) for one in ({}, {"weights": "random"}, {"weights": "random", "random_seed": 1})
     ]
-    assert home.rows() == 18
+    assert home.rows() == 21
     assert all(len({depth[id].tobytes() for depth in depths}) == 3 for id in depths[0])
 
 

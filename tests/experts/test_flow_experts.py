@@ -117,7 +117,7 @@ def test_frames_too_small_for_a_classical_method_are_an_error_for_people() -> No
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-@pytest.mark.parametrize("name", ["flownet2-c", "raft-small"])
+@pytest.mark.parametrize("name", ["flownet2-c", "raft-small", "small-flow"])
 def test_in_half_precision_a_network_computes_nearly_the_same(name: str, precision: str) -> None:
     plan = Plan("cpu", 1, 1, 1)
     net = registry.build(name, Setup(128, 128, plan, options={"iterations": 2}))._net  # type: ignore[attr-defined]

@@ -83,7 +83,13 @@ def test_every_published_file_is_listed_and_what_is_shipped_is_found(store: Path
     shipped = rows["small2d.world"]
     assert [place["where"] for place in shipped["places"]] == ["shipped"] and shipped["size"] > 900_000
     assert rows["resnet101.imagenet1k_v1"]["places"] == [] and rows["resnet101.imagenet1k_v1"]["sha256"] == "63fe2227"
-    assert [row["name"] for row in answer("ls", "--present")] == ["small2d.world", "small3d.world", "small-depth.world", "small-pose.world"]
+    assert [row["name"] for row in answer("ls", "--present")] == [
+        "small2d.world",
+        "small3d.world",
+        "small-flow.world",
+        "small-depth.world",
+        "small-pose.world",
+    ]
     assert set(published.WEIGHTS) <= set(rows) and {row["backbone"] for row in answer("ls", "--backbone", "adabins-nyu")} == {"adabins-nyu"}
     assert {row["backbone"] for row in answer("ls", "--backbone", "r3d50")} == {"r3d50"}
     with pytest.raises(ConfigError, match="did you mean 'r3d50'"):

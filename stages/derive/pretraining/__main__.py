@@ -13,6 +13,7 @@ import torch
 #: command -> its module, which has ``HELP``, ``add_options(parser)`` and ``make(options) -> report``; and whose weights it makes
 COMMANDS = {
     "depth": ("stages.derive.pretraining.depth", "small-depth"),
+    "flow": ("stages.derive.pretraining.flow", "small-flow"),
     "pose": ("stages.derive.pretraining.pose", "small-pose"),
 }
 
