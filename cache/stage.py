@@ -139,6 +139,9 @@ class Shared(Protocol):
         (``shared("sample", "audio", policy="audio")``) and is the parameter ``kind`` of a stage that has one.
         """
 
+    def imported(self, kind: str) -> Node | None:
+        """What was imported of a kind (``mm_features``, ``rgb_l8``) and would not be used unless a system asks; None if nothing was."""
+
 
 class Progress(Protocol):
     """A progress bar: ``with ctx.progress("decode", total=n) as bar: bar.step()``."""

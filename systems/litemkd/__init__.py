@@ -14,7 +14,7 @@ settings, with the code's mistakes mended (``switches.py``). Same seed, same epi
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -34,6 +34,8 @@ from systems.litemkd.parameters import (
 
 #: student -> what it learns from, in the order of the report
 STUDENTS = {"kd": "fused", "rgb": "rgb", "alone": "none"}
+#: what students learn from -> the authors' features, which may be imported in its place
+IMPORTS = {"fused": "mm_features", "rgb": "rgb_features"}
 
 FILES = ("checkpoint", "weights_file")
 NETWORK: Mapping[str, Any] = {"facets": ("device",), "modules": "modules", "libraries": "libraries", "data": "data", "verb": "distill"}
@@ -93,12 +95,16 @@ def nodes(config: Config, shared: Shared) -> Iterator[Node]:
 
     Sections: ``graph``, ``expert`` (``expert.rgb``, ``expert.flow`` ... speak to one), ``teacher``, ``student`` (``student.kd``,
     ``student.rgb``, ``student.alone``), ``dump.<modality>``, ``dump.fused``, ``train`` (for all of these), ``evaluate``, ``timing``.
+
+    What was imported (``mm_features``, ``rgb_features``, ``rgb_l8``, ``flow_l8`` ...) is read in place of what would be computed; networks
+    that nothing needs then are not there.
     """
     chosen = config.graph(GraphParams).modalities
     if not chosen:
         raise ConfigError("graph.modalities is empty, and RGB alone has nothing to fuse", hint="--set graph.modalities=[flow,depth]")
-    pictures = {m: shared("sample") if m == "rgb" else shared("derive", m) for m in MODALITIES if m == "rgb" or m in chosen}
     index, first = shared("index"), None
+    pictures = _pictures(shared, index, chosen)
+    imported = {source: node for source, kind in IMPORTS.items() if (node := shared.imported(kind)) is not None}
     for seed in config.seeds:
         experts, dumps = {}, {}
         for modality, frames in pictures.items():
@@ -111,12 +117,15 @@ def nodes(config: Config, shared: Shared) -> Iterator[Node]:
         students = {}
         for variant, source in STUDENTS.items():
             learner = _found(config, config.params(f"student.{variant}", StudentParams, seed=seed, learns_from=source))
-            taught = _taught(learner, {"fused": (fused, teacher), "rgb": (dumps["rgb"], experts["rgb"])})
+            taught = _taught(learner, {"fused": (fused, teacher), "rgb": (dumps["rgb"], experts["rgb"])}, imported)
             reads = {} if learner.checkpoint else {"index": index, "frames": pictures["rgb"], **taught}
             students[f"student.{variant}"] = Node(f"student.{variant}.s{seed}", STUDENT, learner, reads)
-        yield from (*experts.values(), *dumps.values(), teacher, fused, *students.values())
-        networks = {"teacher": teacher, **{f"expert.{m}": node for m, node in experts.items()}, **students}
-        features = {f"dump.{m}": node for m, node in dumps.items()}
+        made = {"teacher": teacher, **{f"expert.{m}": node for m, node in experts.items()}}
+        networks = {**{name: node for name, node in made.items() if _needed(name, imported)}, **students}
+        features = {f"dump.{m}": node for m, node in dumps.items() if f"expert.{m}" in networks}
+        heads = {name: made[name] for name in ("teacher", "expert.rgb") if made[name].name in _heads(students)}
+        yield from ({**networks, **heads}.values())
+        yield from (*features.values(), *([fused] if "teacher" in networks else []))
         trunks = _trunks(students)
         scored = config.params("evaluate", EvaluateParams, backbones=trunks)
         yield Node(f"evaluate.s{seed}", EVALUATE, scored, {"index": index, "frames": pictures["rgb"], **networks, **features})
@@ -133,12 +142,38 @@ def _fused(config: Config, index: Node, dumps: Mapping[str, Node], seed: int) ->
     return teacher, Node(f"dump.fused.s{seed}", FUSE, params, {"teacher": teacher, "index": index, **dumps})
 
 
-def _taught(params: StudentParams, sources: Mapping[str, tuple[Node, Node]]) -> dict[str, Node]:
-    """What a student learns from: nothing, or features, and the network whose head is on them unless that is random."""
+def _pictures(shared: Shared, index: Node, chosen: Sequence[str]) -> dict[str, Node]:
+    """The frames of every modality: imported, or sampled and derived."""
+    rgb = shared.imported("rgb_l8")
+    found = {"rgb": rgb or shared("sample")}
+    for modality in [modality for modality in MODALITIES if modality in chosen]:
+        reads = None if rgb is None else {"index": index, "sample": rgb}
+        found[modality] = shared.imported(f"{modality}_l8") or shared("derive", modality, reads=reads)
+    return found
+
+
+def _needed(name: str, imported: Mapping[str, Node]) -> bool:
+    """Whether a network is in the graph: a teacher and its experts unless fused features are imported, and rgb's unless its are too."""
+    return "fused" not in imported or (name == "expert.rgb" and "rgb" not in imported)
+
+
+def _taught(params: StudentParams, sources: Mapping[str, tuple[Node, Node]], imported: Mapping[str, Node]) -> dict[str, Node]:
+    """What a student learns from: nothing, or features, and the network whose head is on them unless that is random.
+
+    The head on imported features is that of a published checkpoint, if one is named (``possible.py`` asks for it).
+    """
     if params.learns_from == "none":
         return {}
     features, network = sources[params.learns_from]
-    return {"features": features} | ({"teacher": network} if params.switch("teacher_head") == "checkpoint" else {})
+    head = params.switch("teacher_head") == "checkpoint"
+    if params.learns_from in imported:
+        features, head = imported[params.learns_from], head and bool(network.params.checkpoint)
+    return {"features": features} | ({"teacher": network} if head else {})
+
+
+def _heads(students: Mapping[str, Node]) -> set[str]:
+    """The networks whose heads students learn from."""
+    return {node.reads["teacher"] for node in students.values() if "teacher" in node.reads}
 
 
 def _found(config: Config, params: Pictures) -> Pictures:

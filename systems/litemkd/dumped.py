@@ -4,7 +4,8 @@
     rows.jsonl      for every video its id, the key of its row in the item set, and the sha256 of the row
     features.json   what they are
 
-A file of UCF101 at the published width has 0.8 GB: it is mapped, and an episode reads its videos alone.
+A file of UCF101 at the published width has 0.8 GB: it is mapped, and an episode reads its videos alone. Imported features
+(:mod:`stages.imported`) are read as dumps are.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from cache.errors import DataError
+from cache.hdf5 import FeatureReader
 from cache.json_files import read_json, read_lines, write_json, write_lines
 from cache.pack import pack, unpack
 from cache.ragged import RaggedFrames, RaggedWriter
@@ -30,17 +32,24 @@ class Dumped:
     """Features by id. ``ids`` in the order of the index; ``rows``: id -> place; ``frames`` T, ``width`` D; ``about``: features.json."""
 
     def __init__(self, artifact: Path) -> None:
-        self._file = RaggedFrames(artifact / "features.h5")
         self.about: dict[str, Any] = read_json(artifact / "features.json")
+        self._file: RaggedFrames | FeatureReader
+        if "imported" in self.about:
+            self._file = FeatureReader(artifact / self.about["file"], self.about["array"])
+            self.frames, self.width = self._file.shape
+        else:
+            self._file = RaggedFrames(artifact / "features.h5")
+            self.frames, self.width = int(self.about["frames"]), self._file.width
+            if any(self._file.lengths != self.frames):
+                raise DataError(f"{artifact.name} holds features of other lengths than {self.frames} frames", hint="kdpipe fsck --all")
         self.ids = self._file.ids
         self.rows: Mapping[str, int] = {id: row for row, id in enumerate(self.ids)}
-        self.frames, self.width = int(self.about["frames"]), self._file.width
-        if any(self._file.lengths != self.frames):
-            raise DataError(f"{artifact.name} holds features of other lengths than {self.frames} frames", hint="kdpipe fsck --all")
 
     def features(self, ids: Sequence[str]) -> Tensor:
         """(N, T, D) float32 of these videos. Raises KeyError for one that is not there."""
         places = [self.rows[id] for id in ids]
+        if isinstance(self._file, FeatureReader):
+            return torch.from_numpy(self._file.rows(ids))
         return torch.from_numpy(np.stack([self._file.frames(place) for place in places]).astype(np.float32, copy=False))
 
 

@@ -11,6 +11,7 @@ Experts and teacher are asked on the dumped features, as published.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from cache.stage import Context
 from models.evaluation.costs import FLOPS_NOTE, PARAMETERS
 from models.evaluation.files import network_curves, write_evaluation
 from models.evaluation.record import Column, Cost, Evaluation, Items, Own, Panel, Row, Score
+from models.inference.in_order import in_order
 from models.training.determinism import make_deterministic
 from systems.litemkd.clips import Clips
 from systems.litemkd.dumped import Dumped
@@ -29,8 +31,8 @@ from systems.litemkd.metric import summary
 from systems.litemkd.networks import Network, named, read_all, whole_of
 from systems.litemkd.prepared import by_head, by_single, by_teacher, joined
 from systems.litemkd.protocol import Answers, Drawn, drawn, shared_accuracies
+from systems.litemkd.seen import Look
 from systems.litemkd.videos import listed, note
-from systems.litemkd.views import network_input, view
 from systems.litemkd.whole import costs
 
 LABELS = {
@@ -44,7 +46,9 @@ COSTS = (PARAMETERS, Cost("flops", head="GFLOPs/episode", axis="GFLOPs, per epis
 PANELS = (
     Panel("val_accuracy", "validation accuracy", "%"),
     Panel("train_accuracy", "training accuracy", "%"),
-    Panel("train_loss", "training loss", logarithmic=True),
+    Panel("train_h.ce", "training cross-entropy / 16 of the branch for the labels", logarithmic=True),
+    Panel("train_kd.kl", "distillation: queries (training)", logarithmic=True),
+    Panel("train_r.sup", "distillation: support sets (training)", logarithmic=True),
 )
 SPLIT = "few-shot/test"
 
@@ -54,7 +58,8 @@ def run(ctx: Context) -> None:
     params = ctx.params
     make_deterministic(0, threads=params.threads)
     networks = read_all(ctx)
-    clips = Clips(ctx.inputs["frames"], ctx.input_items["frames"])
+    frames = max(network.frames for network in networks.values())
+    clips = Clips(ctx.inputs["frames"], ctx.input_items["frames"], frames=frames)
     dumps = {name.removeprefix("dump."): Dumped(path) for name, path in ctx.inputs.items() if name.startswith("dump.")}
     videos = listed(ctx.inputs["index"], "test")
     here = _there(clips, dumps)
@@ -69,6 +74,7 @@ def run(ctx: Context) -> None:
             scored[name] = _row(name, networks, _scores(answers, networks[name], asked, ctx.device), params)
             bar.step()
     there = [scored[name] for name in named(ctx.inputs)]
+    asks = f"{params.queries} quer{'y' if params.queries == 1 else 'ies'} of each class"
     evaluation = Evaluation(
         task="few-shot action recognition",
         metric="accuracy",
@@ -76,15 +82,15 @@ def run(ctx: Context) -> None:
         split=SPLIT,
         seed=there[0].about["seed"],
         columns=tuple(Column(_column(params, shot)) for shot in params.shots),
-        items=Items("video", total=len(videos), scored=len(kept), needs="frames or features"),
+        items=Items("video", total=len(videos), scored=len(kept), needs="clip that every network sees"),
         networks=tuple(there),
         pairs=tuple(pair for pair in PAIRS if set(pair) <= set(networks)),
         own=Own(params.episodes, "episodes"),
         costs=COSTS,
-        cost_note=f"{FLOPS_NOTE}; an episode of {_column(params, params.shots[0])}, {params.queries} queries a class, every clip once",
+        cost_note=f"{FLOPS_NOTE}; an episode of {_column(params, params.shots[0])} with {asks}",
         panels=PANELS,
         notes=tuple(_notes(networks, tests)),
-        flags=tuple(_flags(dumps, tests)),
+        flags=(*_imported(networks), *_flags(dumps, tests)),
     )
     write_evaluation(ctx.out, evaluation, curves=_curves(ctx))
 
@@ -107,20 +113,20 @@ def answering(
 
 
 def seen(students: Mapping[str, Network], clips: Clips, ids: Sequence[str], ctx: Context) -> dict[str, Any]:
-    """What every student's head needs of these clips, from the middle of their frames; each is decoded once for all students."""
-    size, lots = ctx.params.batch_size, {name: list[Any]() for name in students}
-    with ctx.progress("features", total=len(ids)) as bar:
-        for start in range(0, len(ids), size):
-            lot = ids[start : start + size]
-            decoded = [clips.clip(id) for id in lot]
-            inputs: dict[tuple[int, bool], torch.Tensor] = {}
-            for name, network in students.items():
-                sight = (network.size, network.normalise)
-                if sight not in inputs:
-                    pictures = np.stack([view(clip, network.size) for clip in decoded])
-                    inputs[sight] = torch.from_numpy(network_input(pictures, normalise=network.normalise)).to(ctx.device)
-                lots[name].append(network.model.prepare(inputs[sight]))
-            bar.step(len(lot))
+    """What every student's head needs of these clips, from the middle of their frames. Students of one look share the pictures."""
+    by_look: dict[Look, list[str]] = {}
+    for name, network in students.items():
+        by_look.setdefault(network.look, []).append(name)
+    lots: dict[str, list[Any]] = {name: [] for name in students}
+    size = ctx.params.batch_size
+    with ctx.progress("features", total=len(ids) * len(by_look)) as bar:
+        for look, names in by_look.items():
+            pictures = in_order(lambda id, look=look: look.of(clips, id), ids, max(1, ctx.workers), lambda: None)
+            while lot := list(islice(pictures, size)):
+                input = look.input(torch.from_numpy(np.stack(lot)), ctx.device)
+                for name in names:
+                    lots[name].append(students[name].model.prepare(input))
+                bar.step(len(lot))
     return {name: joined(parts) for name, parts in lots.items()}
 
 
@@ -177,8 +183,15 @@ def _curves(ctx: Context) -> Iterator[Mapping[str, Any]]:
 
 
 def _notes(networks: Mapping[str, Network], tests: Mapping[int, Pool]) -> Iterator[str]:
-    sizes = sorted({network.size for name, network in networks.items() if name != "teacher"})
+    sizes = sorted({network.look.image_size for name, network in networks.items() if name != "teacher"})
     yield f"{len(next(iter(tests.values())).videos)} classes; pictures of {', '.join(f'{size} × {size}' for size in sizes)} pixels"
+
+
+def _imported(networks: Mapping[str, Network]) -> Iterator[str]:
+    for name, network in networks.items():
+        if found := network.about.get("imported"):
+            digest = found["sha256"][:12]
+            yield f"{_label(name, network.about)}: its teacher's features were imported (sha256 {digest}), not computed here"
 
 
 def _flags(dumps: Mapping[str, Dumped], tests: Mapping[int, Pool]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from cache.stage import Context
 from systems.litemkd import trained
 from systems.litemkd.episodes import Shape
+from systems.litemkd.seen import Look
 from systems.litemkd.whole import Whole
 
 
@@ -22,17 +23,12 @@ class Network:
     @property
     def frames(self) -> int:
         """T."""
-        return int(self.about["arguments"].get("frames", 8))
+        return int(self.about["arguments"]["frames"])
 
     @property
-    def size(self) -> int:
-        """Pixels of a picture's side."""
-        return int(self.about["image_size"])
-
-    @property
-    def normalise(self) -> bool:
-        """Whether pictures are brought to ImageNet's mean and deviation."""
-        return bool(self.about["switches"]["normalise"] == "imagenet")
+    def look(self) -> Look:
+        """What it sees of a clip; not of a teacher, which sees features."""
+        return Look.of_trained(self.about)
 
 
 def named(inputs: Iterable[str]) -> list[str]:
@@ -50,7 +46,7 @@ def whole_of(name: str, networks: Mapping[str, Network], shape: Shape) -> tuple[
     """A network as a whole, the frames of a clip, and the size of its pictures in each modality."""
     network = networks[name]
     if name != "teacher":
-        return Whole(network.model, shape), network.frames, [network.size]
+        return Whole(network.model, shape), network.frames, [network.look.image_size]
     experts = [networks[f"expert.{modality}"] for modality in network.about["modalities"]]
     whole = Whole(network.model, shape, {modality: one.model for modality, one in zip(network.about["modalities"], experts)})
-    return whole, network.frames, [one.size for one in experts]
+    return whole, network.frames, [one.look.image_size for one in experts]

@@ -68,3 +68,8 @@ def _check_student(section: str, node: Node) -> None:
     kind = heads.HEADS[head]
     teacher = None if params.learns_from == "none" else heads.HEADS[targets.FROZEN[kind.matching]]
     targets.check(losses.OBJECTIVES[objective], kind, teacher, objective)
+    headless = params.learns_from != "none" and "teacher" not in node.reads and targets.FROZEN[kind.matching] != "distance-support"
+    if headless and params.switch("teacher_head") == "checkpoint":
+        network = "teacher" if params.learns_from == "fused" else "expert.rgb"
+        what = f"{section} learns from imported features with the head of the network that made them, and there is no such network here"
+        raise ConfigError(what, hint=f"--set {network}.checkpoint=PATH, the published one; or --set {section}.teacher_head=random")

@@ -52,7 +52,8 @@ def run(ctx: Context) -> None:
         make_deterministic(params.seed, threads=params.threads)
     lesson = StudentLesson(model, source, look, objective, targets, params, ctx.device)
     result = train(ctx, lesson, material.pools)
-    write(ctx, result, made, objective=name, learns_from=params.learns_from, **learns, **material.about(params))
+    from_elsewhere = {} if features is None else {"imported": features.about.get("imported")}
+    write(ctx, result, made, objective=name, learns_from=params.learns_from, **from_elsewhere, **learns, **material.about(params))
 
 
 def arguments(params: Any, shape: str, head: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A network as a whole: from the frames of episodes to their answers. For what it costs, and how long it takes.
 
-An episode has W K + Q clips of T frames, support by class, then queries. The teacher sees every modality, through its experts; what derives flow
-or depth from frames is no part of it.
+An episode has W K + Q clips of T frames, support by class, then queries. The teacher sees every modality, through its experts; what
+derives flow or depth from frames is no part of it.
 """
 
 from __future__ import annotations

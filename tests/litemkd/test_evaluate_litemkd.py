@@ -31,12 +31,13 @@ from systems.litemkd.views import network_input, view
 SIZE, WIDTH = 28, 128  # of small2d's features
 VIDEOS = [Video(f"class{number % 4}", f"v{number:02d}") for number in range(20)]
 LOST = "v07"
+SHARED = {"frames": 8, "out_dim": 8}
 NETWORKS: Mapping[str, dict[str, Any]] = {
-    "teacher": {"variant": "two", "dim": WIDTH, "out_dim": 8, "layers": 1, "feedforward": 16, "shifts": {}},
-    "expert.rgb": {"kind": "trx", "network": "small2d", "out_dim": 8},
+    "teacher": {"variant": "two", "dim": WIDTH, "layers": 1, "feedforward": 16, "shifts": {}},
+    "expert.rgb": {"kind": "trx", "network": "small2d"},
     "expert.flow": {"kind": "baseline", "network": "small2d"},
-    "student.kd": {"network": "small2d", "shape": "d2m", "head": "d2m", "dim": 16, "out_dim": 8},
-    "student.alone": {"network": "small2d", "shape": "plain", "head": "trx", "dim": 16, "out_dim": 8},
+    "student.kd": {"network": "small2d", "shape": "d2m", "head": "d2m", "dim": 16},
+    "student.alone": {"network": "small2d", "shape": "plain", "head": "trx", "dim": 16},
 }
 PARAMS = EvaluateParams(("small2d",), way=3, shots=(2, 1), episodes=40, batch_size=3)
 
@@ -70,10 +71,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         dumped.write(root / f"dump.{modality}", [(v.name, "", "") for v in VIDEOS], features, 8, WIDTH, {"view": "centre"})
     torch.manual_seed(0)
     for name, arguments in NETWORKS.items():
-        given = {"role": name.split(".")[0], **arguments}
+        given = {"role": name.split(".")[0], **SHARED, **arguments}
         state = {key: value.detach() for key, value in trained.build(**given).state_dict().items()}
         about = {"role": given["role"], "seed": 5, "arguments": given, "image_size": SIZE, "switches": {"normalise": "none"}}
-        curve = [{"epoch": 0.0, "train_loss": 1.0, "val_accuracy": 0.5}]
+        curve = [{"epoch": 0.0, "train_accuracy": 0.5, "val_accuracy": 0.5}]
         artifact.write_network(root / name, Result(state, 0, curve, "accuracy"), about | {"modalities": ["rgb", "flow"]})
     return root
 
