@@ -79,29 +79,6 @@ class Layer:
         self.found.insert(0, weight)
 
 
-class Filters:
-    """Weights of 3x3 convolutions in the form of the passes; made again when they have changed."""
-
-    def __init__(self) -> None:
-        self._made: dict[nn.Conv2d, tuple[Tensor, dict[bool, Tensor]]] = {}
-
-    def of(self, conv: nn.Conv2d, *, turned: bool = False) -> Tensor:
-        """See :func:`passes.filters`."""
-        weight, known = conv.weight.detach(), self._made.get(conv)
-        if known is None or not torch.equal(known[0], weight):
-            known = self._made[conv] = weight.clone(), {}
-        if turned not in known[1]:
-            known[1][turned] = passes.filters(weight, turned=turned)
-        return known[1][turned]
-
-
-class Tools(NamedTuple):
-    """What layers share from step to step."""
-
-    buffers: Buffers
-    filters: Filters
-
-
 def in_chunks(images: int, *sizes: int) -> Iterator[slice]:
     """Ranges of images, so many that no map of so many bytes an image is above CHUNK."""
     step = max(1, CHUNK // max(sizes))
@@ -125,9 +102,9 @@ def convolve(pair: Pair, x: Tensor, c: Tensor) -> Layer:
 class Block:
     """A basic block. It reads ``x`` and leaves ``out``; ``shortcut`` where its input is not added as it is."""
 
-    def __init__(self, first: Pair, second: Pair, shortcut: Pair | None, tools: Tools) -> None:
+    def __init__(self, first: Pair, second: Pair, shortcut: Pair | None, buffers: Buffers) -> None:
         self.pairs = [pair for pair in (first, second, shortcut) if pair is not None]
-        self.tools = tools
+        self.buffers = buffers
 
     def forward(self, x: Seen) -> BlockPass:
         """To a pass, of which ``out`` is the result."""
@@ -140,8 +117,8 @@ class BlockPass:
     forgotten = False
 
     def __init__(self, block: Block, x: Seen) -> None:
-        (first, second, *shortcut), (buffers, filters) = block.pairs, block.tools
-        self.tools, self.x = block.tools, x
+        (first, second, *shortcut), buffers = block.pairs, block.buffers
+        self.buffers, self.x = buffers, x
         size = first.size(x.normal.c.shape)
         count = size[0] * size[2] * size[3]
         c = buffers.take(size)
@@ -151,13 +128,13 @@ class BlockPass:
             self.first = convolve(first, x.active, c)
             self.shortcut = convolve(shortcut[0], x.active, buffers.take(size))
         else:
-            self.first = Layer(first, c, passes.forward(x.map, filters.of(first.conv), c), count)
+            self.first = Layer(first, c, passes.forward(x.map, passes.filters(first.conv.weight), c), count)
         c = buffers.take(size)
-        self.second = Layer(second, c, passes.forward(self.first.normal, filters.of(second.conv), c), count)
+        self.second = Layer(second, c, passes.forward(self.first.normal, passes.filters(second.conv.weight), c), count)
         self.out = self._join()
 
     def _join(self) -> Seen:
-        out = self.tools.buffers.take(self.second.c.shape)
+        out = self.buffers.take(self.second.c.shape)
         if self.shortcut is not None:
             passes.join(self.second.normal, self.shortcut.normal, out)
         else:
@@ -166,7 +143,7 @@ class BlockPass:
 
     def forget(self) -> None:
         """Give back the memory of ``out``, until it is remembered: it is one sum away from ``x``, which must still be there then."""
-        self.tools.buffers.give(self.out.active)
+        self.buffers.give(self.out.active)
         self.forgotten = True
 
     def remember(self) -> Seen:
@@ -185,27 +162,29 @@ class BlockPass:
 
         The memory of the pass, of ``g`` and of a sum ``x`` is given back.
         """
-        buffers, filters = self.tools
+        buffers = self.buffers
         first, second = self.first, self.second
         gradient = second.gradient(g, totals)
         second.filters(passes.derivative(passes.to_filters(first.normal, gradient)))
-        g_first, g_x = buffers.take(first.c.shape), buffers.take(x.normal.c.shape)
-        turned = filters.of(second.pair.conv, turned=True)
+        g_first = buffers.take(first.c.shape)
+        turned = passes.filters(second.pair.conv.weight, turned=True)
         gradient = first.gradient(g_first, passes.inputs(gradient, turned, g_first, into=first.normal))
         if self.shortcut is not None:
+            g_x = buffers.take(x.normal.c.shape)
             totals = self._backward_strided(x, gradient, self.shortcut.gradient(g, passes.mask(g, self.shortcut.c)), g_x)
-            buffers.give(self.shortcut.c)
+            buffers.give(g, self.shortcut.c)
         else:
+            g_x = g  # every place is read for the last time when it is written
             first.filters(passes.derivative(passes.to_filters(x.map, gradient)))
-            turned = filters.of(first.pair.conv, turned=True)
+            turned = passes.filters(first.pair.conv.weight, turned=True)
             totals = passes.inputs(gradient, turned, g_x, into=x.normal, active=x.active, other=g)
-        buffers.give(g, g_first, first.c, second.c, x.active)
+        buffers.give(g_first, first.c, second.c, x.active)
         return g_x, totals
 
     def _backward_strided(self, x: Seen, gradient: Gradient, shortcut: Gradient, g_x: Tensor) -> Tensor:
         """Through the convolutions that read ``x`` in a block with a shortcut."""
         chunks = list(in_chunks(len(g_x), bytes_of(g_x), bytes_of(self.first.c)))
-        dc = self.tools.buffers.take((chunks[0].stop, *self.first.c.shape[1:]))
+        dc = self.buffers.take((chunks[0].stop, *self.first.c.shape[1:]))
         assert x.active is not None and self.shortcut is not None
         totals = torch.zeros(2, g_x.shape[1], dtype=torch.float64)
         found: list[list[Tensor]] = [[], []]
@@ -221,15 +200,15 @@ class BlockPass:
             totals += passes.mask(g_x[chunk], x.normal.c[chunk], x.active[chunk])
         self.first.filters(torch.stack(found[0]).sum(0))
         self.shortcut.filters(torch.stack(found[1]).sum(0))
-        self.tools.buffers.give(dc)
+        self.buffers.give(dc)
         return totals
 
 
 class Stem:
     """The first convolution and the pooling of a ResNet."""
 
-    def __init__(self, pair: Pair, tools: Tools) -> None:
-        self.pair, self.tools = pair, tools
+    def __init__(self, pair: Pair, buffers: Buffers) -> None:
+        self.pair, self.buffers = pair, buffers
 
     def forward(self, images: Tensor) -> StemPass:
         """To a pass, of which ``out`` is the result."""
@@ -243,10 +222,10 @@ class StemPass:
     """
 
     def __init__(self, stem: Stem, images: Tensor) -> None:
-        self.images, self.tools, pair = images, stem.tools, stem.pair
+        self.images, self.buffers, pair = images, stem.buffers, stem.pair
         n, channels, height, width = self.size = pair.size(images.shape)
         pooled = n, channels, (height - 1) // 2 + 1, (width - 1) // 2 + 1
-        self.largest, self.index = stem.tools.buffers.take(pooled), stem.tools.buffers.take(pooled, torch.uint8)
+        self.largest, self.index = stem.buffers.take(pooled), stem.buffers.take(pooled, torch.uint8)
         gain = pair.norm.weight.detach()  # its sign says which value is the largest, before the statistics are known
         totals = torch.zeros(2, channels, dtype=torch.float64)
         for chunk in self._chunks():
@@ -258,7 +237,7 @@ class StemPass:
 
     def backward(self, g: Tensor, totals: Tensor) -> None:
         """From the gradient before the ReLU of ``out`` and its sums. The memory of the pass and of ``g`` is given back."""
-        gradient, pair, buffers = self.layer.gradient(g, totals), self.layer.pair, self.tools.buffers
+        gradient, pair, buffers = self.layer.gradient(g, totals), self.layer.pair, self.buffers
         found = torch.zeros_like(pair.conv.weight)
         for chunk in self._chunks():
             images = self._read(chunk)

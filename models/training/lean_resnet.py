@@ -17,7 +17,7 @@ from torchvision.models.resnet import BasicBlock
 
 from models.training import residual_passes as passes
 from models.training.buffers import Buffers
-from models.training.lean_layers import Block, BlockPass, Filters, Layer, Pair, Stem, StemPass, Tools
+from models.training.lean_layers import Block, BlockPass, Layer, Pair, Stem, StemPass
 
 
 class LeanResNet:
@@ -29,10 +29,9 @@ class LeanResNet:
     def __init__(self, module: nn.Module) -> None:
         conv, norm, _, _, *stages = list(module.children())[:8]
         self.buffers = Buffers()
-        tools = Tools(self.buffers, Filters())
-        self.stem = Stem(Pair(conv, norm), tools)  # type: ignore[arg-type]
+        self.stem = Stem(Pair(conv, norm), self.buffers)  # type: ignore[arg-type]
         blocks: list[Any] = [block for stage in stages for block in stage.children()]
-        self.blocks = [_block(block, tools) for block in blocks]
+        self.blocks = [_block(block, self.buffers) for block in blocks]
         self.pairs = [self.stem.pair, *(pair for block in self.blocks for pair in block.pairs)]
 
     def suits(self, images: Tensor) -> bool:
@@ -108,9 +107,9 @@ class _Run(torch.autograd.Function):
         return None, None, *(found for layer in (stem.layer, *layers) for found in layer.found)
 
 
-def _block(block: BasicBlock, tools: Tools) -> Block:
+def _block(block: BasicBlock, buffers: Buffers) -> Block:
     shortcut = None if block.downsample is None else Pair(*block.downsample.children())
-    return Block(Pair(block.conv1, block.bn1), Pair(block.conv2, block.bn2), shortcut, tools)  # type: ignore[arg-type]
+    return Block(Pair(block.conv1, block.bn1), Pair(block.conv2, block.bn2), shortcut, buffers)  # type: ignore[arg-type]
 
 
 def _plain(pair: Pair) -> bool:
