@@ -1,12 +1,15 @@
-"""A training step of the distilled few-shot student, ours beside a plain re-creation of the published one, by turns, each time in a process of its own.
+"""A training step of the distilled few-shot student, ours beside a plain re-creation of the published one, by turns.
 
     python benchmarks/litemkd_step.py [--size 224] [--shot 5] [--queries 5] [--rounds 3] [--threads 2] [--way 5]
 
 An episode: its clips pass a ResNet-18 in training mode, support and query one after the other; two branches, the comparison of both, the
-support distances; the teacher's on its features, without gradients; the loss ``fc_2_sup_dist``; backward. Nothing drops out, so both compute
-the same: the first losses and gradients are compared, and a difference ends the run. The plain side is torchvision's network and the
-formula tuple by tuple, as published. Medians over the rounds of the processor's time and of wall time; on a machine that others use, the
-first is the one to look at, with ``--threads 1``. The peak is that of the whole process. The product rate is that of matrices of 2048 x 2048.
+support distances; the teacher's on its features, without gradients; the loss ``fc_2_sup_dist``; backward. Nothing drops out, so both
+compute the same: the first losses and gradients are compared, and a difference ends the run. The plain side is torchvision's network and
+the formula tuple by tuple, as published.
+
+Each side runs in a process of its own, whose second step is timed: medians over the rounds of the processor's time (of all threads) and of
+wall time; on a machine that others use, the first is the one to look at, with ``--threads 1``. The peak is that of the whole process. The
+product rate is that of matrices of 2048 x 2048.
 
 The last line is JSON: ratios plain / ours of both times, the share of the product rate that the plain step's operations would need in our
 processor time (convolutions by Winograd's algorithm need fewer: it can be above 1), and our memory over the plain one's.
@@ -26,7 +29,7 @@ from typing import Any
 
 import torch
 from litemkd import Plain
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -38,8 +41,8 @@ from systems.litemkd.support import support_distances
 from systems.litemkd.trunk import make_lean
 
 FRAMES, DIM = 8, 2048
-#: Largest relative differences; of gradients, of the norm of a parameter's. Where a value is within rounding of zero, or of another maximum,
-#: ReLU and pooling pass the gradient another way: PyTorch's own step differs by 5e-3 from float64, and by 2e-2 in channels last.
+#: Largest relative differences; of gradients, of the norm of a parameter's. Where a value is within rounding of zero, or of another
+#: maximum, ReLU and pooling pass the gradient another way: PyTorch's own step differs by 5e-3 from float64, and by 2e-2 in channels last.
 ALLOWED = {"loss": 1e-5, "gradients": 2e-2, "running statistics": 1e-5}
 
 

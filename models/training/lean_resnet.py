@@ -1,9 +1,9 @@
 """A ResNet of basic blocks in training on a CPU: the numbers of the module itself, in less than half of its time and memory.
 
-What is kept for the way back is the output of every convolution and the sum that ends every block. Normalisation and ReLU are computed
-where their result is read, and their gradients where those are made (``residual.c``): neither takes a pass over memory, or a map. The
-first convolution's output, a quarter of all, is computed twice. Batch statistics are those of all images, running statistics move as in
-the module.
+What is kept for the way back is the output of every convolution and the sum that ends every second block. Normalisation and ReLU are
+computed where their result is read, and their gradients where those are made (``residual.c``): neither takes a pass over memory, or a
+map. The other sums, and the first convolution's output, a quarter of all maps, are computed twice. Batch statistics are those of all
+images, running statistics move as in the module.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torchvision.models.resnet import BasicBlock
 
 from models.training import residual_passes as passes
 from models.training.buffers import Buffers
-from models.training.lean_layers import Block, BlockPass, Filters, Layer, Pair, Stem, StemPass, Tools
+from models.training.lean_layers import Block, BlockPass, Layer, Pair, Stem, StemPass
 
 
 class LeanResNet:
@@ -29,10 +29,9 @@ class LeanResNet:
     def __init__(self, module: nn.Module) -> None:
         conv, norm, _, _, *stages = list(module.children())[:8]
         self.buffers = Buffers()
-        tools = Tools(self.buffers, Filters())
-        self.stem = Stem(Pair(conv, norm), tools)  # type: ignore[arg-type]
+        self.stem = Stem(Pair(conv, norm), self.buffers)  # type: ignore[arg-type]
         blocks: list[Any] = [block for stage in stages for block in stage.children()]
-        self.blocks = [_block(block, tools) for block in blocks]
+        self.blocks = [_block(block, self.buffers) for block in blocks]
         self.pairs = [self.stem.pair, *(pair for block in self.blocks for pair in block.pairs)]
 
     def suits(self, images: Tensor) -> bool:
@@ -76,11 +75,14 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, net: LeanResNet, images: Tensor, *weights: Tensor) -> Tensor:
-        ctx.stem, ctx.blocks = net.stem.forward(images), []
+        ctx.stem, passed = net.stem.forward(images), []
         seen = ctx.stem.out
-        for block in net.blocks:
-            ctx.blocks.append(block.forward(seen))
-            seen = ctx.blocks[-1].out
+        for number, block in enumerate(net.blocks):
+            passed.append(block.forward(seen))
+            seen = passed[-1].out
+            if number % 2:
+                passed[-2].forget()
+        ctx.blocks = passed
         ctx.save_for_backward(*weights)  # so that a change in between is noticed
         last: Tensor = seen.active
         return last
@@ -99,15 +101,15 @@ class _Run(torch.autograd.Function):
         layers: list[Layer] = []
         while passed:
             block = passed.pop()
-            g, totals = block.backward(g, totals)
+            g, totals = block.backward(passed[-1].remember() if passed else stem.out, g, totals)
             layers = [*block.layers, *layers]
         stem.backward(g, totals)
         return None, None, *(found for layer in (stem.layer, *layers) for found in layer.found)
 
 
-def _block(block: BasicBlock, tools: Tools) -> Block:
+def _block(block: BasicBlock, buffers: Buffers) -> Block:
     shortcut = None if block.downsample is None else Pair(*block.downsample.children())
-    return Block(Pair(block.conv1, block.bn1), Pair(block.conv2, block.bn2), shortcut, tools)  # type: ignore[arg-type]
+    return Block(Pair(block.conv1, block.bn1), Pair(block.conv2, block.bn2), shortcut, buffers)  # type: ignore[arg-type]
 
 
 def _plain(pair: Pair) -> bool:

@@ -82,10 +82,10 @@ def forward(x: Tensor | Normal, u: Tensor, y: Tensor) -> Tensor:
 def inputs(
     gradient: Gradient, u: Tensor, y: Tensor, *, into: Normal | None = None, active: Tensor | None = None, other: Tensor | None = None
 ) -> Tensor:
-    """y = the gradient to the inputs of a 3x3 convolution with ``turned`` filters u, plus ``other``.
+    """y = the gradient to the inputs of a 3x3 convolution with ``turned`` filters u, plus ``other``, which may be y.
 
-    The inputs were ReLU(``into``), or, if it is given, ``active``, of which ``into`` is a part; y is zero where they were. Totals: sums of y and
-    of its products with the raw map of ``into``.
+    The inputs were ReLU(``into``), or, if it is given, ``active``, of which ``into`` is a part; y is zero where they were. Totals: sums
+    of y and of its products with the raw map of ``into``.
     """
     c, *numbers = into or (None, None, None)
     if active is not None:

@@ -94,7 +94,7 @@ def test_pixels_may_be_bytes() -> None:
 
 
 @compiled
-def test_it_keeps_half_of_what_the_module_keeps() -> None:
+def test_it_keeps_less_than_half_of_what_the_module_keeps() -> None:
     plain, _, found = pair()
     kept: dict[int, int] = {}
 
@@ -109,7 +109,7 @@ def test_it_keeps_half_of_what_the_module_keeps() -> None:
     found(images(16)).sum().backward()
     again = found(images(16))
     held = found.buffers.made - found.buffers.free
-    assert again.requires_grad and 0 < held < 0.6 * theirs
+    assert again.requires_grad and 0 < held < 0.45 * theirs
 
 
 @compiled
