@@ -181,7 +181,13 @@ def _world(
 
 _ALL = (
     _world("small2d", 112, "60adb46a4e727c1dba7815617b8d23fa80c2a5732a2dd5389682d43ecb998ae1"),
-    _world("pose2d", 112, "8382fade409c826118e4ced51e39c7e15375bfade5af2db5732fcc5c838e2e01", "python -m stages.derive.pretraining pose", IMAGENET_STD),
+    _world(
+        "pose2d",
+        112,
+        "8382fade409c826118e4ced51e39c7e15375bfade5af2db5732fcc5c838e2e01",
+        "python -m stages.derive.pretraining pose",
+        IMAGENET_STD,
+    ),
     _world("small3d", 112, "f6250c7a83ebbc8e6c9ebb9f16c180b0f1abebae0f317ea6c24e08c9bb263dec"),
     _imagenet("resnet18", "resnet18-f37072fd.pth", 44.661),
     _imagenet("resnet34", "resnet34-b627a593.pth", 83.275),

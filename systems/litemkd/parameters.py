@@ -100,8 +100,8 @@ class PicturesParams(TrainParams):
     backbone: str = option("resnet50", "the trunk: an image network of the registry (docs/BACKBONES.md)")
     weights: str = option(
         "imagenet1k_v1",
-        "what the trunk starts from: a published name (needs weights_file, which is checked), 'world' (shipped, for small2d and pose2d), 'file' "
-        "(weights_file as it is), 'random'",
+        "what the trunk starts from: a published name (needs weights_file, which is checked), 'world' (shipped, for small2d and pose2d), "
+        "'file' (weights_file as it is), 'random'",
         when=TRAINED,
     )
     weights_file: str = option(
