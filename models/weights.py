@@ -159,17 +159,19 @@ def _gkd(backbone: str, file: str, dataset: str, classes: int) -> Weights:
     )
 
 
-def _world(backbone: str, image_size: int, sha256: str) -> Weights:
+def _world(
+    backbone: str, image_size: int, sha256: str, made: str = "python -m stages.extract.pretraining", std: tuple[float, ...] = PAPER_STD
+) -> Weights:
     motion = backbone.endswith("3d")
     return Weights(
         f"{backbone}.world",
         backbone,
         f"{backbone}_world.safetensors",
-        "python -m stages.extract.pretraining (models/backbones/weights/README.md)",
+        f"{made} (models/backbones/weights/README.md)",
         "Apache-2.0; trained on the drawn world of this project",
         image_size,
         (0.0, 0.0, 0.0) if motion else IMAGENET_MEAN,
-        (1.0, 1.0, 1.0) if motion else PAPER_STD,
+        (1.0, 1.0, 1.0) if motion else std,
         scale=255 if motion else 1,
         sha256=sha256,
         naming=backbone,
@@ -179,6 +181,13 @@ def _world(backbone: str, image_size: int, sha256: str) -> Weights:
 
 _ALL = (
     _world("small2d", 112, "60adb46a4e727c1dba7815617b8d23fa80c2a5732a2dd5389682d43ecb998ae1"),
+    _world(
+        "pose2d",
+        112,
+        "8382fade409c826118e4ced51e39c7e15375bfade5af2db5732fcc5c838e2e01",
+        "python -m stages.derive.pretraining pose",
+        IMAGENET_STD,
+    ),
     _world("small3d", 112, "f6250c7a83ebbc8e6c9ebb9f16c180b0f1abebae0f317ea6c24e08c9bb263dec"),
     _imagenet("resnet18", "resnet18-f37072fd.pth", 44.661),
     _imagenet("resnet34", "resnet34-b627a593.pth", 83.275),

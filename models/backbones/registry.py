@@ -50,6 +50,7 @@ def _clips(name: str, function: str, width: int, **options: Any) -> Backbone:
 
 _ALL = (
     Backbone("small2d", "small2d:small2d", "appearance", 128, 112),
+    Backbone("pose2d", "pose2d:pose2d", "appearance", 128, 112),
     _images("resnet18", "resnet2d", 512),
     _images("resnet34", "resnet2d", 512),
     _images("resnet50", "resnet2d", 2048),

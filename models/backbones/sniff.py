@@ -56,6 +56,8 @@ def _identify(state: Mapping[str, Tensor]) -> Found:
     if "layer3.conv_s.weight" in state or "layer3.conv1.weight" in state:
         name = "small3d" if "layer3.conv_s.weight" in state else "small2d"
         return Found(name, name, lambda: build(name))
+    if "layer1.conv1.weight" in state:
+        return Found("pose2d", "pose2d", lambda: build("pose2d"))
     stem = state["conv1_s.weight" if "conv1_s.weight" in state else "conv1.weight"]
     return _resnet2d(state) if stem.dim() == 4 else _resnet3d(state)
 

@@ -28,13 +28,13 @@ class ExtractParams:
     backbone: str = option("", "name in the registry of backbones; '' is the kind's own: small2d and small3d, made for the embedded world")
     weights: str = option(
         "world",
-        "'world' (shipped, for small2d and small3d), a published name such as imagenet1k_v1 or kinetics400 (needs weights_file, "
+        "'world' (shipped, for small2d, small3d, pose2d), a published name such as imagenet1k_v1 or kinetics400 (needs weights_file, "
         "which is checked), 'file' (weights_file as it is) or 'random' (flagged in every report)",
     )
     weights_file: str = option(
         "",
         "path of a weights file: .safetensors, .pth; keyed by its content",
-        unless=({"weights": ("random",)}, {"weights": ("world",), "backbone": ("", "small2d", "small3d")}),
+        unless=({"weights": ("random",)}, {"weights": ("world",), "backbone": ("", "small2d", "small3d", "pose2d")}),
     )
     random_seed: int = option(0, "seed of weights=random", at_least=0, at_most=2**32 - 1, when={"weights": ("random",)})
     image_size: int = option(0, "side of the square that frames are resized to; 0 is the backbone's own", at_least=0, at_most=4096)

@@ -100,15 +100,15 @@ class PicturesParams(TrainParams):
     backbone: str = option("resnet50", "the trunk: an image network of the registry (docs/BACKBONES.md)")
     weights: str = option(
         "imagenet1k_v1",
-        "what the trunk starts from: a published name (needs weights_file, which is checked), 'world' (shipped, for small2d), 'file' "
-        "(weights_file as it is), 'random'",
+        "what the trunk starts from: a published name (needs weights_file, which is checked), 'world' (shipped, for small2d and pose2d), "
+        "'file' (weights_file as it is), 'random'",
         when=TRAINED,
     )
     weights_file: str = option(
         "",
         "path of the trunk's first weights; keyed by its content",
         when=TRAINED,
-        unless=({"weights": ("random",)}, {"weights": ("world",), "backbone": ("small2d",)}),
+        unless=({"weights": ("random",)}, {"weights": ("world",), "backbone": ("small2d", "pose2d")}),
     )
     image_size: int = option(
         224, "pixels of a crop's side; the short side is resized to 8/7 of it", at_least=7, at_most=4096, multiple_of=7
