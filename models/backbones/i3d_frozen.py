@@ -1,80 +1,80 @@
-"""I3D whose batch normalisation is frozen, with less arithmetic and less memory: the same maps and the same gradients.
+"""I3D that learns nothing more: BN folded into the convolutions, convolutions of one input done as one, ReLU in place.
 
-Frozen normalisation is part of the convolution before it: its gain multiplies the weights, its shift is a bias. So a unit keeps one map for
-the backward pass instead of three, and the gradients still reach weights, scales and shifts. The three 1x1x1 convolutions of an inception
-block that read the same map are one. "Same" padding that is even goes into the convolution instead of into a copy of its input, and since
-no map here is negative, pooling need not see the zeros at all.
+The numbers are those of the network in evaluation mode. It is what a teacher needs: maps, without gradients, and little memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from models.backbones.i3d import I3D, POOLS, Axes, Inception, Unit, max_pool, same_padding
-
-#: weight and bias of a convolution
-Folded = tuple[Tensor, Tensor]
-
-
-def frozen_maps(net: I3D, x: Tensor, names: Collection[str]) -> dict[str, Tensor]:
-    """The maps after the endpoints ``names`` of clips (B, C, T, H, W), as :meth:`I3D.stages` gives them with BN in evaluation mode.
-
-    Raises ValueError if BN of ``net`` is in training mode.
-    """
-    first = net.get_submodule(net.endpoints[0])
-    assert isinstance(first, Unit) and first.bn is not None
-    if first.bn.training:
-        raise ValueError("batch normalisation is in training mode: its statistics are those of the batch, not frozen")
-    maps: dict[str, Tensor] = {}
-    for name in net.endpoints:
-        if name in POOLS:
-            x = pooled(x, *POOLS[name])
-        else:
-            module = net.get_submodule(name)
-            x = _block(module, x) if isinstance(module, Inception) else _unit(module, x)  # type: ignore[arg-type]
-        if name in names:
-            maps[name] = x
-    return maps
+from models.backbones.fold import fold_batch_norm
+from models.backbones.i3d import I3D, POOLS, Axes, Inception, Unit
+from models.backbones.i3d_channels_last import convolution, max_pool
 
 
-def folded(unit: Unit) -> Folded:
-    """The convolution that a unit's convolution and normalisation are together; differentiable in all of its parameters."""
-    bn = unit.bn
-    assert bn is not None and bn.running_var is not None and bn.running_mean is not None
-    gain = bn.weight * (bn.running_var + bn.eps).rsqrt()
-    return unit.conv3d.weight * gain[:, None, None, None, None], bn.bias - bn.running_mean * gain
+class Folded(NamedTuple):
+    """A convolution with bias, a ReLU after it."""
+
+    weight: Tensor
+    bias: Tensor
+    stride: Axes
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return convolution(x, self.weight, self.bias, self.stride).relu_()
 
 
-def convolved(x: Tensor, convolution: Folded, stride: Sequence[int] = (1, 1, 1)) -> Tensor:
-    """Convolution with "same" padding, then ReLU in place."""
-    weight, bias = convolution
-    pads = same_padding(x.shape[2:], tuple(weight.shape[2:]), tuple(stride))  # type: ignore[arg-type]
-    even = pads[::2] == pads[1::2]
-    y = F.conv3d(x if even else F.pad(x, pads), weight, bias, tuple(stride), tuple(pads[::-2]) if even else 0)
-    return F.relu_(y)
+class FoldedInception:
+    """The four branches; the three that begin with a 1x1x1 convolution of the input share one."""
+
+    def __init__(self, block: Inception) -> None:
+        heads = [_folded(unit) for unit in (block.b0, block.b1a, block.b2a)]
+        self.heads = Folded(torch.cat([head.weight for head in heads]), torch.cat([head.bias for head in heads]), (1, 1, 1))
+        self.sizes = [len(head.bias) for head in heads]
+        self.b1b, self.b2b, self.b3b = (_folded(unit) for unit in (block.b1b, block.b2b, block.b3b))
+        self.window = block.window
+
+    def __call__(self, x: Tensor) -> Tensor:
+        pooled = max_pool(x, self.window, (1, 1, 1))
+        own, middle, small = self.heads(x).split(self.sizes, 1)
+        return torch.cat([own, self.b1b(_dense(middle)), self.b2b(_dense(small)), self.b3b(pooled)], 1)
 
 
-def pooled(x: Tensor, kernel: Axes, stride: Axes) -> Tensor:
-    """Max pooling with "same" padding of a map without negative values."""
-    pads = same_padding(x.shape[2:], kernel, stride)
-    if pads[::2] == pads[1::2]:
-        return F.max_pool3d(x, kernel, stride, tuple(pads[::-2]))
-    if not any(pads[::2]):  # windows that reach past the far end are cut off there
-        return F.max_pool3d(x, kernel, stride, ceil_mode=True)
-    return max_pool(x, kernel, stride)
+class FrozenI3D:
+    """A copy of what a network in evaluation mode is now; what is learnt later is not seen."""
+
+    def __init__(self, net: I3D) -> None:
+        folded = fold_batch_norm(net).requires_grad_(False)
+        self.parts = {name: self._part(folded.get_submodule(name)) for name in net.endpoints if name not in POOLS}
+        self.endpoints = net.endpoints
+
+    @staticmethod
+    def _part(part: torch.nn.Module) -> Folded | FoldedInception:
+        if isinstance(part, Inception):
+            return FoldedInception(part)
+        assert isinstance(part, Unit)
+        return _folded(part)
+
+    @torch.no_grad()
+    def maps(self, clips: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
+        """The maps after the endpoints ``wanted`` of clips (B, C, T, H, W), channels last in memory."""
+        found: dict[str, Tensor] = {}
+        x = clips.contiguous(memory_format=torch.channels_last_3d)
+        for name in self.endpoints:
+            x = max_pool(x, *POOLS[name]) if name in POOLS else self.parts[name](x)
+            if name in wanted:
+                found[name] = x
+        return found
 
 
-def _unit(unit: Unit, x: Tensor) -> Tensor:
-    return convolved(x, folded(unit), unit.conv3d.stride)
+def _folded(unit: Unit) -> Folded:
+    conv = unit.conv3d
+    assert conv.bias is not None
+    return Folded(conv.weight.contiguous(memory_format=torch.channels_last_3d), conv.bias, conv.stride)
 
 
-def _block(block: Inception, x: Tensor) -> Tensor:
-    point = [folded(unit) for unit in (block.b0, block.b1a, block.b2a)]
-    together = convolved(x, (torch.cat([weight for weight, _ in point]), torch.cat([bias for _, bias in point])))
-    alone, first, second = together.split([len(bias) for _, bias in point], 1)
-    pool = _unit(block.b3b, pooled(x, block.window, (1, 1, 1)))
-    return torch.cat([alone, _unit(block.b1b, first), _unit(block.b2b, second), pool], 1)
+def _dense(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last_3d)

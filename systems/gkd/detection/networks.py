@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cache.errors import one_of
 from models.backbones.i3d import I3D, TOP_SPATIAL
-from models.backbones.i3d_frozen import frozen_maps
+from models.backbones.i3d_fixed_norm import frozen_maps
 from systems.gkd.attention import attend, attention_head, spatial_reduction
 from systems.gkd.detection.pyramid import CoarsePyramid, Detections
 from systems.gkd.detection.shape import Shape

@@ -10,6 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from cache.errors import ConfigError
+from models.backbones import i3d_channels_last
 from models.backbones.i3d import I3D, TOP_SPATIAL, scaled
 from systems.gkd.attention import attend, attention_head, spatial_reduction, weigh
 
@@ -79,7 +80,10 @@ class Recogniser(nn.Module):
 
     def features(self, clips: Tensor) -> Tensor:
         """The last map of clips (B, C, T, S, S)."""
-        return self.backbone.net.forward_features(clips)
+        net = self.backbone.net
+        if clips.device.type != "cpu":
+            return net.forward_features(clips)
+        return i3d_channels_last.maps(net, clips, net.endpoints[-1:])[net.endpoints[-1]]
 
     def attention(self, features: Tensor) -> Tensor:
         """The attention of a last map."""

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from models.backbones.i3d import I3D, TOP_SPATIAL, max_pool
-from models.backbones.i3d_frozen import frozen_maps, pooled
+from models.backbones.i3d_fixed_norm import frozen_maps, pooled
 
 NAMES = ("Mixed_3c", "Mixed_4f", "Mixed_5c")
 
