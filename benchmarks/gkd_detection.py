@@ -232,20 +232,16 @@ def detection(options: argparse.Namespace) -> None:
     command = [sys.executable, *sys.argv, "--way"]
     found = {way: json.loads(subprocess.run([*command, way], check=True, capture_output=True, text=True).stdout) for way in WAYS}
     a, b = found["plain"], found["ours"]
+    faster, smaller = a["seconds"] / b["seconds"], b["mib"] / a["mib"]
     print(f"iteration {options.frames}x{options.crop}x{options.crop}: plain {a['seconds']:.1f} s, {a['mib']:.0f} MiB;", end=" ")
-    print(
-        f"ours {b['seconds']:.1f} s, {b['mib']:.0f} MiB; {a['seconds'] / b['seconds']:.2f} times as fast, {b['mib'] / a['mib']:.2f} of the memory"
-    )
+    print(f"ours {b['seconds']:.1f} s, {b['mib']:.0f} MiB; {faster:.2f} times as fast, {smaller:.2f} of the memory")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--clock", default="wall", choices=CLOCKS)
+    """Options beside those that all parts of ``gkd.py`` have."""
     parser.add_argument("--frames", type=int, default=256)
     parser.add_argument("--crop", type=int, default=96)
     parser.add_argument("--levels", type=int, default=6)
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--compare", action="store_true", help="compare losses and gradients first; needs the memory of both")
     parser.add_argument("--way", default="", choices=["", *WAYS], help="measure one of the two, in this process")
-    parser.set_defaults(measure=detection)
