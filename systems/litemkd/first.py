@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cache.digest import digest_file
 from cache.errors import ConfigError
@@ -54,9 +54,14 @@ class Material:
     def frozen(self, ctx: Context, trunk: Any) -> Frozen:
         """What a trunk that does not change makes of all clips; ``trunk`` maps the network's input (N, T, 3, S, S) to (N, T, V)."""
         ids = [video.name for own in self.pools if own is not None for videos in own.videos for video in videos]
-        return Frozen(
-            self.pictures, ids, lambda clips: trunk(self.look.input(clips, ctx.device)), ctx.params.seed, ctx.params.views, ctx.scratch
-        )
+        views, seed = ctx.params.views, ctx.params.seed
+        with torch.no_grad(), ctx.progress("frozen trunk", total=views * len(ids)) as bar:
+
+            def made(lot: Sequence[str], number: int) -> Tensor:
+                bar.step(len(lot))
+                return cast(Tensor, trunk(self.look.input(self.pictures.fixed(lot, seed, number), ctx.device)).cpu())
+
+            return Frozen(ctx.scratch / "frozen.npy", ids, views, made)
 
     def about(self, params: Any) -> dict[str, Any]:
         """What ``model.json`` says of pictures, weights and videos."""

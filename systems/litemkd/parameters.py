@@ -176,6 +176,7 @@ class TeacherParams(TrainParams):
     variant: str = option(
         "", "which blocks; '' is 'two', 'shift' (published) or 'four', by the number of modalities", choices=("", *VARIANTS)
     )
+    episodes: int = option(50_015, "episodes of the training", at_least=1, at_most=100_000_000, when=TRAINED)
     layers: int = option(2, "of a block's encoder", at_least=1, at_most=100)
     feedforward: int = option(2048, "width of the encoder's feed-forward part", at_least=1, at_most=65_536)
     shift: int = option(1, "frames by which a modality is shifted", at_least=0, at_most=255)

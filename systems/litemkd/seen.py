@@ -77,6 +77,12 @@ class Pictures:
         """The views of validation."""
         return self._stack([self.look.of(self.clips, id) for id in ids])
 
+    def fixed(self, ids: Sequence[str], seed: int, number: int) -> Tensor:
+        """The view of a number, the same in all episodes: of 0 the middle, else random."""
+        if number == 0:
+            return self.middle(ids)
+        return self._stack([self.look.of(self.clips, id, Draws(seed, number_of(id), FIXED_VIEW, number)) for id in ids])
+
     def _draw(self, id: str, seed: int, episode: int, item: int) -> np.ndarray[Any, Any]:
         return self.look.of(self.clips, id, Draws(seed, episode, VIEW, item), Draws(seed, episode, FRAMES, item))
 
@@ -87,22 +93,20 @@ class Pictures:
 class Frozen:
     """What a trunk that does not change makes of every clip, computed once: float32 (N, T, V).
 
-    A clip has ``views`` of them, the first of its middle and the others random; an episode draws one. They lie in ``scratch``.
+    A clip has ``views`` of them, the first of its middle and the others random; an episode draws one. They lie in the file ``path``.
     """
 
-    @torch.no_grad()
-    def __init__(self, pictures: Pictures, ids: Sequence[str], trunk: Callable[[Tensor], Tensor], seed: int, views: int, scratch: Path):
+    def __init__(self, path: Path, ids: Sequence[str], views: int, made: Callable[[Sequence[str], int], Tensor]) -> None:
+        """``made`` gives what the trunk makes of some videos in the view of a number."""
         self._place = {id: place for place, id in enumerate(ids)}
         self._views = views
         self._table: np.memmap[Any, Any] | None = None
         for number in range(views):
             for start in range(0, len(ids), LOT):
-                lot = ids[start : start + LOT]
-                made = trunk(_fixed(pictures, lot, seed, number)).cpu().numpy()
+                lot = made(ids[start : start + LOT], number).numpy()
                 if self._table is None:
-                    shape = (views, len(ids), *made.shape[1:])
-                    self._table = np.lib.format.open_memmap(scratch / "frozen.npy", "w+", np.float32, shape)
-                self._table[number, start : start + LOT] = made
+                    self._table = np.lib.format.open_memmap(path, "w+", np.float32, (views, len(ids), *lot.shape[1:]))
+                self._table[number, start : start + LOT] = lot
 
     def drawn(self, ids: Sequence[str], at: At) -> Tensor:
         """One of the views of each clip."""
@@ -116,13 +120,6 @@ class Frozen:
     def _rows(self, views: Sequence[int], ids: Sequence[str]) -> Tensor:
         assert self._table is not None
         return torch.from_numpy(self._table[list(views), [self._place[id] for id in ids]])
-
-
-def _fixed(pictures: Pictures, ids: Sequence[str], seed: int, number: int) -> Tensor:
-    if number == 0:
-        return pictures.middle(ids)
-    looks = [pictures.look.of(pictures.clips, id, Draws(seed, number_of(id), FIXED_VIEW, number)) for id in ids]
-    return torch.from_numpy(np.stack(looks))
 
 
 def number_of(text: str) -> int:

@@ -198,15 +198,14 @@ def test_a_frozen_trunk_keeps_its_weights_and_the_rest_learns(bench: Bench, role
     assert curves(made)[-1]["train_loss"] != curves(made)[0]["train_loss"]
 
 
-def test_a_frozen_trunk_gives_what_the_trained_one_begins_with(bench: Bench) -> None:
-    """One view, the middle of pictures that are no larger than the crop: the first episode has the same loss, but for batch statistics."""
+def test_a_frozen_trunk_is_asked_once_for_every_view_and_an_episode_draws_one(bench: Bench) -> None:
     artifact = bench.root / "rgb"
     pictures = Pictures(Clips(artifact, ItemSet(artifact / "items", writable=False), frames=FRAMES), look := Look(14, FRAMES))
     torch.manual_seed(0)
     net = Single("trx", "small2d", 12, frames=FRAMES).eval()
     ids = list(bench.videos)[:7]
-    frozen = Frozen(pictures, ids, lambda clips: net.features(look.input(clips, "cpu")), 0, 2, bench.root)
     with torch.no_grad():
+        frozen = Frozen(bench.root / "f.npy", ids, 2, lambda lot, number: net.features(look.input(pictures.fixed(lot, 0, number), "cpu")))
         assert torch.allclose(frozen.middle(ids[2:4]), net.features(look.input(pictures.middle(ids[2:4]), "cpu")), atol=1e-5)
     seen = frozen.drawn(ids * 4, At(0, 0))
     middle = frozen.middle(ids * 4)
