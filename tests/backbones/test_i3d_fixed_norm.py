@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from models.backbones.i3d import I3D, TOP_SPATIAL, max_pool
-from models.backbones.i3d_fixed_norm import frozen_maps, pooled
+from models.backbones.i3d_channels_last import max_pool as pooled
+from models.backbones.i3d_fixed_norm import fixed_norm_maps
 
 NAMES = ("Mixed_3c", "Mixed_4f", "Mixed_5c")
 
@@ -31,7 +32,7 @@ def test_maps_and_gradients_are_those_of_the_plain_network(spatial: bool, size: 
         loss = torch.stack([value.square().mean() for value in chosen]).sum()
         return chosen, list(torch.autograd.grad(loss, [clip, *net.parameters()]))
 
-    plain, quick = of(net.stages(clip)), of(frozen_maps(net, clip, NAMES))
+    plain, quick = of(net.stages(clip)), of(fixed_norm_maps(net, clip, NAMES))
     for one, other in zip(plain[0] + plain[1], quick[0] + quick[1], strict=True):
         scale = float(one.detach().abs().max()) or 1.0
         torch.testing.assert_close(one / scale, other / scale, rtol=0, atol=2e-5)
@@ -48,12 +49,12 @@ def test_it_keeps_less_for_the_backward_pass() -> None:
             return value
 
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
-            maps = net.stages(clip) if way == "plain" else frozen_maps(net, clip, NAMES)
+            maps = net.stages(clip) if way == "plain" else fixed_norm_maps(net, clip, NAMES)
         assert maps
         return sum(storages.values())
 
     plain, frozen = kept("plain"), kept("frozen")
-    assert frozen < 0.7 * plain, f"{frozen} bytes instead of {plain}"
+    assert frozen < 0.65 * plain, f"{frozen} bytes instead of {plain}"
 
 
 @pytest.mark.parametrize("size", [(8, 8, 8), (7, 9, 6), (5, 5, 5)])
@@ -69,4 +70,4 @@ def test_pooling_without_the_zeros_is_pooling_with_them(
 
 def test_normalisation_in_training_mode_is_refused() -> None:
     with pytest.raises(ValueError, match="training mode"):
-        frozen_maps(network(spatial=True).train(), torch.randn(1, 2, 8, 32, 32), NAMES)
+        fixed_norm_maps(network(spatial=True).train(), torch.randn(1, 2, 8, 32, 32), NAMES)

@@ -19,7 +19,7 @@ SMALL = Shape(n_classes=4, channels=2, frames=64, crop=32, levels=4, width=1 / 1
 
 def network(kind: str = "student", seed: int = 0, **options: object) -> Detector:
     torch.manual_seed(seed)
-    return Detector(kind, SMALL, **options).train()  # type: ignore[arg-type]
+    return Detector(kind, SMALL, **options).train()
 
 
 def sample(*, contrastive: bool = True, batch: int = 1) -> Sample:

@@ -16,7 +16,7 @@ SMALL = Shape(n_classes=4, channels=2, frames=64, crop=32, levels=4, width=1 / 1
 
 def net(kind: str = "student", **options: object) -> Detector:
     torch.manual_seed(0)
-    return Detector(kind, SMALL, **options)  # type: ignore[arg-type]
+    return Detector(kind, SMALL, **options)
 
 
 def maps(batch: int = 2) -> Maps:

@@ -21,9 +21,10 @@ from tests.parity.gkd_detection import GRADIENTS, norms, repeated, shape_of, ten
 from tests.parity.i3d import after_fill, recipe
 
 #: Gradients of the backbone and of the attention pass through maps of 1e-5 and the division by the attention's sum (quirk D4), and many
-#: large ones cancel: those of the cases, made in float32, are up to 2.6e-3 of their largest entry from the same iteration in float64, and
-#: float32 by another back-end (without oneDNN) is 4.0e-3 from them. All gradients of the head agree to 1e-6.
-BELOW_THE_HEAD, ROUNDING = ("backbone", "deconv1", "deconv2"), 5e-3
+#: large ones cancel, so float32 alone moves them. Of the first convolution, relative to its largest entry and to the same iteration in
+#: float64: the case's own 2.6e-3, ours 4.1e-3, ours without oneDNN 3.7e-3; of ``deconv1.0.bias`` 1.7e-3, 1.2e-3, 2.0e-3. Two such errors
+#: add up. All gradients of the head agree to 1e-6.
+ROUNDING = {"backbone": 1e-2, "deconv1": 5e-3, "deconv2": 5e-3}
 PREDICTED = ("loc", "conf", "prop_loc", "prop_conf", "center")
 #: what the terms of pass 1 and pass 2 are called in the cases
 TERMS = {
@@ -171,8 +172,8 @@ def iteration(case: Case) -> dict[str, Any]:
         (terms["background"] / got["stage2.bg_losses"][1] - 1).abs() < 1e-5
     )  # the shorter way to the one background term that counts
     case.allow("*.grad*", relative=GRADIENTS)
-    for below in BELOW_THE_HEAD:
-        case.allow(f"stage2.grad.{below}.*", relative=ROUNDING)
+    for below, relative in ROUNDING.items():
+        case.allow(f"stage2.grad.{below}.*", relative=relative)
     return got
 
 

@@ -47,7 +47,7 @@ class _Pooling(torch.autograd.Function):
         return x.gather(2, steps)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         result = grad.new_zeros(ctx.shape)
         if not ctx.published:
             (steps,) = ctx.saved_tensors

@@ -20,7 +20,7 @@ class Unit1d(nn.Module):
         self.conv1d = nn.Conv1d(inputs, outputs, kernel, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        pads = same_padding(x.shape[2:], self.conv1d.kernel_size, self.conv1d.stride)  # type: ignore[arg-type]
+        pads = same_padding(x.shape[2:], self.conv1d.kernel_size, self.conv1d.stride)
         y: Tensor = self.conv1d(F.pad(x, pads) if any(pads) else x)
         return y
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cache.errors import one_of
 from models.backbones.i3d import I3D, TOP_SPATIAL
-from models.backbones.i3d_fixed_norm import frozen_maps
+from models.backbones.i3d_fixed_norm import fixed_norm_maps
 from systems.gkd.attention import attend, attention_head, spatial_reduction
 from systems.gkd.detection.pyramid import CoarsePyramid, Detections
 from systems.gkd.detection.shape import Shape
@@ -43,7 +43,7 @@ class Backbone(nn.Module):
     def forward(self, clips: Tensor) -> Maps:
         names = ("Mixed_4f", "Mixed_5c")
         frozen = not any(module.training for module in self.net.modules() if isinstance(module, nn.BatchNorm3d))
-        maps = frozen_maps(self.net, clips, names) if frozen else self.net.stages(clips)
+        maps = fixed_norm_maps(self.net, clips, names) if frozen else self.net.stages(clips)
         return Maps(*(maps[name] for name in names))
 
 
