@@ -37,7 +37,9 @@ class Clips:
         if kept is not None:
             return VideoPictures(self.modality, whole=kept)
         row = self._rows[id]
-        found = VideoPictures(self.modality, decode_payload(read_payload(self._items, row.get("source", row["media"]), row["frames"])), short)
+        found = VideoPictures(
+            self.modality, decode_payload(read_payload(self._items, row.get("source", row["media"]), row["frames"])), short
+        )
         return found if self._room <= 0 else self._keep(id, short, found)
 
     def _keep(self, id: str, short: int, found: VideoPictures) -> VideoPictures:

@@ -46,7 +46,9 @@ def take(ctx: Context, kind: str, weighted: bool, cvae: Path | None = None) -> N
     state = read_state(path)
     whole = "Att_Head_5c.3.weight" in state
     if weighted and not whole:
-        raise DataError(f"{path.name} has no attention, and {section_of(ctx)} weights its maps by it", hint=f"--set {section_of(ctx)}.weighted=false")
+        raise DataError(
+            f"{path.name} has no attention, and {section_of(ctx)} weights its maps by it", hint=f"--set {section_of(ctx)}.weighted=false"
+        )
     found = published.options(state) if whole else {}
     classes = found.get("n_classes") or _classes(path, state)
     own = arguments(params, kind, classes)
@@ -80,7 +82,9 @@ def _must_agree(ctx: Context, own: Mapping[str, Any], found: Mapping[str, Any]) 
         if not same:
             section = section_of(ctx)
             what = f"{ctx.files['checkpoint'].name} is of a network with {name} = {value}, and {section} has {given}"
-            raise ConfigError(what, hint=f"--set {section}.{name}={value}" if name in ("frames", "size", "width") else "is it the right file?")
+            raise ConfigError(
+                what, hint=f"--set {section}.{name}={value}" if name in ("frames", "size", "width") else "is it the right file?"
+            )
 
 
 def _named(beginning: str, module: nn.Module) -> dict[str, Tensor]:

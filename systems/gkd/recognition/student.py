@@ -7,18 +7,14 @@ is of no use once it is trained.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
-
-from torch import Tensor
 
 from cache.errors import DataError
 from cache.stage import Context
-from models.backbones.i3d_frozen import FrozenI3D
 from models.training.determinism import make_deterministic
-from systems.gkd.attention import attend
 from systems.gkd.recognition import trained
 from systems.gkd.recognition.first import arguments, take
+from systems.gkd.recognition.frozen_teacher import FrozenTeacher
 from systems.gkd.recognition.network import Recogniser
 from systems.gkd.recognition.published import cvae_branch
 from systems.gkd.recognition.training import Material, Pair, material, train
@@ -55,21 +51,11 @@ def distilled_from(ctx: Context, seen: Material) -> Teacher:
     if params.generative and cvae is None:
         hint = "--set teacher.cvae_checkpoint=PATH, or train the teacher"
         raise DataError("the teacher was taken from a file without its CVAE, and generative distillation is from that", hint=hint)
-    net = teacher.model
-    attention = partial(_attention, net, FrozenI3D(net.backbone.net)) if params.attention else None
-    return Teacher(cvae, attention)
-
-
-def _attention(net: Recogniser, trunk: FrozenI3D, clips: Tensor) -> Tensor:
-    last = trunk.endpoints[-1]
-    return attend(net.deconv1, net.Att_Head_5c, trunk.maps(clips, (last,))[last])
+    return Teacher(cvae, FrozenTeacher(teacher.model) if params.attention else None)
 
 
 def _check(params: Any, teacher: trained.Network, seen: Material) -> None:
-    known = teacher.about["classes"]
-    named = all(isinstance(name, str) for name in known)
-    if (named and tuple(known) != seen.split.classes) or len(known) != len(seen.split.classes):
-        raise DataError(f"the teacher tells {len(known)} classes apart, and they are not the {len(seen.split.classes)} of {seen.split.name}")
+    teacher.must_know(seen.split, "the teacher")
     for name in ("frames", "size", "width"):
         theirs, own = teacher.about["arguments"][name], getattr(params, name)
         if theirs != own:

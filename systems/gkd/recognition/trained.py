@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from cache.errors import DataError
 from cache.stage import Context
 from models.backbones.published import check_fit
 from models.training import artifact
@@ -22,6 +23,7 @@ from systems.gkd.cvae import CVAE
 from systems.gkd.recognition import published
 from systems.gkd.recognition.network import Recogniser
 from systems.gkd.recognition.seen import Look
+from systems.gkd.recognition.videos import Split
 
 #: the weights of a teacher's CVAE, beside those of its network
 CVAE_FILE = "cvae.safetensors"
@@ -51,13 +53,20 @@ class Network:
         """What it sees of a clip."""
         return Look.of_trained(self.about)
 
+    def must_know(self, split: Split, name: str) -> None:
+        """Raise DataError if its classes are not those of a split; a published file says only how many it has."""
+        known = self.about["classes"]
+        unnamed = all(isinstance(one, int) for one in known)
+        if len(known) != len(split.classes) or not (unnamed or tuple(known) == split.classes):
+            raise DataError(f"{name} tells {len(known)} classes apart, and they are not the {len(split.classes)} of {split.name}")
+
     @torch.inference_mode()
     def logits(self, clips: Tensor) -> Tensor:
         """Logits (B, K, T) of clips (B, C, T, S, S), each for itself."""
         return self.model(clips, weighted=self.weighted)
 
 
-def write(ctx: Context, result: Result, arguments: Mapping[str, Any], classes: Sequence[str], **about: Any) -> None:
+def write(ctx: Context, result: Result, arguments: Mapping[str, Any], classes: Sequence[str | int], **about: Any) -> None:
     """Write the weights of a training: those of the network, and where there is one to be kept those of the CVAE."""
     weights = {name.removeprefix(NETWORK): value for name, value in result.weights.items() if name.startswith(NETWORK)}
     made = {name.removeprefix(GENERATOR): value.contiguous() for name, value in result.weights.items() if name.startswith(GENERATOR)}
