@@ -16,14 +16,14 @@ from dataclasses import dataclass
 
 from cache.errors import ConfigError
 from cache.stage import Config, Node, Shared, Stage, option
-from systems.gkd.detection import params as detection
 from systems.gkd.detection.params import EVALUATE as EVALUATE_DETECTION
 from systems.gkd.detection.params import STUDENT as STUDENT_DETECTION
 from systems.gkd.detection.params import TEACHER as TEACHER_DETECTION
-from systems.gkd.recognition import params as recognition
+from systems.gkd.detection.params import nodes as detection_nodes
 from systems.gkd.recognition.params import EVALUATE as EVALUATE
 from systems.gkd.recognition.params import STUDENT as STUDENT
 from systems.gkd.recognition.params import TEACHER as TEACHER
+from systems.gkd.recognition.params import nodes as recognition_nodes
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def nodes(config: Config, shared: Shared) -> Iterator[Node]:
     graph = config.graph(GraphParams)
     if graph.modalities[:1] != ("rgb",):
         raise ConfigError("graph.modalities does not begin with rgb", hint="--set graph.modalities=[rgb,flow]")
-    half, timing = (recognition.nodes, TIMING) if graph.task == "recognition" else (detection.nodes, TIMING_DETECTION)
+    half, timing = (recognition_nodes, TIMING) if graph.task == "recognition" else (detection_nodes, TIMING_DETECTION)
     first = {}
     for node in half(config, shared, graph.modalities, graph.flow):
         yield node

@@ -82,7 +82,7 @@ def run(ctx: Context) -> None:
         split=split.name,
         seed=next(iter(networks.values())).about.get("seed", 0),
         columns=tuple(Column(name) for name in COLUMNS),
-        items=Items("clip", total=len(split.videos), scored=len(videos), needs="pictures"),
+        items=Items("clip", total=len(split.videos), scored=len(videos), needs="video"),
         networks=tuple(rows),
         pairs=tuple(pair for pair in _pairs() if set(pair) <= streams.keys()),
         fold=str(params.fold),
