@@ -146,7 +146,7 @@ def write_pictures(bench: Bench, modality: str, frames: Mapping[str, int] | None
         else:
             stills = [tuple(encode_image(picture[..., plane]) for plane in (0, 1)) for picture in clip]
         payload = encode_pictures(numbers[None], numbers, numbers.astype(np.float64), stills)
-        media = hashlib.sha256(f"{modality} {id}".encode()).hexdigest()
+        media = hashlib.sha256(f"{modality} {id} {len(clip)}".encode()).hexdigest()
         items.append(media, payload, {"state": "ok"})
         digest = hashlib.sha256(payload).hexdigest()
         lines.append({"id": id, "media": media, "frames": digest, "count": len(clip), "width": WIDTH, "height": HEIGHT})
