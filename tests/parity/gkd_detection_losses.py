@@ -123,7 +123,7 @@ class Networks(nn.Module):
         super().__init__()
         gradient = "published" if released(case) else "true"
         networks = {name: shape_of(case, f"{name}.") for name in ("student", "teacher")}
-        self.student, self.teacher = (Detector(k, s, attention=a, pooling_gradient=gradient) for k, s, a in networks.values())
+        self.student, self.teacher = (Detector(k, s, attention=a, pooling_gradient=gradient, fast=False) for k, s, a in networks.values())
         self.cvae, self.cvae_teacher = cvae_of(case, "cvae."), cvae_of(case, "cvae_teacher.")
 
 
