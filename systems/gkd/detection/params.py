@@ -53,14 +53,31 @@ class EvaluateParams:
     threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it", at_least=1, at_most=1024)
 
 
-TEACHER = Stage("teacher", "systems.gkd.detection.teacher:run", TeacherParams, files=("checkpoint",), facets=("device",), verb="distill")
-STUDENT = Stage("student", "systems.gkd.detection.student:run", StudentParams, files=("checkpoint",), facets=("device",), verb="distill")
+TEACHER = Stage(
+    "teacher",
+    "systems.gkd.detection.teacher:run",
+    TeacherParams,
+    files=("checkpoint",),
+    facets=("device",),
+    verb="distill",
+    needs=("segments",),
+)
+STUDENT = Stage(
+    "student",
+    "systems.gkd.detection.student:run",
+    StudentParams,
+    files=("checkpoint",),
+    facets=("device",),
+    verb="distill",
+    needs=("segments",),
+)
 EVALUATE = Stage(
     "evaluate",
     "systems.gkd.detection.evaluate:run",
     EvaluateParams,
     facets=("device",),
     help="Score every network by the paper's protocol.",
+    needs=("segments",),
 )
 
 
