@@ -28,6 +28,7 @@ def test_recognition_runs_from_drawing_to_the_report_and_then_does_nothing(tmp_p
     flow = ("--set", "graph.modalities=[rgb,flow]", "--set", "derive.flow.expert=dis")
     done = kdpipe(tmp_path, "run", "report", *flow)
     assert done.returncode == 0, done.stderr
-    assert "teacher.s0" not in done.stdout  # flow changes nothing for networks that see RGB
+    said = done.stdout + done.stderr
+    assert "student.alone.flow.s0: done" in said and "teacher.s0" not in said  # flow changes nothing for networks that see RGB
     report = kdpipe(tmp_path, "report", *flow)
     assert "student, distilled, RGB + flow" in report.stdout and "student alone, flow" in report.stdout
