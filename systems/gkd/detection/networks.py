@@ -58,8 +58,9 @@ class Detector(nn.Module):
                       group normalisation hardly normalises).
     freeze_bn:        batch normalisation stays in evaluation mode, whatever mode the network is in. Its scales and shifts may be
                       trained all the same: that is for the training to say (quirk D5).
-    fast:             the backbone as :mod:`models.backbones.i3d_fixed_norm` computes it while its normalisation is frozen. Sums in another
-                      order move gradients of single precision by up to 1 % of the largest, as far as those are from double precision.
+    fast:             the backbone as :mod:`models.backbones.i3d_fixed_norm` computes it while its normalisation is frozen. The same in
+                      double precision; in single precision its gradients differ by some thousandths of the largest, as another order
+                      of sums makes them.
     """
 
     def __init__(
