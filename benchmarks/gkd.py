@@ -2,6 +2,7 @@
 
     python benchmarks/gkd.py map --detections 200000      # mAP, and soft-NMS of a long video
     python benchmarks/gkd.py pooling                      # boundary max pooling, forward and backward
+    python benchmarks/gkd.py recognition --rounds 1       # a whole two-step iteration, with --frames, --size and --width at other sizes
     python benchmarks/gkd.py detection --rounds 1         # a whole training iteration, with --frames, --crop and --width at other sizes
 
 On a machine that others use, ``--clock cpu --threads 1`` counts the processor's time instead.
@@ -16,7 +17,12 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 #: subcommand -> the module beside this one, and its function that measures and prints
-PARTS = {"map": ("gkd_map", "scores"), "pooling": ("gkd_pooling", "pooling"), "detection": ("gkd_detection", "detection")}
+PARTS = {
+    "map": ("gkd_map", "scores"),
+    "pooling": ("gkd_pooling", "pooling"),
+    "detection": ("gkd_detection", "detection"),
+    "recognition": ("gkd_recognition", "recognition"),
+}
 
 
 def main() -> None:

@@ -125,6 +125,9 @@ class Config(Protocol):
     def graph(self, cls: type[P]) -> P:
         """The record ``cls`` of the section ``graph``: what decides which nodes there are."""
 
+    def imported_weights(self, backbone: str, name: str) -> str:
+        """The file of imported weights that ``name`` of ``backbone`` means; "" if there is none."""
+
 
 class Shared(Protocol):
     """The nodes of shared stages that a system's ``nodes`` asks for: ``shared("questions")``, ``shared("extract", "motion")``."""
@@ -135,6 +138,9 @@ class Shared(Protocol):
         Its section has its name. It reads what its stage declares, or ``reads``. ``use`` tells the uses of a stage apart
         (``shared("sample", "audio", policy="audio")``) and is the parameter ``kind`` of a stage that has one.
         """
+
+    def imported(self, kind: str) -> Node | None:
+        """What was imported of a kind (``mm_features``, ``rgb_l8``) and would not be used unless a system asks; None if nothing was."""
 
 
 class Progress(Protocol):

@@ -15,6 +15,8 @@ from cache.errors import DataError
 from formats.still import read_still
 
 MODALITIES = ("rgb", "flow", "depth", "skeleton")
+#: pictures of a video; shorter ones have fewer
+LENGTH = 8
 
 
 def folder_of(root: Path, modality: str, label: str, video: str) -> Path:
@@ -31,17 +33,22 @@ def write(folder: Path, pictures: Iterable[bytes]) -> None:
 
 
 def read(folder: Path) -> list[npt.NDArray[np.uint8]]:
-    """The pictures of a video, RGB uint8 (H, W, 3), in the order of their names; only ``.jpg`` counts.
+    """The pictures of a video, RGB uint8 (H, W, 3), in the order of their names.
 
     Raises DataError naming the folder if there is none, and the file that is no picture.
     """
+    return [read_still(path) for path in pictures_of(folder)]
+
+
+def pictures_of(folder: Path) -> list[Path]:
+    """The files of a video's pictures, in the order of their names; only ``.jpg`` counts. Raises DataError if there is none."""
     try:
         paths = sorted(path for path in folder.iterdir() if path.name.endswith(".jpg") and not path.name.startswith("."))
     except OSError as error:
         raise DataError(f"{folder} is no folder of pictures: {error.strerror}") from error
     if not paths:
         raise DataError(f"{folder} holds no .jpg")
-    return [read_still(path) for path in paths]
+    return paths
 
 
 def videos(root: Path, modality: str) -> list[tuple[str, str]]:
@@ -50,4 +57,9 @@ def videos(root: Path, modality: str) -> list[tuple[str, str]]:
     if not tree.is_dir():
         known = sorted(path.name.removesuffix("_l8") for path in root.glob("*_l8"))
         raise DataError(f"{tree} is not there", hint=f"found: {', '.join(known)}" if known else "")
+    return videos_of(tree)
+
+
+def videos_of(tree: Path) -> list[tuple[str, str]]:
+    """(class, video) of every video of one modality's tree, sorted."""
     return sorted((path.parent.name, path.name) for path in tree.glob("[!.]*/[!.]*") if path.is_dir())

@@ -51,13 +51,13 @@ def weights_room(store: Store) -> Path:
 
 def wrong(value: Mapping[str, Any]) -> str:
     """What cannot be in a list of imports that somebody else wrote, "" if nothing."""
-    from models.backbones.kinds import KINDS
     from stages.imported import ImportedParams  # only here: an import is rare, and this module is read by every verb
+    from stages.imported.kinds import IMPORTABLE
 
     plain = {f.name: (int, float) if isinstance(f.default, float) else type(f.default) for f in dataclasses.fields(ImportedParams)}
     choices = {f.name: f.metadata["choices"] for f in dataclasses.fields(ImportedParams) if f.metadata["choices"]}
     standing, past = value.get("current"), value.get("past")
-    if not isinstance(standing, dict) or not isinstance(past, list) or not set(standing) <= set(KINDS):
+    if not isinstance(standing, dict) or not isinstance(past, list) or not set(standing) <= set(IMPORTABLE):
         return "it is no list of imports"
     for one in [*standing.values(), *past]:
         if not isinstance(one, dict) or not {"kind", "sha256", "file", "when"} <= set(one) <= set(plain):

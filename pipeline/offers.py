@@ -14,6 +14,7 @@ from models.backbones.kinds import KINDS
 from pipeline.imports import Import
 from pipeline.paths import expanded
 from stages.imported.ids import Match, match
+from stages.imported.kinds import IMPORTABLE
 from stages.imported.rows import Source, restored
 from stages.imported.source import open_source
 
@@ -38,25 +39,32 @@ class Offer:
         return shape
 
     @property
+    def clips(self) -> bool:
+        """Whether its rows have clips: those of several kinds go together then."""
+        return bool(IMPORTABLE[self.kind].axes[0] == "clips")
+
+    @property
     def lines(self) -> list[str]:
         """What it is, for people."""
         said = [f"{self.kind}: {self.path}", f"  {self.form}: {self.dtype} {[len(self.ids), *self.shape]}"]
-        if self.dtype.lstrip("<>=") != "float32":
+        if IMPORTABLE[self.kind].array and self.dtype.lstrip("<>=") != "float32":
             said.append(f"  {self.dtype} is converted to float32")
         if self.restored != self.shape:
-            said.append(f"  rows {list(self.shape)} are taken for one clip: {list(self.restored)}")
+            said.append(f"  rows {list(self.shape)} are {'taken for one clip' if self.clips else 'of one video'}: {list(self.restored)}")
         return said
 
 
 def offers(paths: Sequence[Path], kind: str, array: str, ids_array: str) -> list[Offer]:
     """Look at what is to be imported. Raises DataError if it is no feature file, two are of one kind, or their shapes don't go together."""
     found = [_offer(expanded(path).absolute(), kind, array, ids_array) for path in paths]
-    for one in KINDS:
+    for one in IMPORTABLE:
         named = [str(offer.path) for offer in found if offer.kind == one]
         if len(named) > 1:
-            raise DataError(f"{' and '.join(named)} both hold {one} features", hint="name one of them, or tell them apart with --kind")
-    for offer in found[1:]:
-        _agree(*((f"{one.kind} rows of {one.path.name}", one.restored) for one in (found[0], offer)))
+            what = f"{' and '.join(named)} both hold {IMPORTABLE[one].what}"
+            raise DataError(what, hint="name one of them, or tell them apart with --kind")
+    clips = [offer for offer in found if offer.clips]
+    for offer in clips[1:]:
+        _agree(*((f"{one.kind} rows of {one.path.name}", one.restored) for one in (clips[0], offer)))
     return found
 
 
@@ -65,7 +73,7 @@ def fits(offer: Offer, imports: Mapping[str, Import], clips: int, kinds: Iterabl
 
     DataError if what was imported of one never can.
     """
-    for other in kinds:
+    for other in kinds if offer.clips else ():
         one = imports.get(other)
         if other == offer.kind or (one is not None and not Path(one["file"]).exists()):
             continue
@@ -109,12 +117,13 @@ def _agree(one: tuple[str, tuple[int, ...]], other: tuple[str, tuple[int, ...]])
 
 
 def _offer(path: Path, kind: str, array: str, ids_array: str) -> Offer:
+    kind = kind or (path.name if path.name in IMPORTABLE else "")
     with open_source(path, kind, array, ids_array) as source:
         kind = kind or _kind(path, source)
         if restored(kind, source.shape) is None:
-            *axes, last = KINDS[kind].axes
+            *axes, last = IMPORTABLE[kind].axes
             raise DataError(
-                f"{path}: rows of the shape {list(source.shape)} are no {kind} features: those have {', '.join(axes)} and {last}",
+                f"{path}: rows of the shape {list(source.shape)} are no {IMPORTABLE[kind].what}: those have {', '.join(axes)} and {last}",
                 hint="is it another kind? --kind says so",
             )
         return Offer(kind, path, source.form, source.array, source.dtype, source.shape, tuple(source.ids))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Any
@@ -13,6 +14,8 @@ from pipeline.graph import check_possible
 from pipeline.installed import installed
 from pipeline.judge import FRESH, Judge
 
+#: The end of the name of a node that there is one of for each seed; no key has it.
+SEED = re.compile(r"\.s\d+$")
 #: Parameter -> its values that need a package which kdpipe does not bring, and that package.
 EXTRAS = {
     "runtime": {"openvino": "openvino"},
@@ -88,7 +91,7 @@ def missing_weights(node: Node) -> tuple[str, str] | None:
         return None
     from models.weights import entry_of
 
-    setting = f"--set {node.name}.weights_file=PATH"
+    setting = f"--set {SEED.sub('', node.name)}.weights_file=PATH"
     if params.named_weights == "file":
         return "weights=file names no file", setting
     try:

@@ -23,9 +23,19 @@ class Shared:
         """The node ``stage.use``; see the contract. Raises ValueError if it was asked for with other settings before."""
         name = f"{stage}.{use}" if use else stage
         imported = stage == "extract" and use in self.config.imports
-        node = self._imported(name, use) if imported else self._made(stage_of(stage), name, use, reads, fixed)
-        if self.nodes.setdefault(name, node) != node:
-            raise ValueError(f"{name} is asked for twice, with different settings")
+        return self._kept(self._imported(name, use) if imported else self._made(stage_of(stage), name, use, reads, fixed))
+
+    def imported(self, kind: str) -> Node | None:
+        """The node of what was imported of a kind, None if nothing was; see the contract."""
+        if kind not in self.config.imports:
+            return None
+        from stages.imported.kinds import IMPORTABLE
+
+        return self._kept(self._imported(IMPORTABLE[kind].node, kind))
+
+    def _kept(self, node: Node) -> Node:
+        if self.nodes.setdefault(node.name, node) != node:
+            raise ValueError(f"{node.name} is asked for twice, with different settings")
         return node
 
     def _made(self, stage: Stage, name: str, use: str, reads: Mapping[str, Node] | None, fixed: Mapping[str, Any]) -> Node:
@@ -38,12 +48,19 @@ class Shared:
         return Node(name, stage, self._with_imported_weights(params), inputs)
 
     def _imported(self, name: str, kind: str) -> Node:
-        """Features that were imported, in place of those that would be computed."""
+        """What was imported, in place of what would be computed."""
         from stages import imported
+        from stages.imported.kinds import IMPORTABLE
 
-        record = stage_of("extract").params
-        self.config.params(name, record, kind=kind, idle={f.name: f"the {kind} features are imported" for f in dataclasses.fields(record)})
-        return Node(name, imported.STAGE, imported.ImportedParams(**self.config.imports[kind]), {"index": self("index")})
+        stage, _, use = name.partition(".")
+        record = stage_of(stage).params
+        fields = {f.name: f for f in dataclasses.fields(record)}
+        computed = {"kind": use} if "kind" in fields and use in fields["kind"].metadata["choices"] else {}
+        if computed or not use:
+            idle = dict.fromkeys(fields, f"the {IMPORTABLE[kind].what} are imported")
+            self.config.params(name, record, **computed, idle=idle)
+        params = imported.ImportedParams(**self.config.imports[kind])
+        return Node(name, imported.STAGES[stage], params, {"index": self("index")})
 
     def _with_imported_weights(self, params: Any) -> Any:
         """Let ``weights_file`` be the imported file of that name where no file is named and none is shipped."""

@@ -26,15 +26,33 @@ class Settings:
         own = {key: value for key, value in found.items() if "." not in key and key not in (idle or {})}
         return settled(cls(**{**own, **fixed}), keep=tuple(fixed))
 
+    def graph(self, cls: type) -> Any:
+        return self.params("graph", cls)
+
+    def imported_weights(self, backbone: str, name: str) -> str:
+        return ""
+
 
 def shared(stage: str, use: str = "", *, reads: Mapping[str, Node] | None = None, **fixed: Any) -> Node:
     """A node of that name that does nothing."""
     return Node(f"{stage}.{use}" if use else stage, Stage(stage, "nowhere:run", object), fixed, reads)
 
 
-def graph(nodes: Nodes, **values: Any) -> dict[str, Node]:
+class Given:
+    """The shared nodes, and the kinds that were imported: ``{"mm_features": "extract.mm_features"}``."""
+
+    def __init__(self, imported: Mapping[str, str] | None = None) -> None:
+        self._imported = imported or {}
+
+    __call__ = staticmethod(shared)
+
+    def imported(self, kind: str) -> Node | None:
+        return shared(*self._imported[kind].split(".", 1)) if kind in self._imported else None
+
+
+def graph(nodes: Nodes, imported: Mapping[str, str] | None = None, **values: Any) -> dict[str, Node]:
     """The system's own nodes by name, under these settings."""
-    return {node.name: node for node in nodes(Settings(**values), shared)}
+    return {node.name: node for node in nodes(Settings(**values), Given(imported))}
 
 
 def changed(nodes: Nodes, **values: Any) -> set[str]:

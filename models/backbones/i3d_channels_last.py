@@ -33,10 +33,8 @@ def maps(net: I3D, clips: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
 
 def inception(block: Inception, x: Tensor) -> Tensor:
     """The four branches of a block, side by side."""
-    pooled = max_pool(x, block.window, (1, 1, 1))
-    return torch.cat(
-        [unit(block.b0, x), unit(block.b1b, unit(block.b1a, x)), unit(block.b2b, unit(block.b2a, x)), unit(block.b3b, pooled)], 1
-    )
+    branches = [unit(block.b0, x), unit(block.b1b, unit(block.b1a, x)), unit(block.b2b, unit(block.b2a, x))]
+    return torch.cat([*branches, unit(block.b3b, max_pool(x, block.window, (1, 1, 1)))], 1)
 
 
 def unit(part: Unit, x: Tensor) -> Tensor:

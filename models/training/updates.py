@@ -46,7 +46,8 @@ class Update:
     groups:     every parameter that the optimizer moves, once.
     optimizer:  called once with the groups in PyTorch's form.
     clip:       of all groups together, after those of the groups.
-    accumulate: batches whose gradients make a step; each loss is divided by it.
+    accumulate: batches whose gradients make a step; each loss is divided by it, unless they are ``summed``.
+    first:      batches that make the first step, 0: as many as the others.
     leftover:   a pass that ends in between makes a step of what there is, or with False drops it.
     scaler:     for half precision; gradients are averaged over processes, then unscaled, then clipped.
     after:      what follows a step of the optimizer, such as a moving average.
@@ -59,6 +60,8 @@ class Update:
     optimizer: Callable[[list[dict[str, Any]]], torch.optim.Optimizer] = adam
     clip: Clip | None = None
     accumulate: int = 1
+    summed: bool = False
+    first: int = 0
     leftover: bool = True
     scaler: torch.amp.GradScaler | None = None
     after: Callable[[Moment], None] | None = None
@@ -84,10 +87,11 @@ class Learner:
         if self.waiting == 0:
             self.optimizer.zero_grad(set_to_none=True)
         loss, terms, samples = update.loss(batch)
-        part = loss / update.accumulate if update.accumulate > 1 else loss
+        part = loss / update.accumulate if update.accumulate > 1 and not update.summed else loss
         (part if update.scaler is None else update.scaler.scale(part)).backward()
         self.batch, self.waiting = self.batch + 1, self.waiting + 1
-        if self.waiting == update.accumulate or (last and update.leftover):
+        enough = update.first if update.first and self.step == 0 else update.accumulate
+        if self.waiting == enough or (last and update.leftover):
             self._step(moment)
         if last:
             self.waiting = 0

@@ -13,7 +13,6 @@ import click
 from cache.errors import ConfigError, KdpipeError, ToleranceError, some
 from cache.ledger import Ledger
 from cache.record import Record
-from models.backbones.kinds import KINDS
 from pipeline import imports
 from pipeline.cli.options import HOW, LOOK, WHAT
 from pipeline.cli.run import bring_up_to_date
@@ -23,19 +22,20 @@ from pipeline.imports import Import
 from pipeline.judge import Judge
 from pipeline.progress import Bars
 from pipeline.text import line_text
+from stages.imported.kinds import IMPORTABLE
 
 
 @click.command("import-features")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--kind", type=click.Choice(list(KINDS)), default=None, help="What the files hold, if their names don't say it.")
+@click.option("--kind", type=click.Choice(list(IMPORTABLE)), default=None, help="What the files hold, if their names don't say it.")
 @click.option("--array", default="", metavar="NAME", help="Name of the features in the HDF5 file.")
 @click.option("--ids-array", default="ids", show_default=True, metavar="NAME", help="Name of the ids in the HDF5 file.")
 @click.option(
     "--ids",
-    type=click.Choice(["auto", "exact", "prefix", "escaped"]),
+    type=click.Choice(["auto", "exact", "prefix", "escaped", "folder"]),
     default="auto",
     show_default=True,
-    help="How ids are compared with the dataset's: as they are, with video12 meaning 12, or as escaped file names.",
+    help="How ids are compared with the dataset's: as they are, with video12 meaning 12, as escaped file names, or a folder's name.",
 )
 @click.option(
     "--tolerance", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Fraction of videos that may have no usable row."
@@ -62,11 +62,12 @@ def import_features(
 ) -> None:
     """Import features for the dataset from FILES: published HDF5 files, or directories of <id>.npy.
 
+    Lite-MKD's trees too: mm_features and rgb_features (<class>/<video>/feature.npy), rgb_l8, flow_l8 ... (pictures).
     Every row is checked. From then on the features of that kind are these, for every stage; --undo takes it back.
     --dry-run looks at names, shapes and ids only.
     """
     if undo:
-        _undo(session, files, (kind,) if kind else tuple(KINDS))
+        _undo(session, files, (kind,) if kind else tuple(IMPORTABLE))
         return
     if not files:
         raise click.UsageError("name the files to import (or --undo)")
@@ -81,17 +82,17 @@ def _import(session: Session, files: tuple[Path, ...], kind: str, array: str, re
     say: Callable[[str], object] = session.options.say if session.json else click.echo
     found = offers(files, kind, array, reading["ids_array"])
     dataset = session.graph.config.dataset
-    kinds = _kinds(session)
-    for offer in found:
-        if offer.kind not in kinds:
-            hint = f"it reads {', '.join(kinds) or 'none'}; --system names another"
-            raise ConfigError(f"{session.graph.config.system} reads no {offer.kind} features", hint=hint)
     standing = dict(imports.current(session.store, dataset))
     new = {
         offer.kind: {"kind": offer.kind, "file": str(offer.path), "array": offer.array, "sha256": "", "when": "", **reading}
         for offer in found
     }
     planned = _with(session, {**standing, **new})
+    kinds = _kinds(planned)
+    for offer in found:
+        if offer.kind not in kinds:
+            hint = f"it reads {', '.join(_kinds(session)) or 'none'}; --system names another"
+            raise ConfigError(f"{session.graph.config.system} reads no {IMPORTABLE[offer.kind].what}", hint=hint)
     index = _index(planned)
     for offer in found:
         for line in [*offer.lines, *_ids_lines(matched(offer, index, reading["ids"]))]:
@@ -104,10 +105,10 @@ def _import(session: Session, files: tuple[Path, ...], kind: str, array: str, re
         return
     when = time.strftime("%Y-%m-%d %H:%M")
     for offer in found:
-        bars = Bars(f"extract.{offer.kind}", session.options.progress)
-        new[offer.kind].update(sha256=digest(offer.path, bars), when=when)
+        bars = Bars(IMPORTABLE[offer.kind].node, session.options.progress)
+        new[offer.kind].update(sha256=digest(offer.path, bars, offer.kind), when=when)
     planned = _with(session, {**standing, **new})
-    records = {one: _run(planned, f"extract.{one}", files) for one in new}
+    records = {one: _run(planned, IMPORTABLE[one].node, files) for one in new}
     imports.put(session.store, dataset, new)
     if session.json:
         click.echo(json.dumps([_result(planned, record) for record in records.values()], indent=1, sort_keys=True))
@@ -133,13 +134,14 @@ def _index(session: Session) -> Path:
 
 
 def _kinds(session: Session) -> list[str]:
-    """The kinds of features that the system reads."""
-    return [kind for kind in KINDS if f"extract.{kind}" in session.graph.nodes]
+    """The kinds of features, and of what was imported else, that the system reads."""
+    nodes = session.graph.nodes
+    return [one.name for one in IMPORTABLE.values() if one.node in nodes and getattr(nodes[one.node].params, "kind", "") == one.name]
 
 
 def _clips(session: Session) -> int:
     node = session.graph.nodes.get("sample")
-    return int(node.params.num_clips) if node is not None else 0
+    return int(getattr(node.params, "num_clips", 0)) if node is not None else 0
 
 
 def _ids_lines(found: Any) -> list[str]:
@@ -177,10 +179,11 @@ def _tell(session: Session, kind: str, record: Record) -> None:
     about = _result(session, record)
     ledger = Ledger.load(session.store.files(record) / "ledger.jsonl")
     shape = [about[key] for key in ("videos", "clips", "frames", "width") if about[key] is not None]
-    click.echo(f"imported {kind}: float32 {shape}, " + ", ".join(f"{count} {state}" for state, count in ledger.counts().items()))
+    dtype = "float32" if IMPORTABLE[kind].array else "uint8"
+    click.echo(f"imported {kind}: {dtype} {shape}, " + ", ".join(f"{count} {state}" for state, count in ledger.counts().items()))
     for entry in [entry for entry in ledger.sorted() if entry.outcome != "ok"][:5]:
         click.echo(f"  {line_text(entry.id)}  {entry.state}  {entry.reason}")
-    click.echo(f"  provenance: {command('show', f'extract.{kind}')}")
+    click.echo(f"  provenance: {command('show', IMPORTABLE[kind].node)}")
 
 
 def _undo(session: Session, files: tuple[Path, ...], kinds: tuple[str, ...]) -> None:

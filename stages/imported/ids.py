@@ -25,11 +25,32 @@ def unescaped(known: Iterable[str]) -> Callable[[str], str]:
     return lambda name: names.get(name) or unescape(name) or name
 
 
+def in_folders(known: Iterable[str]) -> Callable[[str], str]:
+    """Return what makes ``<class>/<video>``, or a file in that folder, the id of the video, as Lite-MKD reads its lists: whatever the
+    class; ``_`` is as good as a blank and a capital as a small letter, where that leaves no doubt. ids that hold a ``/`` are no names."""
+    exact = set(known)
+    folded: dict[str, list[str]] = {}
+    for id in exact:
+        folded.setdefault(_folded(id), []).append(id)
+
+    def id_of(path: str) -> str:
+        name = "/".join(path.split("/")[1:2])
+        near = folded.get(_folded(name), [])
+        return name if name in exact else near[0] if len(near) == 1 else path
+
+    return id_of
+
+
+def _folded(name: str) -> str:
+    return name.replace(" ", "_").lower()
+
+
 #: How ids of a file become ids of the dataset, given all of those; 'auto' tries them in this order.
 RULES: dict[str, Callable[[Iterable[str]], Callable[[str], str]]] = {
     "exact": lambda known: lambda id: id,
     "prefix": lambda known: _without_prefix,
     "escaped": unescaped,
+    "folder": in_folders,
 }
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.backbones.kinds import KINDS
+from stages.imported.kinds import IMPORTABLE
 
 FloatArray = npt.NDArray[np.float32]
 Bars = Callable[..., Any]
 
 #: kind of features -> name of their array in published files
-ARRAYS = {kind.name: kind.array for kind in KINDS.values()}
+ARRAYS = {kind.name: kind.array for kind in IMPORTABLE.values() if kind.array}
 #: More bytes than this at once are no row of features; they are held twice, as stored and as float32.
 LARGEST = 1 << 28
 
@@ -67,8 +67,11 @@ def float32(values: npt.NDArray[Any]) -> FloatArray:
 
 
 def restored(kind: str, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The shape of a row of ``kind``; a lost axis of C = 1 is put back. None if it cannot be one."""
-    axes = len(KINDS[kind].axes)
-    if len(shape) == axes:
+    """The shape of a row of ``kind``; a lost axis of C = 1 is put back, and where there are no clips it is taken off. None if it cannot be
+    one."""
+    axes = IMPORTABLE[kind].axes
+    if len(shape) == len(axes):
         return shape
-    return (1, *shape) if len(shape) == axes - 1 else None
+    if axes[0] != "clips":
+        return shape[1:] if len(shape) == len(axes) + 1 and shape[0] == 1 else None
+    return (1, *shape) if len(shape) == len(axes) - 1 else None

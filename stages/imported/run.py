@@ -1,4 +1,4 @@
-"""The work of an imported ``extract`` node: somebody else's rows, each looked at, in our layout and the order of the index.
+"""The work of an imported node: somebody else's rows, each looked at, in our layout and the order of the index.
 
 Writes what ``extract`` writes: ``<dataset>_<kind>_feat.h5`` and ``features.json``, which says that it was imported, from what (by
 content) and how it was read. Memory holds one row at a time.
@@ -15,7 +15,9 @@ from typing import Any, Protocol
 from cache.errors import DataError
 from cache.hdf5 import FeatureWriter
 from cache.stage import Context
+from stages.imported import pictures
 from stages.imported.ids import Match, match
+from stages.imported.kinds import IMPORTABLE
 from stages.imported.rows import ARRAYS, FloatArray, Source, Unpacked, restored
 from stages.imported.source import digest, open_source, signature
 
@@ -31,13 +33,16 @@ def run(ctx: Context) -> None:
     params, path = ctx.params, Path(ctx.params.file)
     again = f"kdpipe import-features {path.name} imports it anew; kdpipe import-features --undo goes back to computing"
     if not path.exists():
-        raise DataError(f"{path}, which the {params.kind} features were imported from, is not there any more", hint=again)
-    before = signature(path)
-    if digest(path, ctx.progress) != params.sha256:
+        raise DataError(f"{path}, which the {IMPORTABLE[params.kind].what} were imported from, is not there any more", hint=again)
+    before = signature(path, params.kind)
+    if digest(path, ctx.progress, params.kind) != params.sha256:
         raise DataError(f"{path} is not what was imported: its sha256 is not {params.sha256[:12]}…", hint=again)
     with open_source(path, params.kind, params.array, params.ids_array) as source:
-        write(ctx, source)
-    if signature(path) != before:
+        if isinstance(source, pictures.Pictures):
+            pictures.write(ctx, source)
+        else:
+            write(ctx, source)
+    if signature(path, params.kind) != before:
         raise DataError(f"{path} was changed while it was being read; nothing was published", hint=again)
 
 
@@ -47,7 +52,7 @@ def write(ctx: Context, source: Source) -> None:
     matched = match(source.ids, [json.loads(line)["id"] for line in media], ctx.params.ids)
     shape = restored(ctx.params.kind, source.shape)
     if shape is None:
-        raise DataError(f"{source.path}: rows of the shape {list(source.shape)} are no {ctx.params.kind} features")
+        raise DataError(f"{source.path}: rows of the shape {list(source.shape)} are no {IMPORTABLE[ctx.params.kind].what}")
     for id in matched.missing:
         ctx.ledger.add(id, "missing", "the imported file has no row for it")
     dataset = json.loads((ctx.inputs["index"] / "dataset.json").read_text(encoding="utf-8"))["name"]
@@ -99,6 +104,7 @@ def _note(ctx: Context, id: str, row: FloatArray) -> bool:
 def _about(
     ctx: Context, source: Source, matched: Match, name: str, dataset: str, shape: tuple[int, ...], written: list[str], zeros: list[str]
 ) -> dict[str, Any]:
+    lengths = dict(zip(IMPORTABLE[ctx.params.kind].axes, shape))
     return {
         "kind": ctx.params.kind,
         "file": name,
@@ -108,8 +114,8 @@ def _about(
         "weights": "imported",
         "random": False,
         "width": shape[-1],
-        "clips": shape[0],
-        "frames": shape[1] if len(shape) == 3 else None,
+        "clips": lengths.get("clips"),
+        "frames": lengths.get("frames"),
         "image_size": None,
         "input": "imported",
         "videos": len(written),

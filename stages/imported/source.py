@@ -1,4 +1,4 @@
-"""Features that somebody else wrote: an HDF5 file, or a directory of ``<id>.npy``.
+"""Features that somebody else wrote: an HDF5 file, or a directory of ``<id>.npy``; pictures, a directory of them for each video.
 
 Nothing here trusts the file: what lies in another file, was cut short, was never written or holds no floating-point numbers is refused
 by name. Rows are read one by one.
@@ -17,6 +17,8 @@ from cache.errors import DataError
 from cache.given import plain_file
 from cache.npy import open_npy
 from stages.imported.hdf5 import open_hdf5
+from stages.imported.kinds import IMPORTABLE
+from stages.imported.pictures import Pictures
 from stages.imported.rows import Bars, FloatArray, Source, float32
 
 
@@ -26,7 +28,7 @@ def open_source(path: Path, kind: str = "", array: str = "", ids_array: str = "i
     Raises DataError that names the file, and what there is instead, if it holds no features.
     """
     if path.is_dir():
-        return Tree(path)
+        return Pictures(path) if kind and not IMPORTABLE[kind].array else Tree(path)
     plain_file(path, f"feature file {path}")
     return open_hdf5(path, kind, array, ids_array)
 
@@ -36,7 +38,7 @@ class Tree(Source):
 
     def __init__(self, path: Path) -> None:
         self.path, self.form, self.array = path, "npy files", ""
-        self._files = {file.relative_to(path).with_suffix("").as_posix(): file for file in npy_files(path)}
+        self._files = {file.relative_to(path).with_suffix("").as_posix(): file for file in tree_files(path)}
         if not self._files:
             raise DataError(f"{path} holds no .npy file", hint="expected <id>.npy, one a video")
         self.ids = list(self._files)
@@ -60,22 +62,22 @@ class Tree(Source):
         return found
 
 
-def npy_files(path: Path) -> list[Path]:
-    """The npy files under a directory, sorted."""
-    return sorted(file for file in path.rglob("*.npy") if file.is_file())
+def tree_files(path: Path, pattern: str = "*.npy") -> list[Path]:
+    """The files of a pattern under a directory, sorted."""
+    return sorted(file for file in path.rglob(pattern) if file.is_file())
 
 
-def digest(path: Path, bars: Bars) -> str:
+def digest(path: Path, bars: Bars, kind: str = "appearance") -> str:
     """sha256 of a file, or of the listing of a tree."""
-    files = npy_files(path) if path.is_dir() else [path]
+    files = tree_files(path, IMPORTABLE[kind].pattern) if path.is_dir() else [path]
     with bars("read", total=sum(file.stat().st_size for file in files) >> 20, unit="MB") as bar:
         found = {file.relative_to(path).as_posix(): _digest(file, bar) for file in files}
     return digest_listing(found) if path.is_dir() else next(iter(found.values()))
 
 
-def signature(path: Path) -> list[tuple[str, int, int, int]]:
+def signature(path: Path, kind: str = "appearance") -> list[tuple[str, int, int, int]]:
     """What changes when somebody writes to the file or the tree."""
-    files = npy_files(path) if path.is_dir() else [path]
+    files = tree_files(path, IMPORTABLE[kind].pattern) if path.is_dir() else [path]
     return [(str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino) for file in files for stat in [file.stat()]]
 
 

@@ -1,18 +1,86 @@
-"""Lite-MKD: few-shot action recognition distilled from RGB, flow and depth (ACM MM 2023).
+"""Lite-MKD: few-shot action recognition distilled from RGB, flow and depth (ACM MM 2023): its stages and its graph.
 
-    sample     eight frames of each video, at even places
-    derive     optical flow, depth and skeletons of these frames, as pictures
+    expert     a network of one modality, trained on episodes
+    dump       its frame features of every few-shot video, once (dump.rgb ...); the teacher's fused ones (dump.fused)
+    teacher    the modalities' features, fused, and a head on them (MFM)
+    student    a small RGB network: distilled from fused features (kd), from those of RGB (rgb), alone
+    evaluate   accuracy over episodes of the test classes, cost
+    timing     time per episode: the one artifact whose bytes differ from run to run
 
-Its networks, episodes and losses are here; the stages that train them are not yet.
+Eight frames of each video come from ``sample``, pictures of flow, depth and skeletons from ``derive``. The defaults are the published
+settings, with the code's mistakes mended (``switches.py``). Same seed, same episodes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from cache.errors import ConfigError
-from cache.stage import Config, Node, Shared, option
+from cache.stage import Config, Node, Shared, Stage, option
+from systems.litemkd.parameters import (
+    MODALITIES,
+    DumpParams,
+    EvaluateParams,
+    ExpertParams,
+    FuseParams,
+    PicturesParams,
+    StudentParams,
+    TeacherParams,
+    TimingParams,
+)
+
+#: student -> what it learns from, in the order of the report
+STUDENTS = {"kd": "fused", "rgb": "rgb", "alone": "none"}
+#: what students learn from -> the authors' features, which may be imported in its place
+IMPORTS = {"fused": "mm_features", "rgb": "rgb_features"}
+
+FILES = ("checkpoint", "weights_file")
+NETWORK: Mapping[str, Any] = {"facets": ("device",), "modules": "modules", "libraries": "libraries", "data": "data", "verb": "distill"}
+EXPERT = Stage("expert", "systems.litemkd.expert:run", ExpertParams, files=FILES, **NETWORK)
+DUMP = Stage(
+    "dump",
+    "systems.litemkd.dump:run",
+    DumpParams,
+    facets=("device",),
+    items=("index", "frames"),
+    modules="modules",
+    libraries="libraries",
+    tolerance="max_lost",
+    verb="distill",
+)
+TEACHER = Stage("teacher", "systems.litemkd.teacher:run", TeacherParams, files=("checkpoint",), facets=("device",), verb="distill")
+FUSE = Stage(
+    "dump",
+    "systems.litemkd.fuse:run",
+    FuseParams,
+    facets=("device",),
+    items=("index", *MODALITIES),
+    tolerance="max_lost",
+    verb="distill",
+)
+STUDENT = Stage("student", "systems.litemkd.student:run", StudentParams, files=FILES, **NETWORK)
+EVALUATE = Stage(
+    "evaluate",
+    "systems.litemkd.evaluate:run",
+    EvaluateParams,
+    facets=("device",),
+    modules="modules",
+    libraries="libraries",
+    help="Score every network by the paper's protocol.",
+)
+TIMING = Stage(
+    "timing",
+    "systems.litemkd.timing:run",
+    TimingParams,
+    facets=("device",),
+    modules="modules",
+    help="Measure how long every network takes.",
+)
+
+Pictures = TypeVar("Pictures", bound=PicturesParams)
 
 
 @dataclass(frozen=True)
@@ -23,9 +91,98 @@ class GraphParams:
 
 
 def nodes(config: Config, shared: Shared) -> Iterator[Node]:
-    """Yield what is derived. Sections: ``graph``, ``sample``, ``derive`` (``derive.flow`` ... speak to one)."""
-    modalities = config.graph(GraphParams).modalities
-    if not modalities:
+    """Yield the nodes of this system, for every seed.
+
+    Sections: ``graph``, ``expert`` (``expert.rgb``, ``expert.flow`` ... speak to one), ``teacher``, ``student`` (``student.kd``,
+    ``student.rgb``, ``student.alone``), ``dump.<modality>``, ``dump.fused``, ``train`` (for all of these), ``evaluate``, ``timing``.
+
+    What was imported (``mm_features``, ``rgb_features``, ``rgb_l8``, ``flow_l8`` ...) is read in place of what would be computed; networks
+    that nothing needs then are not there.
+    """
+    chosen = config.graph(GraphParams).modalities
+    if not chosen:
         raise ConfigError("graph.modalities is empty, and RGB alone has nothing to fuse", hint="--set graph.modalities=[flow,depth]")
-    for modality in modalities:
-        yield shared("derive", modality)
+    index, first = shared("index"), None
+    pictures = _pictures(shared, index, chosen)
+    imported = {source: node for source, kind in IMPORTS.items() if (node := shared.imported(kind)) is not None}
+    for seed in config.seeds:
+        experts, dumps = {}, {}
+        for modality, frames in pictures.items():
+            params = _found(config, config.params(f"expert.{modality}", ExpertParams, seed=seed, modality=modality))
+            reads = {} if params.checkpoint else {"index": index, "frames": frames}
+            experts[modality] = Node(f"expert.{modality}.s{seed}", EXPERT, params, reads)
+            own = config.params(f"dump.{modality}", DumpParams, backbone=params.backbone)
+            dumps[modality] = Node(f"dump.{modality}.s{seed}", DUMP, own, {"expert": experts[modality], "index": index, "frames": frames})
+        teacher, fused = _fused(config, index, dumps, seed)
+        students = {}
+        for variant, source in STUDENTS.items():
+            learner = _found(config, config.params(f"student.{variant}", StudentParams, seed=seed, learns_from=source))
+            taught = _taught(learner, {"fused": (fused, teacher), "rgb": (dumps["rgb"], experts["rgb"])}, imported)
+            reads = {} if learner.checkpoint else {"index": index, "frames": pictures["rgb"], **taught}
+            students[f"student.{variant}"] = Node(f"student.{variant}.s{seed}", STUDENT, learner, reads)
+        made = {"teacher": teacher, **{f"expert.{m}": node for m, node in experts.items()}}
+        networks = {**{name: node for name, node in made.items() if _needed(name, imported)}, **students}
+        features = {f"dump.{m}": node for m, node in dumps.items() if f"expert.{m}" in networks}
+        heads = {name: made[name] for name in ("teacher", "expert.rgb") if made[name].name in _heads(students)}
+        yield from ({**networks, **heads}.values())
+        yield from (*features.values(), *([fused] if "teacher" in networks else []))
+        trunks = _trunks(students)
+        scored = config.params("evaluate", EvaluateParams, backbones=trunks)
+        yield Node(f"evaluate.s{seed}", EVALUATE, scored, {"index": index, "frames": pictures["rgb"], **networks, **features})
+        first = first or networks
+    if first:
+        yield Node("timing", TIMING, config.params("timing", TimingParams, backbones=_trunks(first)), first)
+
+
+def _fused(config: Config, index: Node, dumps: Mapping[str, Node], seed: int) -> tuple[Node, Node]:
+    """The teacher and its dump."""
+    own = config.params("teacher", TeacherParams, seed=seed, modalities=tuple(dumps))
+    teacher = Node(f"teacher.s{seed}", TEACHER, own, {} if own.checkpoint else {"index": index, **dumps})
+    params = config.params("dump.fused", FuseParams, modalities=tuple(dumps))
+    return teacher, Node(f"dump.fused.s{seed}", FUSE, params, {"teacher": teacher, "index": index, **dumps})
+
+
+def _pictures(shared: Shared, index: Node, chosen: Sequence[str]) -> dict[str, Node]:
+    """The frames of every modality: imported, or sampled and derived."""
+    rgb = shared.imported("rgb_l8")
+    found = {"rgb": rgb or shared("sample")}
+    for modality in [modality for modality in MODALITIES if modality in chosen]:
+        reads = None if rgb is None else {"index": index, "sample": rgb}
+        found[modality] = shared.imported(f"{modality}_l8") or shared("derive", modality, reads=reads)
+    return found
+
+
+def _needed(name: str, imported: Mapping[str, Node]) -> bool:
+    """Whether a network is in the graph: a teacher and its experts unless fused features are imported, and rgb's unless its are too."""
+    return "fused" not in imported or (name == "expert.rgb" and "rgb" not in imported)
+
+
+def _taught(params: StudentParams, sources: Mapping[str, tuple[Node, Node]], imported: Mapping[str, Node]) -> dict[str, Node]:
+    """What a student learns from: nothing, or features, and the network whose head is on them unless that is random.
+
+    The head on imported features is that of a published checkpoint, if one is named (``possible.py`` asks for it).
+    """
+    if params.learns_from == "none":
+        return {}
+    features, network = sources[params.learns_from]
+    head = params.switch("teacher_head") == "checkpoint"
+    if params.learns_from in imported:
+        features, head = imported[params.learns_from], head and bool(network.params.checkpoint)
+    return {"features": features} | ({"teacher": network} if head else {})
+
+
+def _heads(students: Mapping[str, Node]) -> set[str]:
+    """The networks whose heads students learn from."""
+    return {node.reads["teacher"] for node in students.values() if "teacher" in node.reads}
+
+
+def _found(config: Config, params: Pictures) -> Pictures:
+    """The record with the file of imported weights, where none is named and none is shipped."""
+    if params.weights_file or params.named_weights in ("", "random", "world", "file"):
+        return params
+    return dataclasses.replace(params, weights_file=config.imported_weights(params.backbone, params.weights))
+
+
+def _trunks(nodes: Mapping[str, Node]) -> tuple[str, ...]:
+    """The trunks of the networks that see pictures."""
+    return tuple(sorted({node.params.backbone for node in nodes.values() if isinstance(node.params, PicturesParams)}))

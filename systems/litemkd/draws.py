@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 #: What numbers are drawn for: a word of the counter. ``models.training.crops`` has 0 to 3.
-EPISODE, FRAMES, VIEW = 16, 17, 18
+EPISODE, FRAMES, VIEW, VAL_EPISODE, TEST_EPISODE, DUMP_VIEW, FIXED_VIEW, SEEN_VIEW = range(16, 24)
 #: Numbers fetched at a time.
 AHEAD = 256
 

@@ -57,9 +57,12 @@ class Pool:
     missing: tuple[Video, ...] = ()
     small: tuple[str, ...] = ()
 
-    def episode(self, seed: int, index: int) -> Episode:
-        """The episode number ``index`` of a seed: classes and, of each, clips without replacement; support and query are shuffled."""
-        shape, draws = self.shape, Draws(seed, index, EPISODE)
+    def episode(self, seed: int, index: int, use: int = EPISODE) -> Episode:
+        """The episode number ``index`` of a seed: classes and, of each, clips without replacement; support and query are shuffled.
+
+        ``use`` keeps the episodes of training, validation and test apart (:mod:`systems.litemkd.draws`).
+        """
+        shape, draws = self.shape, Draws(seed, index, use)
         support: list[tuple[Video, int]] = []
         query: list[tuple[Video, int]] = []
         chosen = [self.videos[number] for number in draws.sample(len(self.videos), shape.way)]

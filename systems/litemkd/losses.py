@@ -133,9 +133,10 @@ def _r(on: str, target: str, weight: float = 1.0, base: float = 1.0, slope: floa
 
 _R_SUP, _KD_SUP = _r("sup", "sup", 0.5), _kd("sup", "sup", 0.5)
 
-#: The published objectives under their published names. ``logits``, ``kl``, ``ce``, ``sup`` ... are the outputs of the heads.
+#: The objectives under their published names. ``logits``, ``kl``, ``ce``, ``sup`` ... are the outputs of the heads.
 OBJECTIVES: Mapping[str, Objective] = {
     "ce": Objective((_h("logits"),)),
+    "cece": Objective((_h("kl"), _h("ce"))),  # not published: two branches alone
     "KD": Objective((_h("logits"), _kd("logits", "kl", 2.0))),
     "Dist_KD": Objective((_h("logits"), _r("logits", "kl", 2.0))),
     "wsl": Objective((_h("logits"), _kd("logits", "kl", 2.0, base=0.0, slope=1.0)), ("logits", "teacher:kl")),

@@ -123,6 +123,12 @@ class MFM(nn.Module):
         if self.variant.head == "trx":
             self.bracnch = TRX(dim, out_dim, cardinalities, frames, dropout)
 
+    @property
+    def sided(self) -> bool:
+        """Whether a clip is fused in one way as support and in another as query."""
+        rules = {rule for _, rule in self.variant.pairs}
+        return any(self.shifts.applies(rule, "support") != self.shifts.applies(rule, "query") for rule in rules)
+
     def fuse(self, clips: Sequence[Tensor], side: str) -> Tensor:
         """The fused feature (N, T, D) of clips on a side: ``support``, ``query`` or ``dump``. Raises ConfigError if one is missing."""
         if len(clips) != self.variant.modalities:

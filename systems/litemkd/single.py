@@ -20,6 +20,8 @@ from systems.litemkd.trx import TRX
 
 #: kind -> what is done with the last map
 KINDS: Mapping[str, str] = {"trx": "cells", "trm": "mean", "baseline": "mean", "strm": "attention"}
+#: how much the patches of ``strm`` say in its prediction, as in its students' (spec F)
+PATCHES = 0.1
 
 
 class Single(nn.Module):
@@ -67,6 +69,10 @@ class Single(nn.Module):
             pooled = self.attn_pat(cells(module, images).transpose(1, 2)).mean(1)
         return pooled.unflatten(0, clips.shape[:2])
 
+    def seeing(self) -> list[nn.Module]:
+        """The parts that :meth:`features` runs."""
+        return [self.get_submodule(name) for name in (self.trunk_name, *(["attn_pat"] if self.kind == "strm" else []))]
+
     def forward(self, support: Tensor, labels: Tensor, query: Tensor) -> Outputs:
         return self.match(self.features(support), labels, self.features(query))
 
@@ -79,3 +85,8 @@ class Single(nn.Module):
             outputs["pat"] = torch.stack([head(support, labels, query) for head in self.new_dist_loss_post_pat]).mean(0)
             support, query = self.fr_enrich(support), self.fr_enrich(query)
         return {"logits": torch.stack([head(support, labels, query) for head in self.transformers]).mean(0), **outputs}
+
+    @staticmethod
+    def answer(outputs: Outputs) -> Tensor:
+        """The logits (Nq, W) whose largest is the prediction: of ``strm`` those of the frames and a tenth of those of the patches."""
+        return outputs["logits"] + PATCHES * outputs["pat"] if "pat" in outputs else outputs["logits"]

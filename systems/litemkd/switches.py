@@ -32,7 +32,7 @@ SWITCHES: Mapping[str, Switch] = {
     "teacher_dropout": Switch(4, "off", "on", "dropout in that head"),
     "dump_view": Switch(7, "centre", "random", "how pictures are cropped and mirrored in dumps; random: each modality for itself"),
     "normalise": Switch(8, "none", "none", "'imagenet': mean and deviation of ImageNet on the input, as the trunks were pretrained"),
-    "first_step": Switch(12, "16", "15", "after how many episodes the optimiser first steps; then after every 16"),
+    "first_step": Switch(12, "full", "short", "how many episodes the first step has: as many as the others (16), or one fewer"),
     "otam_logits": Switch(0, "distance", "softmax", "what the OTAM head gives out: minus the distances, or their softmax"),
 }
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.backbones import registry
+from models.training import lean_resnet
 
 #: maxima of so many cells a side are what becomes of the last map
 CELLS = 4
@@ -41,7 +42,17 @@ def trunk(network: str, net: Any = None, *, whole: bool = False) -> Trunk:
 
 def last_map(module: nn.Module, images: Tensor) -> Tensor:
     """(B, 3, H, W) to (B, V, h, w) by a trunk."""
+    lean = getattr(module, "lean", None)
+    if lean is not None and lean.suits(images):
+        return lean(images)
     return module(images) if isinstance(module, nn.Sequential) else module.forward_features(images)
+
+
+def make_lean(module: nn.Module) -> bool:
+    """Let a trunk train in its lean form, if it has one (:mod:`models.training.lean_resnet`); whether it has. Numbers agree to rounding."""
+    found = lean_resnet.lean(module)
+    object.__setattr__(module, "lean", found)
+    return found is not None
 
 
 def cells(module: nn.Module, images: Tensor) -> Tensor:

@@ -22,13 +22,13 @@ from torch.nn import functional as F
 
 def ordered_tuples(frames: int, cardinality: int) -> Tensor:
     """All increasing c-subsets of 0..frames-1 in lexicographic order: (n, c) int64."""
-    return torch.tensor(list(combinations(range(frames), cardinality)), dtype=torch.int64)
+    return torch.tensor(list(combinations(range(frames), cardinality)), dtype=torch.int64, device="cpu")
 
 
 def membership(frames: int, cardinality: int) -> Tensor:
     """Which parts a tuple is the sum of: (n, P). P = c (frames - c + 1) + 1: the first place's, the second's ..., what all share."""
     tuples, each = ordered_tuples(frames, cardinality), frames - cardinality + 1
-    places = torch.arange(cardinality)
+    places = torch.arange(cardinality, device="cpu")  # in no state: a network that is built without numbers needs it all the same
     own = F.one_hot(tuples - places + places * each, cardinality * each).sum(1)
     return F.pad(own, (0, 1), value=1).float()
 

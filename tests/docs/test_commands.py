@@ -46,6 +46,7 @@ ONLY_PARSED = {
     "kdpipe run report --system fewerframes": "needs the shards of YouTube-8M and a GPU",
     "kdpipe run ingest --system fewerframes": "needs the shards of YouTube-8M",
     "kdpipe distill --system fewerframes": "trains for minutes",
+    "kdpipe distill --system litemkd": "trains for minutes",
     "kdpipe distill --system videoqa": "the same as in the README",
     "kdpipe doctor --system videoqa --bench": "measures for minutes",
     "kdpipe doctor --dataset msvd": "asks for published weights",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.training.updates import Learner
+from systems.gkd.recognition.frozen_teacher import FrozenTeacher
 from systems.gkd.recognition.network import Recogniser
 from systems.gkd.recognition.published import cvae_branch
 from systems.gkd.recognition.two_steps import Settings, Teacher, TwoSteps, updates
@@ -140,3 +141,12 @@ def test_the_reconstruction_counts_more_from_epoch_to_epoch(epoch: int, weight: 
     both = steps(beta=2.0)
     loss, terms, _ = both.recognise(*clips(), epoch=epoch)
     torch.testing.assert_close(loss, terms["task"] + weight * terms["reconstruction"] + 2 * terms["attention"])
+
+
+def test_a_frozen_teacher_attends_as_the_network_in_evaluation_mode_does() -> None:
+    teacher = network("teacher", 7).train()
+    teacher.features(clips()[0])  # statistics that are not 0 and 1
+    teacher.eval()
+    attention = FrozenTeacher(teacher)(clips()[0])
+    assert not attention.requires_grad
+    torch.testing.assert_close(attention, teacher.attention(teacher.features(clips()[0])).detach(), rtol=1e-4, atol=1e-5)

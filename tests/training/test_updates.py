@@ -128,6 +128,13 @@ def test_accumulated_batches_take_the_step_of_one_large_batch(run: Run) -> None:
     assert torch.allclose(trained(6, 1), trained(2, 3), atol=1e-6)
 
 
+def test_gradients_can_be_summed_and_the_first_step_can_have_fewer_batches(run: Run) -> None:
+    task, moments = Scripted([0.1], samples=10), []
+    run(task, task.update(constant(0.3), accumulate=2, summed=True, first=1, after=moments.append), LAST)
+    assert [moment.batch for moment in moments] == [0, 2, 4]
+    assert task.weights[0] == pytest.approx(1 - 5 * 0.3)  # every batch with its whole gradient
+
+
 def test_a_scaler_skips_steps_that_overflow_and_clips_see_unscaled_gradients(run: Run) -> None:
     task = Scripted([0.1], slope=4.0, samples=6)
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127, growth_interval=1)

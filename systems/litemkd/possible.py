@@ -1,0 +1,75 @@
+"""Parameters of this system that cannot go together, said before anything runs and not after hours of training experts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cache.errors import ConfigError
+from cache.stage import Node
+
+#: variant -> modalities that it fuses
+FUSED = {"two": 2, "two-shift": 2, "shift": 3, "shift-otam": 3, "plain": 3, "joint": 3, "pairs-three": 3, "four": 4, "pairs-four": 4}
+
+
+def check(nodes: Mapping[str, Node]) -> None:
+    """Raise ConfigError for parameters that no training can have together, with the key to change."""
+    for node in nodes.values():
+        section = node.name.rpartition(".s")[0]
+        if node.stage.name in ("expert", "teacher", "student") and not node.params.checkpoint:
+            _check_steps(section, node.params)
+        if node.stage.name in ("expert", "student"):
+            _check_trunk(section, node.params)
+        if node.stage.name == "teacher":
+            _check_variant(node.params)
+        if node.stage.name == "student":
+            _check_student(section, node)
+
+
+def _check_steps(section: str, params: Any) -> None:
+    """An epoch ends with a step, and every step has an episode."""
+    if params.record_every % params.accumulate:
+        what = f"{section}: record_every = {params.record_every} is no multiple of accumulate = {params.accumulate}"
+        raise ConfigError(what, hint=f"--set {section}.record_every={params.accumulate * max(1, params.record_every // params.accumulate)}")
+    if params.accumulate == 1 and params.switch("first_step") == "short":
+        raise ConfigError(
+            f"{section}: steps of one episode leave none for a first step that is shorter", hint="--set train.first_step=full"
+        )
+
+
+def _check_trunk(section: str, params: Any) -> None:
+    assert params.network  # an image network
+    if params.trunk != "frozen" or params.checkpoint:
+        return
+    if params.weights == "random":
+        raise ConfigError(f"{section}: a frozen trunk of random weights has learnt nothing", hint=f"--set {section}.weights=...")
+    if "strm" in (getattr(params, "kind", ""), getattr(params, "shape", "").removesuffix("-d2m")):
+        hint = f"--set {section}.trunk=trained"
+        raise ConfigError(f"{section}: STRM learns within what a frozen trunk computes once", hint=hint)
+
+
+def _check_variant(params: Any) -> None:
+    wanted = FUSED[params.chosen]
+    if wanted != len(params.modalities):
+        what = f"teacher.variant = {params.chosen} fuses {wanted} modalities, and there are {len(params.modalities)}"
+        raise ConfigError(what, hint="--set graph.modalities=[...] beside rgb, or another variant")
+
+
+def _check_student(section: str, node: Node) -> None:
+    """Its objective is on outputs that its head and its teacher's give."""
+    params: Any = node.params
+    if params.checkpoint:
+        return
+    from systems.litemkd import heads, losses, model, targets  # torch: only where a student is trained
+    from systems.litemkd.chosen import chosen
+
+    shape, head, objective = chosen(params)
+    model.check(shape, head)
+    kind = heads.HEADS[head]
+    teacher = None if params.learns_from == "none" else heads.HEADS[targets.FROZEN[kind.matching]]
+    targets.check(losses.OBJECTIVES[objective], kind, teacher, objective)
+    headless = params.learns_from != "none" and "teacher" not in node.reads and targets.FROZEN[kind.matching] != "distance-support"
+    if headless and params.switch("teacher_head") == "checkpoint":
+        network = "teacher" if params.learns_from == "fused" else "expert.rgb"
+        what = f"{section} learns from imported features with the head of the network that made them, and there is no such network here"
+        raise ConfigError(what, hint=f"--set {network}.checkpoint=PATH, the published one; or --set {section}.teacher_head=random")
