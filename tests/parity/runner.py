@@ -35,6 +35,7 @@ AREAS = (
     "litemkd_clips",
     "gkd_post_data",
     "gkd_post",
+    "gkd_layers",
     "gkd_recognition",
     "gkd_recognition_clips",
     "gkd_detection",
