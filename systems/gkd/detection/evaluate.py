@@ -89,9 +89,7 @@ def run(ctx: Context) -> None:
     results.mkdir()
     rows, scores = [], {}
     for name, own in streams.items():
-        write_results(
-            results / f"{name.replace(' ', '')}.json", found[name].results, read_json(ctx.inputs["index"] / "dataset.json")["name"]
-        )
+        write_results(results / f"{name.replace(' ', '')}.json", found[name].results, split.dataset["name"])
         detections = found[name].instances()
         scores[name] = mean_average_precision(truth, detections, THRESHOLDS)
         strict = scores[name] if len(truth) == len(whole) else mean_average_precision(whole, detections, THRESHOLDS)
