@@ -24,30 +24,14 @@ from models.evaluation.files import Prediction, network_curves, write_evaluation
 from models.evaluation.record import Column, Cost, Evaluation, Items, Panel, Row, Score
 from models.inference.in_order import in_order
 from models.training.determinism import make_deterministic
+from systems.gkd.compared import both, label, named, taken_from_files
+from systems.gkd.compared import pairs as compared_pairs
 from systems.gkd.recognition.clips import Clips
 from systems.gkd.recognition.costs import costs
 from systems.gkd.recognition.fusion import accuracies, scores
 from systems.gkd.recognition.trained import Network, read
 from systems.gkd.recognition.videos import Split, Video, listed, present
 
-LABELS = {
-    "teacher": "teacher",
-    "student.alone": "student alone",
-    "student.kd": "student, distilled",
-    "student.generative": "student, generative distillation only",
-    "student.attention": "student, attention distillation only",
-}
-#: what the report compares, seed by seed; each of RGB and of both streams where there are two
-PAIRS = (
-    ("student.kd", "student.alone"),
-    ("student.generative", "student.alone"),
-    ("student.attention", "student.alone"),
-    ("student.kd", "student.generative"),
-    ("student.kd", "student.attention"),
-    ("teacher", "student.alone"),
-)
-#: how the name of a network ends whose scores are those of both streams
-BOTH = " + flow"
 COSTS = (PARAMETERS, Cost("flops", head="GFLOPs/clip", axis="GFLOPs, per clip", per=1e9, digits=3))
 PANELS = (
     Panel("train_network_accuracy", "training accuracy", "%"),
@@ -84,24 +68,15 @@ def run(ctx: Context) -> None:
         columns=tuple(Column(name) for name in COLUMNS),
         items=Items("clip", total=len(split.videos), scored=len(videos), needs="video"),
         networks=tuple(rows),
-        pairs=tuple(pair for pair in _pairs() if set(pair) <= streams.keys()),
+        pairs=tuple(pair for pair in compared_pairs() if set(pair) <= streams.keys()),
         fold=str(params.fold),
         costs=COSTS,
         cost_note=f"{FLOPS_NOTE}; a clip as the network sees it. What makes flow of frames is no part of it",
         panels=PANELS,
         notes=tuple(_notes(networks, split)),
-        flags=tuple(_flags(networks)),
+        flags=tuple(taken_from_files(networks)),
     )
     write_evaluation(ctx.out, evaluation, curves=_curves(ctx, networks), predictions=_predictions(said, videos, split))
-
-
-def named(inputs: Mapping[str, Any]) -> list[str]:
-    """Those inputs that are networks, in the order of the report."""
-    order = ("teacher", *LABELS)
-    return sorted(
-        (name for name in inputs if name.removesuffix(".flow") in order),
-        key=lambda n: (n.endswith(".flow"), order.index(n.removesuffix(".flow"))),
-    )
 
 
 def sources_of(ctx: Context, modalities: set[str]) -> dict[str, Clips]:
@@ -121,22 +96,6 @@ def logits_of(ctx: Context, network: Network, clips: Clips, videos: Sequence[Vid
     return torch.cat(found)
 
 
-def both(networks: Mapping[str, Network]) -> dict[str, tuple[str, str]]:
-    """RGB networks with what they are fused with: the same that sees flow, or the one alone, as published."""
-    found = {}
-    for name, network in networks.items():
-        partner = next((other for other in (f"{name}.flow", "student.alone.flow") if other in networks), "")
-        if network.modality == "rgb" and partner and (name != "teacher" or partner == "teacher.flow"):
-            found[f"{name}{BOTH}"] = (name, partner)
-    return found
-
-
-def _pairs() -> Iterator[tuple[str, str]]:
-    yield from PAIRS
-    for ending in (".flow", BOTH):
-        yield from ((f"{first}{ending}", f"{second}{ending}") for first, second in PAIRS)
-
-
 def _row(name: str, said: Tensor, labels: Tensor, total: int, networks: Sequence[Network]) -> Row:
     found = accuracies(said, labels, tuple(COLUMNS.values()))
     each = [costs(network) for network in networks]
@@ -149,12 +108,6 @@ def _row(name: str, said: Tensor, labels: Tensor, total: int, networks: Sequence
         costs={key: sum(own[key] for own in each) for key in each[0]},
         about=about,
     )
-
-
-def label(name: str) -> str:
-    """What the report calls a network."""
-    own = name.removesuffix(BOTH).removesuffix(".flow")
-    return LABELS[own] + (", flow" if name.endswith(".flow") else ", RGB + flow" if name.endswith(BOTH) else "")
 
 
 def _curves(ctx: Context, networks: Mapping[str, Network]) -> Iterator[Mapping[str, Any]]:
@@ -174,9 +127,3 @@ def _notes(networks: Mapping[str, Network], split: Split) -> Iterator[str]:
     widths = sorted({one.about["arguments"]["width"] for one in networks.values()})
     if widths != [1.0]:
         yield f"networks have {', '.join(f'{width:g}' for width in widths)} times the published channels"
-
-
-def _flags(networks: Mapping[str, Network]) -> Iterator[str]:
-    for name, network in networks.items():
-        if taken := network.about.get("checkpoint"):
-            yield f"{label(name)}: taken from {taken['file']} (sha256 {taken['sha256'][:12]}), not trained here"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from cache.stage import Context
 from models.timing import time_networks
+from systems.gkd.compared import named
 from systems.gkd.recognition.costs import load
-from systems.gkd.recognition.evaluate import named
 from systems.gkd.recognition.trained import read
 
 

@@ -7,7 +7,6 @@ functions of seed, epoch and clip. One process trains, because the attention's w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from models.training.crops import At
 from models.training.loop import Recipe, fit
 from models.training.result import Result
 from models.training.updates import Update
+from systems.gkd.ahead import Ahead
 from systems.gkd.cvae import CVAE
 from systems.gkd.recognition.clips import Clips
 from systems.gkd.recognition.network import Recogniser
@@ -85,28 +85,6 @@ class ClipTask:
         return {}
 
 
-class Ahead:
-    """Fetches the next batches of a pass in threads while one is learnt. What is fetched does not depend on it."""
-
-    def __init__(self, task: ClipTask, threads: int) -> None:
-        self._task, self._threads = task, threads
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="clips")
-        self._waiting: dict[tuple[int, int], Future[Batch]] = {}
-
-    def __call__(self, epoch: int, step: Step) -> Batch:
-        """The data of a batch; those after it are begun."""
-        for later in self._task.batches(epoch)[step.number : step.number + self._threads + 1]:
-            if (epoch, later.number) not in self._waiting:
-                self._waiting[epoch, later.number] = self._pool.submit(self._task.fetch, epoch, later)
-        return self._waiting.pop((epoch, step.number)).result()
-
-    def __enter__(self) -> Ahead:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-
 class Material(NamedTuple):
     """What a network is trained on."""
 
@@ -133,7 +111,7 @@ def train(ctx: Context, pair: Pair, seen: Material, *, teacher: Teacher | None =
     task = ClipTask(pair, seen.videos, seen.clips, params, ctx.device)
     switches = {name: params.switch(name) for name in ("classification", "weighting", "statistics")}
     steps = TwoSteps(pair.network, getattr(pair, "cvae", None), teacher, switches=switches, weighted=weighted, **weights)
-    with Ahead(task, max(1, min(ctx.workers, MOST_THREADS))) as task.fetched:
+    with Ahead(task.batches, task.fetch, max(1, min(ctx.workers, MOST_THREADS))) as task.fetched:
         recipe = Recipe(params.epochs, passes(steps, params, task))
         return fit(task, recipe, ctx.scratch, ctx.progress, section=section_of(ctx))
 
