@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from cache.errors import ConfigError
 from cache.stage import Config, Node, Shared, Stage, option
+from systems.gkd.detection.params import ARRAYS as ARRAYS
 from systems.gkd.detection.params import EVALUATE as EVALUATE_DETECTION
 from systems.gkd.detection.params import STUDENT as STUDENT_DETECTION
 from systems.gkd.detection.params import TEACHER as TEACHER_DETECTION
@@ -80,5 +81,6 @@ def nodes(config: Config, shared: Shared) -> Iterator[Node]:
 
 
 __all__ = [
-    "EVALUATE", "EVALUATE_DETECTION", "STUDENT", "STUDENT_DETECTION", "TEACHER", "TEACHER_DETECTION", "TIMING", "TIMING_DETECTION", "nodes",
+    "ARRAYS", "EVALUATE", "EVALUATE_DETECTION",
+    "STUDENT", "STUDENT_DETECTION", "TEACHER", "TEACHER_DETECTION", "TIMING", "TIMING_DETECTION", "nodes",
 ]  # fmt: skip
