@@ -1,6 +1,8 @@
 """The head of the few-shot system at its published size, ours beside a plain re-creation, by turns in one process.
 
     python benchmarks/litemkd.py [--rounds 9] [--threads 2] [--device cpu] [--way 5] [--shot 5] [--clock wall]
+    python benchmarks/litemkd.py evaluate ...     # an evaluation by episodes: litemkd_evaluate.py
+    python benchmarks/litemkd.py step ...         # a training step: litemkd_step.py
 
 On a machine that others use, ``--clock cpu --threads 1`` counts the processor's time instead.
 
@@ -18,7 +20,9 @@ every class, without gradients:
 from __future__ import annotations
 
 import argparse
+import importlib
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterable
 from itertools import combinations
@@ -80,6 +84,8 @@ def by_turns(first: Callable[[], object], second: Callable[[], object], options:
 
 
 def main() -> None:
+    if sys.argv[1:2] in (["evaluate"], ["step"]):
+        return importlib.import_module(f"litemkd_{sys.argv.pop(1)}").main()  # type: ignore[no-any-return]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("--rounds", 9), ("--threads", 2), ("--way", 5), ("--shot", 5)):
         parser.add_argument(name, type=int, default=default)

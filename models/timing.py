@@ -16,11 +16,11 @@ WARM_UPS = 2
 Example = Callable[[int], tuple[Tensor, ...]]
 
 
-def time_networks(ctx: Context, names: Iterable[str], load: Callable[[str], tuple[nn.Module, Example]]) -> None:
+def time_networks(ctx: Context, names: Iterable[str], load: Callable[[str], tuple[nn.Module, Example]], sample: str = "") -> None:
     """Write ``timing.json`` (:class:`models.evaluation.times.Timing`): of a sample alone and of one in a batch, for every network.
 
-    ``load`` gives a network by name and what makes its inputs for so many samples. ``ctx.params`` has ``repeats``, ``batch_size`` and
-    ``threads``. It is the one artifact of a system whose bytes differ from run to run.
+    ``load`` gives a network by name and what makes its inputs for so many samples; ``sample`` is what one is called. ``ctx.params`` has
+    ``repeats``, ``batch_size`` and ``threads``. It is the one artifact of a system whose bytes differ from run to run.
     """
     params, measured = ctx.params, {}
     torch.set_num_threads(params.threads)
@@ -32,7 +32,7 @@ def time_networks(ctx: Context, names: Iterable[str], load: Callable[[str], tupl
             batch = median_seconds(model, example(params.batch_size), params.repeats)
             measured[name] = Times(ms_alone=round(1e3 * alone, 4), ms_in_batch=round(1e3 * batch / params.batch_size, 4))
             bar.step()
-    Timing(measured, params.batch_size, params.repeats, params.threads, ctx.device.split(":")[0]).write(ctx.out)
+    Timing(measured, params.batch_size, params.repeats, params.threads, ctx.device.split(":")[0], sample).write(ctx.out)
 
 
 @torch.inference_mode()

@@ -20,13 +20,14 @@ class Times:
 
 @dataclass(frozen=True)
 class Timing:
-    """Times by network, and how they were measured: the median of ``repeats``."""
+    """Times by network, and how they were measured: the median of ``repeats``. ``sample``: what one is, "" if an item of the evaluation."""
 
     models: Mapping[str, Times]
     batch_size: int
     repeats: int
     threads: int
     device: str
+    sample: str = ""
 
     def write(self, out: Path) -> None:
         """Write ``timing.json``."""

@@ -18,7 +18,14 @@ class Buffers:
 
     def __init__(self) -> None:
         self._free: list[tuple[int, int, torch.UntypedStorage]] = []  # bytes, a number that tells them apart
-        self._made = 0
+        self._given = 0
+        self.made = 0
+        """Bytes that were asked of the system."""
+
+    @property
+    def free(self) -> int:
+        """Bytes that wait for a map."""
+        return sum(size for size, _, _ in self._free)
 
     def __deepcopy__(self, memo: object) -> Buffers:
         return Buffers()
@@ -32,6 +39,7 @@ class Buffers:
             storage = self._free.pop(place)[2]
         else:
             storage = torch.UntypedStorage(size)
+            self.made += size
         strides = (height * width * channels, 1, width * channels, channels)
         return torch.empty(0, dtype=dtype).set_(storage, 0, (n, channels, height, width), strides)  # type: ignore[call-overload, no-any-return]
 
@@ -39,6 +47,6 @@ class Buffers:
         """Take memory back; nobody may look at these maps any more."""
         for each in maps:
             if each is not None:
-                self._made += 1
+                self._given += 1
                 storage = each.untyped_storage()
-                insort(self._free, (storage.nbytes(), self._made, storage))
+                insort(self._free, (storage.nbytes(), self._given, storage))

@@ -28,7 +28,8 @@ class LeanResNet:
 
     def __init__(self, module: nn.Module) -> None:
         conv, norm, _, _, *stages = list(module.children())[:8]
-        tools = Tools(Buffers(), Filters())
+        self.buffers = Buffers()
+        tools = Tools(self.buffers, Filters())
         self.stem = Stem(Pair(conv, norm), tools)  # type: ignore[arg-type]
         blocks: list[Any] = [block for stage in stages for block in stage.children()]
         self.blocks = [_block(block, tools) for block in blocks]
@@ -44,14 +45,20 @@ class LeanResNet:
 
     def __call__(self, images: Tensor) -> Tensor:
         """(B, 3, H, W), float32, or uint8 of which a 255th is meant, to the last map (B, V, h, w). Images get no gradient."""
-        result: Tensor = _Run.apply(self, images, *(weight for conv, norm in self.pairs for weight in (conv.weight, norm.weight, norm.bias)))
+        result: Tensor = _Run.apply(
+            self, images, *(weight for conv, norm in self.pairs for weight in (conv.weight, norm.weight, norm.bias))
+        )
         return result
 
 
 def lean(module: nn.Module) -> LeanResNet | None:
     """The same trunk in lean form; None if it is none of basic blocks, or there is no C compiler or no AVX2."""
     children = list(module.children())[:8]
-    if len(children) < 8 or not isinstance(children[3], nn.MaxPool2d) or not all(isinstance(stage, nn.Sequential) for stage in children[4:]):
+    if (
+        len(children) < 8
+        or not isinstance(children[3], nn.MaxPool2d)
+        or not all(isinstance(stage, nn.Sequential) for stage in children[4:])
+    ):
         return None
     pool, blocks = children[3], [block for stage in children[4:] for block in stage.children()]
     if (pool.kernel_size, pool.stride, pool.padding, pool.dilation, pool.ceil_mode) != (3, 2, 1, 1, False):

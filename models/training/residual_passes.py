@@ -74,7 +74,9 @@ def forward(x: Tensor | Normal, u: Tensor, y: Tensor) -> Tensor:
     """y = the 3x3 convolution of x, or of ReLU(x) if it is :class:`Normal`. Totals: sums of y and of its squares."""
     c, *numbers = x if isinstance(x, Normal) else (x, None, None)
     lot = _lot(c.shape[1] // 2, 24, 192)
-    return _run("forward", c, *numbers, Each.IMAGES, *_size(c), u, y, y.shape[1], Each.TOTALS, lot, Each.SCRATCH, like=y, lot=lot, depth=c.shape[1])
+    return _run(
+        "forward", c, *numbers, Each.IMAGES, *_size(c), u, y, y.shape[1], Each.TOTALS, lot, Each.SCRATCH, like=y, lot=lot, depth=c.shape[1]
+    )
 
 
 def inputs(

@@ -91,7 +91,7 @@ def _import(session: Session, files: tuple[Path, ...], kind: str, array: str, re
     kinds = _kinds(planned)
     for offer in found:
         if offer.kind not in kinds:
-            hint = f"it reads {', '.join(_kinds(session)) or 'none'}; --system names another"
+            hint = f"with this it reads {', '.join(kinds) or 'none'}; --system names another"
             raise ConfigError(f"{session.graph.config.system} reads no {IMPORTABLE[offer.kind].what}", hint=hint)
     index = _index(planned)
     for offer in found:

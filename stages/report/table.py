@@ -69,13 +69,14 @@ def _differences(summary: Summary) -> list[str]:
 
 
 def _cost(summary: Summary) -> list[str]:
-    networks, one, timing = summary["networks"], summary["items"]["one"], summary["timing"]
+    networks, timing = summary["networks"], summary["timing"]
     columns: list[tuple[str, Callable[[dict[str, Any]], str]]] = [
         (cost["head"], lambda row, cost=cost: _cost_of(row, cost))  # type: ignore[misc]
         for cost in summary["costs"]
         if cost["head"] and any(cost["key"] in row["costs"] for row in networks)
     ]
     if timing:
+        one = timing.get("sample") or summary["items"]["one"]
         columns += [
             (head, lambda row, key=key: f"{row['times'][key]:.2f}" if row["times"] else "–")  # type: ignore[misc]
             for head, key in ((f"ms/{one}", "ms_alone"), ("ms in batch", "ms_in_batch"))

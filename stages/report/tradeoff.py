@@ -56,7 +56,8 @@ def _costs(summary: Mapping[str, Any], models: Sequence[Model]) -> dict[str, Cal
         if cost["axis"] and all(cost["key"] in model["costs"] for model in models):
             found[cost["axis"]] = lambda model, cost=cost: model["costs"][cost["key"]] / cost["per"]  # type: ignore[misc]
     if all(model["times"] for model in models):
-        found[f"ms, one at a time, per {summary['items']['one']}"] = lambda model: model["times"]["ms_alone"]
+        sample = (summary["timing"] or {}).get("sample") or summary["items"]["one"]
+        found[f"ms, one at a time, per {sample}"] = lambda model: model["times"]["ms_alone"]
     return found
 
 

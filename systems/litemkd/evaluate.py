@@ -74,6 +74,7 @@ def run(ctx: Context) -> None:
             scored[name] = _row(name, networks, _scores(answers, networks[name], asked, ctx.device), params)
             bar.step()
     there = [scored[name] for name in named(ctx.inputs)]
+    asks = f"{params.queries} quer{'y' if params.queries == 1 else 'ies'} of each class"
     evaluation = Evaluation(
         task="few-shot action recognition",
         metric="accuracy",
@@ -81,12 +82,12 @@ def run(ctx: Context) -> None:
         split=SPLIT,
         seed=there[0].about["seed"],
         columns=tuple(Column(_column(params, shot)) for shot in params.shots),
-        items=Items("video", total=len(videos), scored=len(kept), needs="frames or features"),
+        items=Items("video", total=len(videos), scored=len(kept), needs="clip that every network sees"),
         networks=tuple(there),
         pairs=tuple(pair for pair in PAIRS if set(pair) <= set(networks)),
         own=Own(params.episodes, "episodes"),
         costs=COSTS,
-        cost_note=f"{FLOPS_NOTE}; an episode of {_column(params, params.shots[0])}, {params.queries} queries a class, every clip once",
+        cost_note=f"{FLOPS_NOTE}; an episode of {_column(params, params.shots[0])} with {asks}",
         panels=PANELS,
         notes=tuple(_notes(networks, tests)),
         flags=(*_imported(networks), *_flags(dumps, tests)),

@@ -10,7 +10,7 @@ from typing import Any
 from cache.stage import Context
 from models.training.determinism import make_deterministic
 from systems.litemkd.episodic import train
-from systems.litemkd.first import Material, checkpoint, freeze, seen, take, trunk_net
+from systems.litemkd.first import Material, checkpoint, freeze, seen, stepping, take, trunk_net
 from systems.litemkd.lessons import ExpertLesson
 from systems.litemkd.single import Single
 from systems.litemkd.trained import build, write
@@ -29,12 +29,14 @@ def run(ctx: Context) -> None:
     model: Single = build(**arguments(params), net=trunk_net(ctx)).to(ctx.device)  # type: ignore[assignment]
     source: Any = material.pictures
     look = material.look if params.trunk == "trained" else None
+    learns = stepping(ctx, model.get_submodule(model.trunk_name))
     if look is None:
         freeze(model.get_submodule(model.trunk_name))
         source = material.frozen(ctx, model.features)
         make_deterministic(params.seed, threads=params.threads)
     lesson = ExpertLesson(model, source, look, params.seed, ctx.device)
-    write(ctx, train(ctx, lesson, material.pools), arguments(params), modality=params.modality, **material.about(params))
+    result = train(ctx, lesson, material.pools)
+    write(ctx, result, arguments(params), modality=params.modality, **learns, **material.about(params))
 
 
 def arguments(params: Any) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from systems.litemkd.episodes import Pool
 from systems.litemkd.episodic import about, pools, section_of
 from systems.litemkd.seen import Frozen, Look, Pictures
 from systems.litemkd.trained import build, write
+from systems.litemkd.trunk import make_lean
 from systems.litemkd.videos import listed, note
 
 
@@ -81,6 +82,13 @@ def seen(params: Any) -> dict[str, Any]:
 def freeze(trunk: nn.Module) -> nn.Module:
     """A trunk in eval mode that learns nothing."""
     return trunk.requires_grad_(False).eval()
+
+
+def stepping(ctx: Context, trunk: nn.Module) -> dict[str, str]:
+    """Make the trunk learn in its lean form if that is asked for and it has one here; what ``model.json`` says of it."""
+    wanted = ctx.params.step == "lean" and ctx.params.trunk == "trained" and ctx.device == "cpu"
+    lean = wanted and make_lean(trunk)
+    return {"step": "lean" if lean else "plain"}
 
 
 def take(ctx: Context, arguments: Mapping[str, Any], state: Mapping[str, torch.Tensor], **more: Any) -> None:

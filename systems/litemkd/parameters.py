@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from cache.stage import option
 from models.backbones.registry import Backbone, find, module_of
+from models.training.lean import BACKBONES, SOURCES
 from models.weights import WEIGHTS, Weights, of_backbone
 from systems.litemkd.switches import PRESETS
 
@@ -119,6 +120,12 @@ class PicturesParams(TrainParams):
         choices=("trained", "frozen"),
         when=TRAINED,
     )
+    step: str = option(
+        "lean",
+        "how a trunk learns on a CPU: 'lean', in half of the time and the memory, or 'plain'; they differ in last bits",
+        choices=("lean", "plain"),
+        when={"backbone": BACKBONES, "trunk": ("trained",), "checkpoint": ("",)},
+    )
     views: int = option(
         1, "in how many ways a clip is seen by a frozen trunk: 1 is the middle, others are random", at_least=1, at_most=1000,
         when={"trunk": ("frozen",), "checkpoint": ("",)},
@@ -152,9 +159,11 @@ class PicturesParams(TrainParams):
 
     @property
     def data(self) -> tuple[Path, ...]:
-        """The shipped weights, if they are the first ones."""
+        """The shipped weights, if they are the first ones, and the C that a lean step is made of."""
         known = WEIGHTS.get(f"{self.backbone}.{self.weights}")
-        return (known.path,) if known is not None and known.shipped and not self.checkpoint else ()
+        first = (known.path,) if known is not None and known.shipped and not self.checkpoint else ()
+        lean = self.step == "lean" and self.backbone in BACKBONES and self.trunk == "trained" and not self.checkpoint
+        return first + SOURCES if lean else first
 
 
 @dataclass(frozen=True)

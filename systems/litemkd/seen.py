@@ -55,12 +55,12 @@ class Look(NamedTuple):
         return np.ascontiguousarray(view(clip[chosen] if len(clip) > self.frames else clip, self.image_size, chance, short=self.side))
 
     def input(self, clips: Tensor, device: str) -> Tensor:
-        """uint8 (N, T, S, S, 3) to the input of a network: float32 (N, T, 3, S, S)."""
-        scaled = clips.to(device).permute(0, 1, 4, 2, 3).contiguous().float().div_(255)
+        """uint8 (N, T, S, S, 3) to the input of a network: float32 (N, T, 3, S, S); the channels stay last in memory, which is faster."""
+        scaled = clips.to(device).float().div_(255)
         if self.normalise == "imagenet":
-            mean, deviation = (torch.from_numpy(part).to(device)[:, None, None] for part in IMAGENET)
+            mean, deviation = (torch.from_numpy(part).to(device) for part in IMAGENET)
             scaled = scaled.sub_(mean).div_(deviation)
-        return scaled
+        return scaled.permute(0, 1, 4, 2, 3)
 
 
 class Pictures:

@@ -14,7 +14,7 @@ from systems.litemkd import published
 from systems.litemkd.chosen import chosen
 from systems.litemkd.dumped import Dumped
 from systems.litemkd.episodic import section_of, train
-from systems.litemkd.first import Material, checkpoint, freeze, must_agree, seen, take, trunk_net
+from systems.litemkd.first import Material, checkpoint, freeze, must_agree, seen, stepping, take, trunk_net
 from systems.litemkd.heads import HEADS
 from systems.litemkd.lessons import StudentLesson
 from systems.litemkd.losses import OBJECTIVES, Objective
@@ -44,6 +44,7 @@ def run(ctx: Context) -> None:
         _check_widths(ctx, objective, model, features)
     source: Any = material.pictures
     look = material.look if params.trunk == "trained" else None
+    learns = stepping(ctx, model.backbone.trunk)
     if look is None:
         freeze(model.backbone.trunk)
         backbone = model.backbone
@@ -52,7 +53,7 @@ def run(ctx: Context) -> None:
     lesson = StudentLesson(model, source, look, objective, targets, params, ctx.device)
     result = train(ctx, lesson, material.pools)
     from_elsewhere = {} if features is None else {"imported": features.about.get("imported")}
-    write(ctx, result, made, objective=name, learns_from=params.learns_from, **from_elsewhere, **material.about(params))
+    write(ctx, result, made, objective=name, learns_from=params.learns_from, **from_elsewhere, **learns, **material.about(params))
 
 
 def arguments(params: Any, shape: str, head: str) -> dict[str, Any]:

@@ -25,4 +25,4 @@ def run(ctx: Context) -> None:
         whole, frames, sizes = whole_of(name, networks, Shape(params.way, params.shot, params.queries))
         return whole, partial(whole.example, frames=frames, sizes=sizes, device=ctx.device)
 
-    time_networks(ctx, named(ctx.inputs), load)
+    time_networks(ctx, named(ctx.inputs), load, "episode")

@@ -109,7 +109,8 @@ def test_the_names_of_the_records_are_those_of_the_tables() -> None:
 
 def node(params: Any, name: str) -> dict[str, Node]:
     stage = {"expert": EXPERT, "teacher": TEACHER, "student": STUDENT}[name.partition(".")[0]]
-    return {name: Node(f"{name}.s0", stage, settled(params))}
+    reads = {} if getattr(params, "learns_from", "none") == "none" else {"features": "dump", "teacher": "teacher"}
+    return {name: Node(f"{name}.s0", stage, settled(params), reads)}
 
 
 def test_what_goes_together_is_possible() -> None:

@@ -119,14 +119,24 @@ TEACHER = Stage(
     files=("checkpoint", "cvae_checkpoint", "weights_file"),
     facets=("device",),
     verb="distill",
+    needs=("class",),
 )
-STUDENT = Stage("student", "systems.gkd.recognition.student:run", StudentParams, files=("checkpoint",), facets=("device",), verb="distill")
+STUDENT = Stage(
+    "student",
+    "systems.gkd.recognition.student:run",
+    StudentParams,
+    files=("checkpoint",),
+    facets=("device",),
+    verb="distill",
+    needs=("class",),
+)
 EVALUATE = Stage(
     "evaluate",
     "systems.gkd.recognition.evaluate:run",
     EvaluateParams,
     facets=("device",),
     help="Score every network by the paper's protocol.",
+    needs=("class",),
 )
 
 

@@ -1,0 +1,87 @@
+"""A student's training step: the lean form changes no number, of whatever shape the student is."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from models.training import residual_passes as passes
+from systems.litemkd import step
+from systems.litemkd.backbone import SHAPES
+from systems.litemkd.chosen import ALONE, HEADS
+from systems.litemkd.losses import OBJECTIVES
+from systems.litemkd.model import Student
+from systems.litemkd.single import KINDS, Single
+from systems.litemkd.trunk import make_lean
+
+compiled = pytest.mark.skipif(isinstance(passes.library(), str), reason="no C compiler, or a processor without AVX2")
+LABELS, WANTED = torch.tensor([1, 0, 1, 0]), torch.tensor([0, 1])
+
+
+def clips(count: int, seed: int) -> torch.Tensor:
+    return torch.rand(count, 2, 3, 64, 64, generator=torch.Generator().manual_seed(seed))
+
+
+def near(mine: torch.nn.Module, plain: torch.nn.Module) -> None:
+    """Gradients, and running statistics, relative to the largest norm."""
+    most = max(float(each.grad.norm()) for each in plain.parameters() if each.grad is not None)
+    for (name, one), other in zip(mine.named_parameters(), plain.parameters()):
+        if other.grad is not None:
+            assert float((one.grad - other.grad).norm()) <= 1e-3 * float(other.grad.norm()) + 1e-5 * most, name
+    for one, other in zip(mine.buffers(), plain.buffers()):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+@compiled
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_lean_student_has_the_loss_and_the_gradients_of_a_plain_one(shape: str) -> None:
+    torch.manual_seed(0)
+    plain = Student("resnet18", shape, HEADS[shape], 16, 8, frames=2, dropout=0.0).train()
+    mine = copy.deepcopy(plain)
+    assert make_lean(mine.backbone.trunk)
+    totals = []
+    for net in (plain, mine):
+        objective = OBJECTIVES[ALONE.get(HEADS[shape], "strm")] if shape != "strm-d2m" else _of_all
+        total, _, answer = step.loss(net, clips(4, 1), LABELS, clips(2, 2), WANTED, None, objective, 4.0)
+        total.backward()
+        totals.append(total.detach())
+        assert answer.shape == (2, 2)
+    torch.testing.assert_close(*totals, rtol=1e-5, atol=1e-6)
+    near(mine, plain)
+
+
+def _of_all(outputs, wanted, targets, *, temperature):
+    """A number of all outputs."""
+    return sum(each.square().mean() for each in outputs.values()), {}
+
+
+_of_all.terms = ()
+
+
+@compiled
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_lean_expert_too(kind: str) -> None:
+    torch.manual_seed(0)
+    plain = Single(kind, "resnet18", 8, frames=2, dropout=0.0).train()
+    mine = copy.deepcopy(plain)
+    assert make_lean(mine.get_submodule(mine.trunk_name))
+    for net in (plain, mine):
+        outputs = net(clips(4, 1), LABELS, clips(2, 2))
+        sum(each.square().mean() for each in outputs.values()).backward()
+    near(mine, plain)
+
+
+def test_a_trunk_without_a_lean_form_stays_as_it_is() -> None:
+    student = Student("mobilenet_v3_small", "plain", "trx", 16, 8, frames=2)
+    assert not make_lean(student.backbone.trunk)
+    assert student.train().backbone(clips(2, 1))["first"].requires_grad
+
+
+@compiled
+def test_the_lean_form_is_no_part_of_the_state() -> None:
+    student = Student("resnet18", "plain", "trx", 16, 8, frames=2)
+    names = list(student.state_dict())
+    make_lean(student.backbone.trunk)
+    assert list(student.state_dict()) == names
