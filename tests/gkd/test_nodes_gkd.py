@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from cache.errors import ConfigError
+from cache.stage import Node
 from pipeline.config import Config
 from pipeline.graph import build, check_possible
 from systems.gkd import nodes
@@ -62,6 +66,36 @@ def test_a_setting_changes_the_nodes_that_it_is_for(settings: dict, stale: set[s
     assert {name.rpartition(".s")[0] for name in changed(nodes, **settings)} == stale
 
 
+def test_detection_reads_arrays_of_each_modality() -> None:
+    made = graph(nodes, graph__task="detection", graph__flow="distilled", **FLOW)
+    assert made["arrays"].reads == {"frames": "sample"} and made["arrays.flow"].reads == {"frames": "derive.flow"}
+    assert made["student.alone.s0"].reads == {"index": "index", "arrays": "arrays"}
+    assert made["student.kd.s0"].reads == {"index": "index", "arrays": "arrays", "teacher": "teacher.s0"}
+    assert made["student.kd.flow.s0"].reads == {"index": "index", "arrays": "arrays.flow", "teacher": "teacher.flow.s0"}
+    assert {"index", "arrays", "arrays.flow"} < set(made["evaluate.s0"].reads)
+    given = graph(nodes, graph__task="detection", arrays__source="npy")
+    assert given["arrays"].reads == {} and given["arrays"].stage.raw and "sample" not in given["evaluate.s0"].reads
+
+
+@pytest.mark.parametrize(
+    ("settings", "stale"),
+    [
+        ({"student__kd__beta": 1.0}, {"student.kd"}),
+        ({"teacher__epochs": 3}, {"teacher"}),
+        ({"arrays__size": 128}, {"arrays"}),
+        ({"evaluate__sigma": 0.5}, {"evaluate"}),
+        ({"train__weighting": "mean"}, {"teacher", *(f"student.{variant}" for variant in VARIANTS)}),
+        ({"train__flow_flip": "negated"}, set()),  # no network sees flow
+    ],
+)
+def test_a_setting_changes_the_nodes_of_detection_that_it_is_for(settings: dict, stale: set[str]) -> None:
+    def detection(config: Any, shared: Any) -> Iterator[Node]:
+        config.values["graph.task"] = "detection"
+        return nodes(config, shared)
+
+    assert {name.rpartition(".s")[0] or name for name in changed(detection, **settings)} == stale
+
+
 def test_a_checkpoint_needs_no_data() -> None:
     made = graph(nodes, student__kd__checkpoint="ucf101-rgb.ckpt", student__kd__lr=0.5)
     assert made["student.kd.s0"].reads == {} and made["student.kd.s0"].params.lr is None
@@ -93,8 +127,27 @@ def test_what_cannot_go_together_is_refused_before_anything_runs(settings: tuple
         check(*settings)
 
 
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (("train.frames=60",), "windows of 60 frames do not divide by 8"),
+        (("train.levels=6",), "windows of 64 frames have no 6 levels"),
+        (("arrays.size=40",), "crops of 48 pixels do not fit into arrays of 40"),
+        (("student.kd.size=32",), "and its teacher 48: their maps differ"),
+        (("student.generative.representation=false",), "generative distillation is of a CVAE"),
+        (("student.attention.weighted=false",), "it has no attention to learn with"),
+        (("teacher.checkpoint=/x/teacher.ckpt",), "the teacher is taken from a file without it"),
+    ],
+)
+def test_what_cannot_go_together_in_detection_is_refused_too(settings: tuple[str, ...], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        check_possible("gkd", build(Config("thumosworld", "gkd", settings)).nodes)
+
+
 def test_what_can_go_together_is_let_through() -> None:
     check()
+    check_possible("gkd", build(Config("thumosworld", "gkd", ("student.alone.weighted=true",))).nodes)
+    check_possible("gkd", build(Config("thumos14", "gkd", ("arrays.source=npy",))).nodes)
     check("student.alone.width=0.5", "student.alone.representation=true", "teacher.checkpoint=/x", "teacher.cvae_checkpoint=/y")
 
 
