@@ -40,9 +40,7 @@ class Bench:
     root: Path
     parts: dict[str, tuple[str, list[tuple[str, float, float]]]] = field(default_factory=lambda: dict(PARTS))
 
-    def context(
-        self, params: Any, name: str, inputs: Mapping[str, Path], files: Mapping[str, Path] | None = None, **more: Any
-    ) -> Context:
+    def context(self, params: Any, name: str, inputs: Mapping[str, Path], files: Mapping[str, Path] | None = None, **more: Any) -> Context:
         """A context with an output directory ``name``; ``name`` with its seed is the node."""
         out, scratch = self.root / name, self.root / f"{name}.scratch"
         for directory in (out, scratch):

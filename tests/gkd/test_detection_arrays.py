@@ -135,7 +135,9 @@ def test_an_id_is_never_a_path() -> None:
     assert file_of("../x") == "..%2Fx.npy" and "/" not in file_of("/etc/passwd")
 
 
-@pytest.mark.parametrize(("rate", "count", "suffix"), [(25, 41, ".mp4"), (30, 60, ".mp4"), (8, 12, ".mkv"), (10, 1, ".mp4"), (24, 30, ".avi")])
+@pytest.mark.parametrize(
+    ("rate", "count", "suffix"), [(25, 41, ".mp4"), (30, 60, ".mp4"), (8, 12, ".mkv"), (10, 1, ".mp4"), (24, 30, ".avi")]
+)
 def test_a_video_file_is_sampled_as_the_sample_stage_does(rate: int, count: int, suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"video{suffix}"
     write_video(path, told(count), rate)

@@ -155,9 +155,9 @@ def test_published_files_are_taken_as_they_are(bench: Bench, networks: dict[str,
 
 def test_files_of_another_network_are_refused(bench: Bench, networks: dict[str, Context], tmp_path: Path) -> None:
     model = published(networks["teacher"], tmp_path / "model.ckpt")
-    with pytest.raises(ConfigError, match="with kind = teacher, and student.odd has student"):
+    with pytest.raises(ConfigError, match=r"with kind = teacher, and student\.odd has student"):
         bench.student(name="student.odd", files={"checkpoint": model})
-    with pytest.raises(ConfigError, match="with width = 0.0625, and teacher.odd has 0.125") as refused:
+    with pytest.raises(ConfigError, match=r"with width = 0\.0625, and teacher\.odd has 0\.125") as refused:
         bench.teacher("teacher.odd", files={"checkpoint": model}, width=0.125)
     assert refused.value.hint == "--set teacher.odd.width=0.0625"
     plain = published(networks["student.alone"], tmp_path / "model.ckpt")
