@@ -15,7 +15,7 @@ from pipeline.shared import Shared, report_node
 
 #: What people call a group of nodes: target -> stages.
 ALIASES = {
-    "features": ("extract", "ingest", "derive"),
+    "features": ("extract", "ingest", "derive", "sample"),
     "demo": ("report",),
     "all": ("report",),
 }

@@ -26,6 +26,7 @@ class IndexParams:
             "msrvtt-qa",
             "folder",
             "folder-all",
+            "labelled",
             "yt8m",
             "yt8m-video",
             "ucf101",

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stages.index import esc50, hmdb51, kinetics, thumos14, ucf101
+from stages.index import esc50, hmdb51, kinetics, labelled, thumos14, ucf101
 from stages.index.dataset import id_order
 from stages.index.msvd_qa import MAPPING, read_mapping, sources
 from stages.index.question_files import FILES, read_questions
@@ -78,6 +78,7 @@ TREES: dict[ModuleType, dict[str, bytes]] = {
         "splits/hmdb_ARN/trainlist03.txt": b"kick/a_kick_0\n",
         FEW_LIST: "wave/x_wave_0\nrun/#ü_run_1.avi\n".encode(),
     },
+    labelled: {labelled.TABLE: 'video,class,split\na/b.mp4,kick,train\n"c, ü.avi",wave,test\n'.encode()},
     kinetics: {
         KINETICS: b'label,youtube_id,time_start,time_end,split\n"tying knot",-aaaaaaaaa1,3,13,train\nyawning,bbbbbbbbbb2,0,10,train\n',
         "annotations/val.csv": b"label,youtube_id,time_start,time_end,split\nyawning,ccccccccc_3,0,10,val\n",
@@ -119,6 +120,7 @@ READERS: dict[str, tuple[bytes, Callable[[Path], Any]]] = {
     HMDB_LIST: tree(hmdb51, HMDB_LIST),
     FEW_LIST: tree(hmdb51, FEW_LIST),
     KINETICS: tree(kinetics, KINETICS),
+    labelled.TABLE: tree(labelled, labelled.TABLE),
     THUMOS_LIST: tree(thumos14, THUMOS_LIST),
     THUMOS_INFO: tree(thumos14, THUMOS_INFO),
     THUMOS_TRUTH: tree(thumos14, THUMOS_TRUTH),

@@ -20,6 +20,7 @@ from systems.gkd.attention import weigh
 from systems.gkd.cvae import CVAE
 from systems.gkd.freezing import frozen, kept_statistics
 from systems.gkd.generative_losses import GENERATIVE, cvae_loss, squared
+from systems.gkd.recognition.fusion import scores
 from systems.gkd.recognition.losses import BETA, classification, objective
 from systems.gkd.recognition.network import Recogniser
 from systems.gkd.switches import switches
@@ -45,6 +46,7 @@ class TwoSteps:
     beta:        weight of the attention distillation.
     noise:       shape (B, T, C) of what is asked for -> N(0, 1); by default torch's generator. Pass 1 asks for the network's CVAE first,
                  then for the teacher's.
+    weighted:    the attention weights what is classified; flow that is not distilled is published without.
     """
 
     network: Recogniser
@@ -54,6 +56,7 @@ class TwoSteps:
     beta: float = BETA
     noise: Callable[[Sequence[int]], Tensor] | None = None
     switches: Mapping[str, str] = field(default_factory=lambda: switches("fixed"))
+    weighted: bool = True
 
     def make(self, clips: Tensor, labels: Tensor) -> Loss:
         """Pass 1: the loss of the CVAE, and its terms."""
@@ -72,8 +75,9 @@ class TwoSteps:
         """Pass 2: the loss of the network, and its terms; ``epoch`` counts from 1."""
         features = self.network.features(clips)
         attention = self.network.attention(features)
-        weighted = weigh(features, attention, per_clip=self.switches["weighting"] == "clip")
-        terms = {"task": classification(self.network.classify(weighted), labels, self.switches["classification"])}
+        seen = weigh(features, attention, per_clip=self.switches["weighting"] == "clip") if self.weighted else features
+        logits = self.network.classify(seen)
+        terms = {"task": classification(logits, labels, self.switches["classification"])}
         if self.cvae is not None:
             with frozen(self.cvae):
                 terms["reconstruction"] = squared(self.cvae.sample(attention, self._noise(features)), features)
@@ -82,6 +86,7 @@ class TwoSteps:
                 aim = self.teacher.attention(clips)
             terms["attention"] = squared(attention, aim)
         loss = objective(terms["task"], terms.get("reconstruction"), terms.get("attention"), epoch, self.beta)
+        terms["accuracy"] = (scores(logits.detach()).argmax(1) == labels).float().mean()
         return loss, terms, len(clips)
 
     @torch.no_grad()

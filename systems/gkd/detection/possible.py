@@ -1,0 +1,59 @@
+"""Parameters of detection that cannot go together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cache.errors import ConfigError
+from cache.stage import Node
+
+#: what decides the shapes of the maps, which a CVAE and an attention are distilled over
+SHAPE = ("frames", "size", "width", "modality")
+
+
+def check(nodes: Mapping[str, Node]) -> None:
+    """Raise ConfigError for what no training can have together, with the key to change."""
+    for node in nodes.values():
+        section = node.name.rpartition(".s")[0]
+        if node.stage.name in ("teacher", "student"):
+            _check_sizes(section, node, nodes)
+        if node.stage.name == "student":
+            _check_student(section, node, nodes)
+
+
+def _check_sizes(section: str, node: Node, nodes: Mapping[str, Node]) -> None:
+    params: Any = node.params
+    if params.frames % 8:
+        raise ConfigError(
+            f"{section}: windows of {params.frames} frames do not divide by 8", hint=f"--set {section}.frames={params.frames // 8 * 8}"
+        )
+    most = (params.frames // 4 - 1).bit_length() + 1
+    if params.levels > most:
+        what = f"{section}: windows of {params.frames} frames have no {params.levels} levels"
+        raise ConfigError(what, hint=f"--set {section}.levels={most}, or fewer")
+    arrays: Any = getattr(nodes.get(node.reads.get("arrays", "")), "params", None)
+    if arrays is not None and arrays.source == "frames" and params.size > arrays.size:
+        what = f"{section}: crops of {params.size} pixels do not fit into arrays of {arrays.size}"
+        raise ConfigError(what, hint=f"--set arrays.size={params.size}, or more")
+
+
+def _check_student(section: str, node: Node, nodes: Mapping[str, Node]) -> None:
+    params: Any = node.params
+    if params.checkpoint or "teacher" not in node.reads:
+        return
+    if params.weighted is False:
+        raise ConfigError(f"{section}: it has no attention to learn with", hint=f"leave {section}.weighted out")
+    if params.representation is False and params.generative:
+        raise ConfigError(f"{section}: generative distillation is of a CVAE, and it has none", hint=f"leave {section}.representation out")
+    teacher = nodes.get(node.reads["teacher"])
+    if teacher is None:
+        return
+    theirs: Any = teacher.params
+    for name in SHAPE:
+        if getattr(theirs, name) != getattr(params, name):
+            what = f"{section} has {name} = {getattr(params, name)}, and its teacher {getattr(theirs, name)}: their maps differ"
+            raise ConfigError(what, hint=f"--set train.{name}={getattr(theirs, name)}")
+    if params.generative and theirs.checkpoint and not theirs.cvae_checkpoint:
+        what = f"{section} learns from the teacher's CVAE, and the teacher is taken from a file without it"
+        raise ConfigError(what, hint=f"--set {teacher.name.rpartition('.s')[0]}.cvae_checkpoint=PATH")

@@ -1,0 +1,49 @@
+"""Parameters of recognition that cannot go together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cache.errors import ConfigError
+from cache.stage import Node
+
+#: what decides the shape of the last map, which a CVAE and an attention are distilled over
+SHAPE = ("frames", "size", "width")
+
+
+def check(nodes: Mapping[str, Node]) -> None:
+    """Raise ConfigError for what no training can have together, with the key to change."""
+    for node in nodes.values():
+        section = node.name.rpartition(".s")[0]
+        if node.stage.name in ("teacher", "student"):
+            _check_size(section, node.params)
+        if node.stage.name == "student":
+            _check_student(section, node, nodes)
+
+
+def _check_size(section: str, params: Any) -> None:
+    if params.short and params.short < params.size:
+        what = f"{section}: crops of {params.size} pixels do not fit into frames of a short side of {params.short}"
+        raise ConfigError(what, hint=f"--set {section}.short={params.size}, or more")
+
+
+def _check_student(section: str, node: Node, nodes: Mapping[str, Node]) -> None:
+    params: Any = node.params
+    if params.checkpoint or "teacher" not in node.reads:
+        return
+    if params.representation is False and params.generative:
+        raise ConfigError(f"{section}: generative distillation is of a CVAE, and it has none", hint=f"leave {section}.representation out")
+    if params.weighted is False and params.attention:
+        raise ConfigError(f"{section}: nothing is weighted by the attention that it learns", hint=f"leave {section}.weighted out")
+    teacher = nodes.get(node.reads["teacher"])
+    if teacher is None:
+        return
+    theirs: Any = teacher.params
+    for name in SHAPE:
+        if getattr(theirs, name) != getattr(params, name):
+            what = f"{section} has {name} = {getattr(params, name)}, and its teacher {getattr(theirs, name)}: their maps differ"
+            raise ConfigError(what, hint=f"--set train.{name}={getattr(theirs, name)}")
+    if params.generative and theirs.checkpoint and not theirs.cvae_checkpoint:
+        what = f"{section} learns from the teacher's CVAE, and the teacher is taken from a file without it"
+        raise ConfigError(what, hint=f"--set {teacher.name.rpartition('.s')[0]}.cvae_checkpoint=PATH")
