@@ -33,6 +33,9 @@ AREAS = (
     "litemkd_students",
     "litemkd_teachers",
     "litemkd_clips",
+    "xkd",
+    "xkd_training",
+    "xkd_downstream",
 )
 """Modules of handlers in this package. A broken one must not take the others with it: it is reported, and skipped."""
 
