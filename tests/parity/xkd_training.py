@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def teacher_branch(case: Case) -> dict[str, Any]:
 def two_steps(case: Case) -> dict[str, Any]:
     """Losses, norms of the gradients before and after clipping, parameters, centres: through the loop's own update."""
     config, given = case.config, tensors(case)
-    net = network(case, case.name.removeprefix("train_step_").rpartition("_")[0])
+    net = network(case, re.search(r"models/(\w+)\.py", case.meta["source"])[1])
     parameters = dict(net.named_parameters())
     check_groups(case, net)
     forward = config["forward"]
