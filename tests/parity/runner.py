@@ -40,6 +40,9 @@ AREAS = (
     "gkd_recognition_clips",
     "gkd_detection",
     "gkd_detection_losses",
+    "xkd",
+    "xkd_training",
+    "xkd_downstream",
 )
 """Modules of handlers in this package. A broken one must not take the others with it: it is reported, and skipped."""
 

@@ -1,0 +1,72 @@
+"""The encoder of one modality: patches, positions, blocks, final norm, under the published names (spec 3, 9)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from systems.xkd.blocks import BASE, Blocks, Width, table, token, xavier
+from systems.xkd.patches import Geometry
+
+CLS = slice(0, 1)
+EVERY = slice(None)
+
+
+class Projection(nn.Module):
+    """``proj``: values of a patch to a token."""
+
+    def __init__(self, values: int, dim: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(values, dim)
+        self.apply(xavier)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens: Tensor = self.proj(x)
+        return tokens
+
+
+class Encoder(nn.Module):
+    """A vision transformer with CLS; ``blocks`` may be another encoder's (the shared trunk of ``xkd_mas`` and ``xkd_mats``)."""
+
+    def __init__(self, geometry: Geometry, width: Width = BASE, blocks: Blocks | None = None) -> None:
+        super().__init__()
+        self.geometry = geometry
+        self.cls_token = token(width.dim)
+        self.enc_pos_embed = table(geometry.tokens, width.dim)
+        self.add_module(geometry.embedding, Projection(geometry.values, width.dim))
+        self.encoder = Blocks(width) if blocks is None else blocks
+        self.encoder_norm = nn.LayerNorm(width.dim)
+
+    def embed(self, patches: Tensor) -> Tensor:
+        """Patches (B, N, values) to (B, N, D), without positions."""
+        tokens: Tensor = getattr(self, self.geometry.embedding)(patches)
+        return tokens
+
+    def tokens(self, x: Tensor, kept: Tensor | None = None, patches: Tensor | None = None) -> Tensor:
+        """What the blocks see: (B, 1 + N, D), CLS first. With ``kept`` (B, n), only those patches, in that order, are projected.
+
+        ``patches`` are those of ``x``, if they are there already.
+        """
+        positions = self.geometry.positions(self.enc_pos_embed, tuple(x.shape))
+        patches = self.geometry.patches(x) if patches is None else patches
+        own = positions[:, 1:]
+        if kept is not None:
+            patches = patches.gather(1, kept[..., None].expand(-1, -1, patches.shape[-1]))
+            own = own[0][kept]
+        first = (self.cls_token + positions[:, :1]).expand(len(x), -1, -1)
+        return torch.cat([first, self.embed(patches) + own], 1)
+
+    def forward(self, x: Tensor, kept: Tensor | None = None, patches: Tensor | None = None) -> Tensor:
+        """Final-normed tokens (B, 1 + N, D) of a whole input, or (B, 1 + n, D) of the patches ``kept``."""
+        normed: Tensor = self.encoder_norm(self.encoder(self.tokens(x, kept, patches))[0])
+        return normed
+
+    def attended(self, x: Tensor, asking: slice = CLS) -> tuple[Tensor, Tensor]:
+        """Final-normed tokens, and the last block's attention (B, heads, n, 1 + N) of the tokens ``asking``, CLS alone by default."""
+        found, weights = self.encoder(self.tokens(x), asking)
+        return self.encoder_norm(found), weights
+
+
+def pooled(tokens: Tensor) -> Tensor:
+    """The feature (B, D): the mean of (B, 1 + N, D) without CLS."""
+    return tokens[:, 1:].mean(1)

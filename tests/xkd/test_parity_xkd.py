@@ -1,0 +1,53 @@
+"""xkd agrees with the numbers of the original (small cases travel with the repository; `make parity` runs all)."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.parity.runner import run
+
+CASES = Path(__file__).parents[1] / "data" / "xkd"
+GOLDEN = Path(os.environ.get("KDPIPE_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "xkd"
+
+
+def report(directory: Path, only: str) -> tuple[int, list[str]]:
+    out = io.StringIO()
+    status = run(directory, only, out=out)
+    return status, out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in CASES.glob("*.json")))
+def test_our_code_agrees_with_the_original(name: str) -> None:
+    status, lines = report(CASES, name)
+    assert status == 0, lines
+
+
+@pytest.mark.parametrize(
+    "pattern", ["mask_random", "mae_*", "recon_loss", "mmd_loss", "train_step_*", "schedules", "eval_backbones", "cutmix5d", "av_features"]
+)
+def test_quick_cases_agree_with_the_original(pattern: str) -> None:
+    if not GOLDEN.is_dir():
+        pytest.skip("no golden numbers here (set KDPIPE_GOLDEN)")
+    status, lines = report(GOLDEN, pattern)
+    assert status == 0, lines
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("pattern", ["*_vitb12", "dino_head_full", "ckpt_layout", "layer_decay"])
+def test_large_cases_agree_with_the_original(pattern: str) -> None:
+    if not GOLDEN.is_dir():
+        pytest.skip("no golden numbers here (set KDPIPE_GOLDEN)")
+    status, lines = report(GOLDEN, pattern)
+    assert status == 0, lines
+
+
+def test_the_svm_agrees_with_the_original() -> None:
+    pytest.importorskip("sklearn")
+    if not GOLDEN.is_dir():
+        pytest.skip("no golden numbers here (set KDPIPE_GOLDEN)")
+    status, lines = report(GOLDEN, "svm_protocol")
+    assert status == 0, lines
