@@ -105,7 +105,7 @@ def run(ctx: Context) -> None:
         networks=tuple(rows),
         pairs=tuple(pair for pair in pairs() if set(pair) <= streams.keys()),
         costs=COSTS,
-        cost_note=f"{FLOPS_NOTE}; a window as the network sees it. What makes flow of frames is no part of it",
+        cost_note=f"{FLOPS_NOTE}; FLOPs and times are of a window as the network sees it. What makes flow of frames is no part of it",
         panels=PANELS,
         notes=tuple(_notes(split, networks, len(truth))),
         flags=(*taken_from_files(networks), *_flags(found, scores)),
