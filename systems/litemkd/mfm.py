@@ -93,8 +93,13 @@ FIXED, RELEASED = Shifts(), Shifts(flow_train="none", plain_dump="rotate", query
 class MFM(nn.Module):
     """Support clips, labels (Ns,) and query clips to logits (Nq, W); clips are a sequence of (N, T, D), one for each modality, rgb first.
 
+    ``standardise`` (not published): features are brought to the ``mean`` 0 and the ``deviation`` 1 of :meth:`measure` first.
+
     State: ``fusion.*`` (pairs), ``three_fusion.*`` (or ``four_fusion``, ``fusion_temproal``), ``bracnch.transformers.<i>.*``.
     """
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(
         self,
@@ -110,10 +115,15 @@ class MFM(nn.Module):
         shift: int = 1,
         shifts: Shifts = FIXED,
         otam_logits: str = "distance",
+        standardise: bool = False,
     ) -> None:
         super().__init__()
         one_of("variant", variant, VARIANTS)
         self.variant, self.shift, self.shifts, self.otam_logits = VARIANTS[variant], shift, shifts, otam_logits
+        self.standardise = standardise
+        if standardise:
+            self.register_buffer("mean", torch.zeros(self.variant.modalities, dim))
+            self.register_buffer("deviation", torch.ones(self.variant.modalities, dim))
         if self.variant.pairs:
             self.fusion = Fusion(2, dim, layers, frames, dropout, feedforward)
         if self.variant.joint:
@@ -129,10 +139,20 @@ class MFM(nn.Module):
         rules = {rule for _, rule in self.variant.pairs}
         return any(self.shifts.applies(rule, "support") != self.shifts.applies(rule, "query") for rule in rules)
 
+    @torch.no_grad()
+    def measure(self, clips: Sequence[Tensor]) -> None:
+        """Take mean and deviation of every number of the features (N, T, D) of each modality; what never changes is left as it is."""
+        for number, clip in enumerate(clips):
+            self.mean[number] = clip.mean((0, 1))
+            deviation = clip.std((0, 1))
+            self.deviation[number] = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
+
     def fuse(self, clips: Sequence[Tensor], side: str) -> Tensor:
         """The fused feature (N, T, D) of clips on a side: ``support``, ``query`` or ``dump``. Raises ConfigError if one is missing."""
         if len(clips) != self.variant.modalities:
             raise ConfigError(f"this teacher fuses {self.variant.modalities} modalities, and was given {len(clips)}")
+        if self.standardise:
+            clips = [(clip - mean) / deviation for clip, mean, deviation in zip(clips, self.mean, self.deviation, strict=True)]
         total = self.get_submodule(self.variant.block)(*clips[: self.variant.joint]) if self.variant.joint else torch.zeros(())
         if self.variant.pairs:
             others = [self._shifted(clips[number], rule, side) for number, rule in self.variant.pairs]

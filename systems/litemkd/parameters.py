@@ -190,6 +190,13 @@ class TeacherParams(TrainParams):
     feedforward: int = option(2048, "width of the encoder's feed-forward part", at_least=1, at_most=65_536)
     shift: int = option(1, "frames by which a modality is shifted", at_least=0, at_most=255)
     cardinalities: tuple[int, ...] = option((2,), "tuples of so many frames are compared", at_least=1, at_most=8, distinct=True)
+    standardise: str = option(
+        "none",
+        "not published; 'train': every number of a feature gets mean 0 and deviation 1 over the training videos. Features of a deviation "
+        "far below 1 drown in the first position vectors, whose deviation is 1",
+        choices=("none", "train"),
+        when=TRAINED,
+    )
     flow_train: str = option("", "a switch: the flow while it trains and is evaluated", choices=("", "rotate", "none"))
     query: str = option("", "a switch: the queries of 'two-shift'", choices=("", "rotate", "none"))
     otam_logits: str = option("", "a switch: what the head of 'shift-otam' gives out", choices=("", "distance", "softmax"))

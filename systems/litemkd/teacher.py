@@ -38,6 +38,9 @@ def run(ctx: Context) -> None:
     make_deterministic(params.seed, threads=params.threads)
     made = arguments(params, dumps[0].width)
     model: MFM = build(**made).to(ctx.device)  # type: ignore[assignment]
+    if params.standardise == "train":
+        seen = [video.name for videos in own[0].videos for video in videos]
+        model.measure([dump.features(seen).to(ctx.device) for dump in dumps])
     result = train(ctx, TeacherLesson(model, dumps, ctx.device), own)
     write(ctx, result, made, modalities=params.modalities, videos=about(own))
 
@@ -47,6 +50,8 @@ def arguments(params: Any, dim: int) -> dict[str, Any]:
     names = ("out_dim", "cardinalities", "layers", "frames", "dropout", "feedforward", "shift")
     shifts = {"flow_train": params.switch("flow_train"), "query": params.switch("query")}
     own = {"variant": params.chosen, "dim": dim, "shifts": shifts, "otam_logits": params.switch("otam_logits")}
+    if params.standardise == "train":
+        own["standardise"] = True
     return {"role": "teacher", **own, **{name: getattr(params, name) for name in names}}
 
 

@@ -91,3 +91,19 @@ def test_the_presets_differ_in_their_switches_and_in_the_loss_of_the_first_branc
     differing = {key for key in paper["student"] if paper["student"][key] != released["student"][key]}
     assert differing == {"objective"}
     assert {name for name in SWITCHES if paper["switches"][name] != released["switches"][name]} >= {"support_grouping", "teacher_head"}
+
+
+def test_a_teacher_that_standardises_sees_neither_scale_nor_offset_of_features() -> None:
+    torch.manual_seed(0)
+    net = MFM("two", 8, 4, layers=1, feedforward=8, standardise=True).eval()
+    clips = [torch.randn(6, 8, 8), torch.randn(6, 8, 8)]
+    clips[1][..., 3] = 2.0  # a number that never changes
+    fused = []
+    for scale, offset in ((1.0, 0.0), (0.01, 5.0)):
+        seen = [clip * scale + offset for clip in clips]
+        net.measure(seen)
+        fused.append(net.fuse(seen, "dump"))
+    assert torch.isfinite(fused[0]).all()
+    torch.testing.assert_close(fused[0], fused[1], rtol=1e-3, atol=1e-3)
+    plain = MFM("two", 8, 4, layers=1, feedforward=8)
+    assert set(net.state_dict()) - set(plain.state_dict()) == {"mean", "deviation"}
