@@ -35,8 +35,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from systems.litemkd import step
 from systems.litemkd.heads import Head
-from systems.litemkd.losses import OBJECTIVES, TEMPERATURE
+from systems.litemkd.losses import TEMPERATURE
 from systems.litemkd.model import Student
+from systems.litemkd.objectives import OBJECTIVES
 from systems.litemkd.support import support_distances
 from systems.litemkd.trunk import make_lean
 

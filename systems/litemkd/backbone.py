@@ -7,25 +7,15 @@ State names are the published ones: those of the trunk, and the branches ``res18
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
 from cache.errors import one_of
 from systems.litemkd.heads import Outputs
+from systems.litemkd.kinds import SHAPES
 from systems.litemkd.strm import FrameMixer, PatchAttention
 from systems.litemkd.trunk import CELLS, cells, last_map, trunk
-
-#: shape -> the features that it gives: ``bare`` without a branch, ``pooled-d2m`` with the mean of the whole map instead of cells
-SHAPES: Mapping[str, tuple[str, ...]] = {
-    "bare": ("first",),
-    "plain": ("first",),
-    "d2m": ("first", "second"),
-    "pooled-d2m": ("first", "second"),
-    "strm": ("patches", "first"),
-    "strm-d2m": ("patches", "first", "second"),
-}
 
 
 class Backbone(nn.Module):

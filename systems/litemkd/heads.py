@@ -8,7 +8,6 @@ share one cross-transformer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from torch.nn import functional as F
 
 from cache.errors import one_of
 from systems.litemkd.distance import compare_means
+from systems.litemkd.kinds import HEADS
 from systems.litemkd.strm import PatchDistance
 from systems.litemkd.support import support_distances
 from systems.litemkd.trx import CrossTransformer, Projected
@@ -24,39 +24,6 @@ from systems.litemkd.trx import CrossTransformer, Projected
 Features = Mapping[str, Tensor]
 Outputs = dict[str, Tensor]
 Prepared = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class HeadKind:
-    """``logits``: output -> the feature that it comes from; ``support``: so for distances; ``answer``: weights of the prediction."""
-
-    logits: Mapping[str, str]
-    answer: Mapping[str, float]
-    support: Mapping[str, str] = field(default_factory=dict)
-    matching: str = "trx"
-    cardinality: int = 2
-
-
-ONE, BOTH = {"logits": 1.0}, {"kl": 1.0, "ce": 1.0}
-TWO = {"kl": "first", "ce": "second"}
-
-HEADS: Mapping[str, HeadKind] = {
-    "trx": HeadKind({"logits": "first"}, ONE),
-    "ctx": HeadKind({"logits": "first"}, ONE, cardinality=1),
-    "trx-two": HeadKind({"fc_1": "first", "fc_2": "second"}, {"fc_1": 1.0, "fc_2": 1.0}),
-    "trx-support": HeadKind({"kl": "first"}, {"kl": 1.0}, {"sup": "first"}),  # one branch, and the frozen teacher
-    "d2m": HeadKind(TWO, BOTH, {"sup": "second"}),
-    "d2m-both": HeadKind(TWO, BOTH, {"sup_kl": "first", "sup_ce": "second"}),
-    "trx-prototypes": HeadKind({"query": "first"}, {"query": 1.0}, matching="prototypes"),
-    "distance": HeadKind({"logits": "first"}, ONE, matching="distance"),
-    "distance-two": HeadKind({"fc_1": "first", "fc_2": "second"}, {"fc_1": 1.0, "fc_2": 1.0}, matching="distance"),
-    "distance-support": HeadKind({"kl": "first"}, {"kl": 1.0}, {"sup": "first"}, matching="distance"),
-    "distance-d2m": HeadKind(TWO, BOTH, {"sup": "second"}, matching="distance"),
-    "strm": HeadKind({"pat": "patches", "fr": "first"}, {"pat": 0.1, "fr": 1.0}),
-    "strm-two": HeadKind({"pat": "patches", "fr1": "first", "fr2": "second"}, {"pat": 0.2, "fr1": 1.0, "fr2": 1.0}),
-    "strm-support": HeadKind({"pat": "patches", "fr": "first"}, {"pat": 0.1, "fr": 1.0}, {"sup": "first"}),
-    "strm-d2m": HeadKind({"pat": "patches", "fr1": "first", "fr2": "second"}, {"pat": 0.2, "fr1": 1.0, "fr2": 1.0}, {"sup": "second"}),
-}
 
 
 class Head(nn.Module):

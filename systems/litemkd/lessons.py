@@ -15,6 +15,7 @@ from systems.litemkd.episodic import Made
 from systems.litemkd.heads import Features
 from systems.litemkd.mfm import MFM
 from systems.litemkd.model import Student
+from systems.litemkd.objectives import Objective
 from systems.litemkd.protocol import Answer
 from systems.litemkd.seen import At, Look
 from systems.litemkd.single import PATCHES, Single
@@ -141,7 +142,7 @@ class StudentLesson(OfPictures):
         model: Student,
         source: Source,
         look: Look | None,
-        objective: losses.Objective,
+        objective: Objective,
         targets: Targets | None,
         params: Any,
         device: str,

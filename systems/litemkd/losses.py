@@ -1,4 +1,4 @@
-"""What students and teachers minimise: terms on named outputs, and the published objectives as a table of them (spec D).
+"""What students and teachers minimise (spec D); the published objectives are a table in :mod:`systems.litemkd.objectives`.
 
 Symbols: s and t are logits of student and teacher, (rows, columns). The 16 in H is the published number of episodes a step.
 
@@ -13,15 +13,14 @@ Gradients of 16 episodes are summed before a step, and of all terms only H has t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from cache.errors import ConfigError
+from systems.litemkd.objectives import EPISODES, Objective, Term
 
-EPISODES = 16
 TEMPERATURE = 4.0
 EPSILON = 1e-8
 
@@ -61,117 +60,38 @@ def share(above: Tensor, below: Tensor) -> Tensor:
     return (1 - torch.exp(-(above / (below + EPSILON)).clamp_min(0))).detach()
 
 
-@dataclass(frozen=True)
-class Term:
-    """One term: ``weight`` times (``base`` + ``slope`` f) times the ``loss`` of the output ``on``; ``target`` is the teacher's output.
+def value(term: Term, outputs: Named, labels: Tensor, targets: Named, temperature: float) -> Tensor:
+    """The term without its weight."""
+    student = outputs[term.on]
+    if term.loss == "h":
+        return hard(student, labels)
+    if term.target not in targets:
+        raise ConfigError(f"the objective needs the teacher's {term.target!r}, and there is none", hint="objective = ce needs none")
+    teacher = targets[term.target].detach()
+    if term.loss == "kd":
+        return kd(student, teacher, temperature)
+    return relation(student, teacher) if term.loss == "r" else F.mse_loss(student, teacher)
 
-    ``loss`` is ``"h"`` (labels), ``"kd"``, ``"r"`` or ``"mse"``.
+
+def total(
+    objective: Objective, outputs: Named, labels: Tensor, targets: Named | None = None, *, temperature: float = TEMPERATURE
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The total of an objective, and every unweighted term as ``<loss>.<output>``, with ``f`` if there is one.
+
+    ``labels`` are (Nq,) int64. Raises ConfigError for an output of the teacher that is not there.
     """
-
-    loss: str
-    on: str
-    target: str = ""
-    weight: float = 1.0
-    base: float = 1.0
-    slope: float = 0.0
-
-    def value(self, outputs: Named, labels: Tensor, targets: Named, temperature: float) -> Tensor:
-        """The term without its weight."""
-        student = outputs[self.on]
-        if self.loss == "h":
-            return hard(student, labels)
-        if self.target not in targets:
-            raise ConfigError(f"the objective needs the teacher's {self.target!r}, and there is none", hint="objective = ce needs none")
-        teacher = targets[self.target].detach()
-        if self.loss == "kd":
-            return kd(student, teacher, temperature)
-        return relation(student, teacher) if self.loss == "r" else F.mse_loss(student, teacher)
-
-
-@dataclass(frozen=True)
-class Objective:
-    """A sum of terms. ``compared``: the outputs whose cross-entropies make f; a name after ``teacher:`` is the teacher's."""
-
-    terms: tuple[Term, ...]
-    compared: tuple[str, str] | None = None
-
-    def __call__(
-        self, outputs: Named, labels: Tensor, targets: Named | None = None, *, temperature: float = TEMPERATURE
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The total, and every unweighted term as ``<loss>.<output>``, with ``f`` if there is one.
-
-        ``labels`` are (Nq,) int64. Raises ConfigError for an output of the teacher that is not there.
-        """
-        targets = targets or {}
-        parts: dict[str, Tensor] = {}
-        f: Tensor | float = 0.0
-        if self.compared:
-            f = parts["f"] = share(*(_cross_entropy(name, outputs, targets, labels) for name in self.compared))
-        values = []
-        for term in self.terms:
-            value = parts[f"{term.loss}.{term.on}"] = term.value(outputs, labels, targets, temperature)
-            values.append(term.weight * (term.base + term.slope * f) * value)
-        return torch.stack(values).sum(), parts
+    targets = targets or {}
+    parts: dict[str, Tensor] = {}
+    f: Tensor | float = 0.0
+    if objective.compared:
+        f = parts["f"] = share(*(_cross_entropy(name, outputs, targets, labels) for name in objective.compared))
+    values = []
+    for term in objective.terms:
+        worth = parts[f"{term.loss}.{term.on}"] = value(term, outputs, labels, targets, temperature)
+        values.append(term.weight * (term.base + term.slope * f) * worth)
+    return torch.stack(values).sum(), parts
 
 
 def _cross_entropy(name: str, outputs: Named, targets: Named, labels: Tensor) -> Tensor:
     of_teacher = name.startswith("teacher:")
     return F.cross_entropy(targets[name.removeprefix("teacher:")] if of_teacher else outputs[name], labels)
-
-
-def _h(on: str, weight: float = 1.0, base: float = 1.0, slope: float = 0.0) -> Term:
-    return Term("h", on, "", weight, base, slope)
-
-
-def _kd(on: str, target: str = "kl", weight: float = 1.0, base: float = 1.0, slope: float = 0.0) -> Term:
-    return Term("kd", on, target, weight, base, slope)
-
-
-def _r(on: str, target: str, weight: float = 1.0, base: float = 1.0, slope: float = 0.0) -> Term:
-    return Term("r", on, target, weight, base, slope)
-
-
-_R_SUP, _KD_SUP = _r("sup", "sup", 0.5), _kd("sup", "sup", 0.5)
-
-#: The objectives under their published names. ``logits``, ``kl``, ``ce``, ``sup`` ... are the outputs of the heads.
-OBJECTIVES: Mapping[str, Objective] = {
-    "ce": Objective((_h("logits"),)),
-    "cece": Objective((_h("kl"), _h("ce"))),  # not published: two branches alone
-    "KD": Objective((_h("logits"), _kd("logits", "kl", 2.0))),
-    "Dist_KD": Objective((_h("logits"), _r("logits", "kl", 2.0))),
-    "wsl": Objective((_h("logits"), _kd("logits", "kl", 2.0, base=0.0, slope=1.0)), ("logits", "teacher:kl")),
-    "KL_feature": Objective((_h("logits"), _kd("logits", "kl", 2.0), Term("mse", "feature", "feature"))),
-    "support_sim": Objective((_kd("support_set", "support_set"), _kd("query", "query"), _h("query"))),
-    "fc_2": Objective((_h("fc_1"), _kd("fc_2", "kl", 2.0))),
-    "fc_2_wsl": Objective((_h("fc_1", base=2.0, slope=-1.0), _kd("fc_2", slope=1.0)), ("fc_1", "fc_2")),
-    "fc_2_sup": Objective(
-        (
-            _kd("kl", slope=1.0),
-            _kd("sup", "sup", 0.1 / EPISODES, base=2.0, slope=-1.0),
-            _h("ce", base=2.0, slope=-1.0),
-        ),
-        ("ce", "kl"),
-    ),
-    "fc_2_sup_dist": Objective((_kd("kl"), _R_SUP, _h("ce"))),
-    "fc_2_sup_kl": Objective((_kd("kl"), _KD_SUP, _h("ce"))),
-    "fc_2_sup_dist_cece": Objective((_kd("kl"), _h("kl"), _R_SUP, _h("ce"))),
-    "fc_2_sup_klklcece": Objective((_kd("kl"), _h("kl"), _KD_SUP, _h("ce"))),
-    "fc_2_sup_distdistcece": Objective((_r("kl", "kl"), _h("kl"), _R_SUP, _h("ce"))),
-    "fc_2_sup_disver": Objective((_r("kl", "kl"), _h("kl"), _KD_SUP, _h("ce"))),
-    "fc_2_sup_dist_wsl": Objective(
-        (
-            _kd("kl", base=0.5, slope=1.0),
-            _r("sup", "sup", 0.5, base=1.5, slope=-1.0),
-            _h("ce", base=1.5, slope=-1.0),
-        ),
-        ("ce", "kl"),
-    ),
-    "fc_2_sup_2": Objective((_kd("kl"), _r("sup_kl", "sup"), _h("ce"), _r("sup_ce", "sup"))),
-    "fc_1_sup": Objective((_h("kl"), _kd("kl"), _R_SUP)),
-    "e_dist_1fc_sup": Objective((_h("kl"), _kd("kl"), _R_SUP)),
-    "fc_sup": Objective((_h("kl"), _R_SUP)),
-    "strm": Objective((_h("pat", 0.1), _h("fr"))),
-    "strm_KD": Objective((_h("pat", 0.1), _h("fr"), _kd("fr", "kl", 2.0))),
-    "strm_fc_2_sup_dist": Objective((_kd("fr1"), _R_SUP, _h("fr2"), _kd("pat", "kl", 0.1), _h("pat", 0.1))),
-    "strm_1fc_sup": Objective((_kd("fr"), _R_SUP, _h("fr"), _kd("pat", "kl", 0.1), _h("pat", 0.1))),
-}

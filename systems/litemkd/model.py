@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cache.errors import ConfigError
-from systems.litemkd.backbone import SHAPES, Backbone
-from systems.litemkd.heads import HEADS, Head, Outputs, Prepared
+from systems.litemkd.backbone import Backbone
+from systems.litemkd.heads import Head, Outputs, Prepared
+from systems.litemkd.kinds import check_shape
 
 
 class Student(nn.Module):
@@ -32,7 +32,7 @@ class Student(nn.Module):
         net: Any = None,
     ) -> None:
         super().__init__()
-        check(shape, head)
+        check_shape(shape, head)
         self.backbone = Backbone(network, shape, dim, frames, dropout, net)
         self.classifier = Head(head, self.backbone.dim, out_dim, frames, dropout, support_grouping=support_grouping)
 
@@ -48,13 +48,3 @@ class Student(nn.Module):
     def answer(self, outputs: Outputs) -> Tensor:
         """The logits (Nq, W) whose largest is the prediction."""
         return self.classifier.answer(outputs)
-
-
-def check(shape: str, head: str) -> None:
-    """Raise ConfigError unless backbones of this shape give what the head compares."""
-    kind = HEADS[head]
-    missing = sorted({*kind.logits.values(), *kind.support.values()} - set(SHAPES[shape]))
-    if missing:
-        fitting = [name for name, given in SHAPES.items() if {*kind.logits.values()} <= set(given)]
-        what = f"head = {head} compares the feature {missing[0]!r}, which a backbone of shape = {shape} does not give"
-        raise ConfigError(what, hint=f"shapes that do: {', '.join(fitting)}")

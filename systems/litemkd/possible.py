@@ -7,6 +7,9 @@ from typing import Any
 
 from cache.errors import ConfigError
 from cache.stage import Node
+from systems.litemkd.chosen import chosen
+from systems.litemkd.kinds import FROZEN, HEADS, HeadKind, check_shape, outputs
+from systems.litemkd.objectives import OBJECTIVES, Objective
 
 #: variant -> modalities that it fuses
 FUSED = {"two": 2, "two-shift": 2, "shift": 3, "shift-otam": 3, "plain": 3, "joint": 3, "pairs-three": 3, "four": 4, "pairs-four": 4}
@@ -60,16 +63,28 @@ def _check_student(section: str, node: Node) -> None:
     params: Any = node.params
     if params.checkpoint:
         return
-    from systems.litemkd import heads, losses, model, targets  # torch: only where a student is trained
-    from systems.litemkd.chosen import chosen
-
     shape, head, objective = chosen(params)
-    model.check(shape, head)
-    kind = heads.HEADS[head]
-    teacher = None if params.learns_from == "none" else heads.HEADS[targets.FROZEN[kind.matching]]
-    targets.check(losses.OBJECTIVES[objective], kind, teacher, objective)
-    headless = params.learns_from != "none" and "teacher" not in node.reads and targets.FROZEN[kind.matching] != "distance-support"
+    check_shape(shape, head)
+    kind = HEADS[head]
+    teacher = None if params.learns_from == "none" else HEADS[FROZEN[kind.matching]]
+    _check_objective(OBJECTIVES[objective], kind, teacher, objective)
+    headless = params.learns_from != "none" and "teacher" not in node.reads and FROZEN[kind.matching] != "distance-support"
     if headless and params.switch("teacher_head") == "checkpoint":
         network = "teacher" if params.learns_from == "fused" else "expert.rgb"
         what = f"{section} learns from imported features with the head of the network that made them, and there is no such network here"
         raise ConfigError(what, hint=f"--set {network}.checkpoint=PATH, the published one; or --set {section}.teacher_head=random")
+
+
+def _check_objective(objective: Objective, student: HeadKind, teacher: HeadKind | None, name: str) -> None:
+    """Raise ConfigError for an objective on outputs that the heads do not have; ``teacher`` None: there is none."""
+    own = outputs(student) | {"feature"}
+    theirs = set() if teacher is None else outputs(teacher) | {"feature"}
+    absent = {term.on for term in objective.terms} - own
+    unsaid = {term.target for term in objective.terms if term.target} - theirs
+    if not absent and not unsaid:
+        return
+    fitting = [
+        other for other, one in OBJECTIVES.items() if {t.on for t in one.terms} <= own and {t.target for t in one.terms} - {""} <= theirs
+    ]
+    who = f"the student's head does not give {sorted(absent)[0]!r}" if absent else f"there is no teacher that gives {sorted(unsaid)[0]!r}"
+    raise ConfigError(f"objective = {name}: {who}", hint=f"objectives that fit: {', '.join(fitting) or 'none'}")

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from systems.litemkd import losses
 from systems.litemkd.heads import Outputs
-from systems.litemkd.losses import Objective
 from systems.litemkd.model import Student
+from systems.litemkd.objectives import Objective
 
 
 def loss(
@@ -46,5 +47,5 @@ def compared(
     outputs: Outputs = student.classifier(known, labels, asked)
     if any(term.on == "feature" for term in objective.terms):
         outputs["feature"] = torch.cat([known["first"], asked["first"]])
-    total, parts = objective(outputs, wanted, targets, temperature=temperature)
+    total, parts = losses.total(objective, outputs, wanted, targets, temperature=temperature)
     return total, parts, student.answer(outputs).detach()

@@ -15,10 +15,10 @@ from systems.litemkd.chosen import chosen
 from systems.litemkd.dumped import Dumped
 from systems.litemkd.episodic import section_of, train
 from systems.litemkd.first import Material, checkpoint, freeze, must_agree, seen, stepping, take, trunk_net
-from systems.litemkd.heads import HEADS
+from systems.litemkd.kinds import HEADS
 from systems.litemkd.lessons import StudentLesson
-from systems.litemkd.losses import OBJECTIVES, Objective
 from systems.litemkd.model import Student
+from systems.litemkd.objectives import OBJECTIVES, Objective
 from systems.litemkd.targets import Targets, frozen_head
 from systems.litemkd.trained import build, write
 

@@ -18,13 +18,11 @@ from torch import Tensor
 from cache.errors import ConfigError
 from cache.json_files import read_json
 from systems.litemkd.dumped import Dumped
-from systems.litemkd.heads import Head, HeadKind, Outputs
-from systems.litemkd.losses import OBJECTIVES, Objective
+from systems.litemkd.heads import Head, Outputs
+from systems.litemkd.kinds import FROZEN, HeadKind
 
 #: role of a network -> what its cross-transformers are called
 CALLED = {"teacher": "bracnch.transformers", "expert": "transformers"}
-#: how a student's head compares -> the frozen head that says the same of a teacher's features
-FROZEN = {"trx": "trx-support", "distance": "distance-support", "prototypes": "trx-prototypes"}
 #: Of a frozen head of random weights, beside the seed of the training.
 RANDOM_HEAD = 3
 
@@ -72,23 +70,3 @@ def frozen_head(params: Any, student: HeadKind, features: Dumped, network: Path 
     head = Head(name, features.width, arguments["out_dim"], dropout=arguments["dropout"], **options)
     head.load_state_dict(weights)
     return head
-
-
-def check(objective: Objective, student: HeadKind, teacher: HeadKind | None, name: str) -> None:
-    """Raise ConfigError for an objective on outputs that the heads do not have; ``teacher`` None: there is none."""
-    own = outputs(student) | {"feature"}
-    theirs = set() if teacher is None else outputs(teacher) | {"feature"}
-    absent = {term.on for term in objective.terms} - own
-    unsaid = {term.target for term in objective.terms if term.target} - theirs
-    if not absent and not unsaid:
-        return
-    fitting = [
-        other for other, one in OBJECTIVES.items() if {t.on for t in one.terms} <= own and {t.target for t in one.terms} - {""} <= theirs
-    ]
-    who = f"the student's head does not give {sorted(absent)[0]!r}" if absent else f"there is no teacher that gives {sorted(unsaid)[0]!r}"
-    raise ConfigError(f"objective = {name}: {who}", hint=f"objectives that fit: {', '.join(fitting) or 'none'}")
-
-
-def outputs(kind: HeadKind) -> set[str]:
-    """The names of what a head gives out."""
-    return {*kind.logits, *kind.support} | ({"support_set"} if kind.matching == "prototypes" else set())

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from cache.errors import ConfigError, DataError
-from systems.litemkd.heads import HEADS, Head, chosen
+from systems.litemkd.heads import Head, chosen
+from systems.litemkd.kinds import HEADS
 from systems.litemkd.otam import alignment, otam
 from systems.litemkd.support import support_distances
 

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from cache.errors import ConfigError
-from systems.litemkd.losses import OBJECTIVES, Objective, Term, kd, relation, share
+from systems.litemkd.losses import kd, relation, share
+from systems.litemkd.losses import total as total_of
+from systems.litemkd.objectives import OBJECTIVES, Objective, Term
 
 LABELS = torch.tensor([0, 2, 1, 1])
 
@@ -31,7 +33,7 @@ def targets() -> dict[str, Tensor]:
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_every_objective_pulls_on_each_of_its_outputs_and_never_on_the_teacher(name: str) -> None:
     given, teacher = outputs(), {name: value.requires_grad_() for name, value in targets().items()}
-    total, parts = OBJECTIVES[name](given, LABELS, teacher)
+    total, parts = total_of(OBJECTIVES[name], given, LABELS, teacher)
     total.backward()
     used = {term.on for term in OBJECTIVES[name].terms}
     assert {output for output, value in given.items() if value.grad is not None and value.grad.abs().sum() > 0} == used
@@ -40,7 +42,7 @@ def test_every_objective_pulls_on_each_of_its_outputs_and_never_on_the_teacher(n
 
 
 def test_the_published_objective_is_its_three_terms() -> None:
-    total, parts = OBJECTIVES["fc_2_sup_dist"](outputs(), LABELS, targets())
+    total, parts = total_of(OBJECTIVES["fc_2_sup_dist"], outputs(), LABELS, targets())
     assert torch.allclose(total, parts["kd.kl"] + 0.5 * parts["r.sup"] + parts["h.ce"])
 
 
@@ -65,8 +67,8 @@ def test_the_share_grows_with_what_is_compared_and_carries_no_gradient() -> None
 
 def test_a_missing_teacher_is_said() -> None:
     with pytest.raises(ConfigError, match="needs the teacher's 'kl'"):
-        OBJECTIVES["fc_2_sup_dist"](outputs(), LABELS)
-    total, _ = OBJECTIVES["ce"](outputs(), LABELS)
+        total_of(OBJECTIVES["fc_2_sup_dist"], outputs(), LABELS)
+    total, _ = total_of(OBJECTIVES["ce"], outputs(), LABELS)
     assert torch.allclose(total, torch.nn.functional.cross_entropy(logits(0), LABELS) / 16)
 
 

@@ -97,14 +97,14 @@ def test_a_switch_has_the_value_of_the_preset_unless_it_is_set(preset: str) -> N
 
 
 def test_the_names_of_the_records_are_those_of_the_tables() -> None:
-    from systems.litemkd import backbone, heads, losses, mfm, single
+    from systems.litemkd import kinds, mfm, objectives, single
 
-    assert set(parameters.HEADS) == set(heads.HEADS) and set(parameters.SHAPES) == set(backbone.SHAPES)
-    assert set(parameters.OBJECTIVES) == set(losses.OBJECTIVES) and set(parameters.KINDS) == set(single.KINDS)
+    assert set(parameters.HEADS) == set(kinds.HEADS) and set(parameters.SHAPES) == set(kinds.SHAPES)
+    assert set(parameters.OBJECTIVES) == set(objectives.OBJECTIVES) and set(parameters.KINDS) == set(single.KINDS)
     fused = {name: variant.modalities for name, variant in mfm.VARIANTS.items()}
     assert {name: fused[name] for name in parameters.VARIANTS} == possible.FUSED
     assert set(fused) - set(parameters.VARIANTS) == {"five"}  # only four modalities can be derived
-    assert set(TAUGHT) | {"strm-two"} == set(heads.HEADS) and set(FITTING) == set(backbone.SHAPES)
+    assert set(TAUGHT) | {"strm-two"} == set(kinds.HEADS) and set(FITTING) == set(kinds.SHAPES)
 
 
 def node(params: Any, name: str) -> dict[str, Node]:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from systems.litemkd.episodes import Shape, Video, pool
-from systems.litemkd.heads import HEADS, Head, chosen
+from systems.litemkd.heads import Head, chosen
+from systems.litemkd.kinds import HEADS
 from systems.litemkd.metric import accuracies, summary
 from systems.litemkd.mfm import MFM, Shifts
 from systems.litemkd.model import Student

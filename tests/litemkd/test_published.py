@@ -7,7 +7,8 @@ import torch
 
 from cache.errors import ConfigError, DataError
 from systems.litemkd import aliases, published
-from systems.litemkd.heads import HEADS, Head
+from systems.litemkd.heads import Head
+from systems.litemkd.kinds import HEADS
 from systems.litemkd.mfm import MFM, VARIANTS
 from systems.litemkd.model import Student
 from systems.litemkd.single import KINDS, Single

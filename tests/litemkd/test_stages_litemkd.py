@@ -157,7 +157,7 @@ def test_features_of_another_width_cannot_be_learnt_number_by_number(chain: Chai
 
 
 def test_the_frozen_head_is_the_teachers_or_random_and_a_switch_says_which(chain: Chain) -> None:
-    from systems.litemkd.heads import HEADS
+    from systems.litemkd.kinds import HEADS
     from systems.litemkd.parameters import StudentParams
     from systems.litemkd.targets import frozen_head
 

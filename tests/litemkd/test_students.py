@@ -7,7 +7,8 @@ import torch
 
 from cache.errors import ConfigError
 from models.backbones import registry
-from systems.litemkd.backbone import SHAPES, Backbone
+from systems.litemkd.backbone import Backbone
+from systems.litemkd.kinds import SHAPES
 from systems.litemkd.model import Student
 
 LABELS = torch.tensor([1.0, 0.0])

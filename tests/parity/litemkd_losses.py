@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from systems.litemkd.losses import OBJECTIVES, Named, correlations, kd, relation, summed
+from systems.litemkd.losses import Named, correlations, kd, relation, summed, total
 from systems.litemkd.metric import accuracies, summary
+from systems.litemkd.objectives import OBJECTIVES
 from tests.parity.case import Case, handles
 from tests.parity.litemkd import GRADIENTS, tensors
 
@@ -57,9 +58,9 @@ def objectives(case: Case) -> dict[str, Any]:
     for name, (student, teacher) in case.config["wiring"].items():
         given = leaves(case)
         outputs, targets = named(student, given, "student"), named(teacher, given, "teacher")
-        total, parts = OBJECTIVES[name](outputs, labels, targets, temperature=temperature)
-        total.backward()
-        got[f"{name}.loss"] = total
+        loss, parts = total(OBJECTIVES[name], outputs, labels, targets, temperature=temperature)
+        loss.backward()
+        got[f"{name}.loss"] = loss
         for term, mixture in reported(name, parts).items():
             got[f"{name}.{term}"] = sum(weight * parts[part] for part, weight in mixture.items())
         got |= {f"{name}.grad.{key}": value.grad for key, value in given.items() if value.grad is not None}

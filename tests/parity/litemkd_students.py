@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from systems.litemkd import aliases, published
+from systems.litemkd import aliases, losses, published
 from systems.litemkd.heads import Head, Outputs
-from systems.litemkd.losses import OBJECTIVES
 from systems.litemkd.model import Student
+from systems.litemkd.objectives import OBJECTIVES
 from tests.parity.case import Case, handles, load_filled
 from tests.parity.litemkd import GRADIENTS, tensors
 
@@ -92,7 +92,7 @@ def distilled_episode(case: Case) -> dict[str, Any]:
     outputs = net(clips(given["support_u8"]), labels, clips(given["query_u8"]))
     with torch.no_grad():
         targets = teacher({"first": given["teacher_support"]}, labels, {"first": given["teacher_query"]})
-    total, parts = objective(outputs, query_labels, targets, temperature=config["temperature"])
+    total, parts = losses.total(objective, outputs, query_labels, targets, temperature=config["temperature"])
     total.backward()
     parameters = dict(net.named_parameters())
     gradients = {name: value.grad for name, value in parameters.items()}
