@@ -92,7 +92,7 @@ def value(key: str) -> st.SearchStrategy[str]:
     """What has gone wrong elsewhere, something possible, or any number, list or text."""
     number = st.one_of(st.integers(), st.floats(), st.integers(-3, 20)).map(str)
     listed = st.lists(number | st.text(max_size=4), max_size=4).map(lambda items: f"[{', '.join(items)}]")
-    good = st.sampled_from(possible().get(key.rpartition(".")[2], HOSTILE))
+    good = st.sampled_from(possible().get(key.rpartition(".")[2]) or HOSTILE)
     return st.one_of(good, good, good, st.sampled_from(HOSTILE), st.sampled_from(HOSTILE), number, listed, st.text(max_size=30))
 
 
