@@ -113,7 +113,7 @@ def test_an_extraction_depends_on_its_own_network_alone() -> None:
     }
     for entry in BACKBONES.values():
         own = {name for name in fingerprint.closure("stages.extract.run", [module_of(entry)]) if name.startswith("models.")} - common
-        parts = {"small3d": {"models.backbones.small2d"}, "resnet3d": {"models.backbones.resnet3d_blocks"}}
+        parts = {**{key: {"models.backbones.small2d"} for key in ("pose2d", "small3d")}, "resnet3d": {"models.backbones.resnet3d_blocks"}}
         assert own == {module_of(entry)} | parts.get(module_of(entry).rpartition(".")[2], set())
 
 
