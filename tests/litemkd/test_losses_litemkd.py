@@ -74,5 +74,5 @@ def test_a_missing_teacher_is_said() -> None:
 
 def test_a_share_weighs_its_terms() -> None:
     only = Objective((Term("h", "kl", base=2.0, slope=-1.0),), ("ce", "kl"))
-    total, parts = only(outputs(), LABELS)
+    total, parts = total_of(only, outputs(), LABELS)
     assert torch.allclose(total, (2 - parts["f"]) * parts["h.kl"])
