@@ -19,6 +19,7 @@ def check(nodes: Mapping[str, Node]) -> None:
     """Raise ConfigError for parameters that no training can have together, with the key to change."""
     for node in nodes.values():
         section = node.name.rpartition(".s")[0]
+        _check_filled(section, node.params)
         if node.stage.name in ("expert", "teacher", "student") and not node.params.checkpoint:
             _check_steps(section, node.params)
         if node.stage.name in ("expert", "student"):
@@ -27,6 +28,13 @@ def check(nodes: Mapping[str, Node]) -> None:
             _check_variant(node.params)
         if node.stage.name == "student":
             _check_student(section, node)
+
+
+def _check_filled(section: str, params: Any) -> None:
+    """A head compares tuples of some length, an evaluation has a column."""
+    for name, example in (("cardinalities", "[2]"), ("shots", "[5]")):
+        if getattr(params, name, None) == ():
+            raise ConfigError(f"{section}.{name} is empty, and nothing would be compared", hint=f"--set {section}.{name}={example}")
 
 
 def _check_steps(section: str, params: Any) -> None:

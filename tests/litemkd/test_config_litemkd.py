@@ -10,6 +10,7 @@ from cache.errors import ConfigError
 from pipeline.config import Config
 from pipeline.graph import build
 from pipeline.ready import missing_weights
+from systems.litemkd import possible
 
 
 @pytest.mark.parametrize(("dataset", "rate"), [("ucf101", 1e-4), ("hmdb51", 5e-5), ("kinetics100", 2e-4)])
@@ -38,3 +39,14 @@ def test_weights_that_are_not_shipped_are_asked_for_unless_they_were_imported() 
 def test_a_setting_without_effect_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"student\.alone\.temperature can change nothing"):
         build(Config("ucf101", "litemkd", ["student.alone.temperature=2"]))
+
+
+@pytest.mark.parametrize("key", ["expert.rgb.cardinalities", "teacher.cardinalities", "evaluate.shots"])
+def test_a_list_that_needs_an_entry_is_refused_when_it_is_empty(key: str) -> None:
+    nodes = build(Config("ucf101", "litemkd", [f"{key}=[]"])).nodes
+    with pytest.raises(ConfigError, match=rf"{key} is empty"):
+        possible.check(nodes)
+
+
+def test_no_milestones_can_be_asked_for() -> None:
+    possible.check(build(Config("ucf101", "litemkd", ["student.milestones=[]"])).nodes)
