@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from cache.stage import option
 from models.backbones.registry import Backbone, find, module_of
@@ -303,9 +303,3 @@ class TimingParams:
     def modules(self) -> tuple[str, ...]:
         """The modules that are imported by name for the trunks."""
         return tuple(sorted({module_of(find(backbone)) for backbone in self.backbones}))
-
-
-def settings(params: Any) -> dict[str, str]:
-    """Every switch of a record, and what it is set to: what ``model.json`` says of them."""
-    known = PRESETS["paper"]["switches"]
-    return {name: params.switch(name) for name in known if hasattr(params, name)}

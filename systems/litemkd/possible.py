@@ -28,6 +28,8 @@ def check(nodes: Mapping[str, Node]) -> None:
             _check_variant(node.params)
         if node.stage.name == "student":
             _check_student(section, node)
+            _check_head(section, node, nodes)
+    _check_frames(nodes)
 
 
 def _check_filled(section: str, params: Any) -> None:
@@ -81,6 +83,28 @@ def _check_student(section: str, node: Node) -> None:
         network = "teacher" if params.learns_from == "fused" else "expert.rgb"
         what = f"{section} learns from imported features with the head of the network that made them, and there is no such network here"
         raise ConfigError(what, hint=f"--set {network}.checkpoint=PATH, the published one; or --set {section}.teacher_head=random")
+
+
+def _check_head(section: str, node: Node, nodes: Mapping[str, Node]) -> None:
+    """The network whose head a student learns with compares pairs of frames, as the student does."""
+    params: Any = node.params
+    network = nodes.get(node.reads.get("teacher", ""))
+    if params.checkpoint or network is None or network.params.checkpoint or params.switch("teacher_head") != "checkpoint":
+        return
+    own, kind = network.params, HEADS[chosen(params)[1]]
+    pairs = 2 in own.cardinalities and getattr(own, "variant", "") != "shift-otam" and getattr(own, "kind", "") != "baseline"
+    if not pairs and FROZEN[kind.matching] != "distance-support":
+        what = f"{section} learns with the head of {network.name.rpartition('.s')[0]}, which has no cross-transformer of pairs"
+        raise ConfigError(what, hint=f"--set {section}.teacher_head=random, or give it one: cardinalities, variant, kind")
+
+
+def _check_frames(nodes: Mapping[str, Node]) -> None:
+    """Features of all networks have as many frames."""
+    found = {node.name.rpartition(".s")[0]: node.params.frames for node in nodes.values() if hasattr(node.params, "checkpoint")}
+    if len(set(found.values())) > 1:
+        one, other = next((one, other) for one in found for other in found if found[one] != found[other])
+        what = f"{one} sees {found[one]} frames of a video, {other} {found[other]}: one learns from the other's features"
+        raise ConfigError(what, hint=f"--set train.frames={found[one]}")
 
 
 def _check_objective(objective: Objective, student: HeadKind, teacher: HeadKind | None, name: str) -> None:

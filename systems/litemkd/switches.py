@@ -110,3 +110,9 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "evaluate": EVALUATION,
     },
 }
+
+
+def settings(params: Any) -> dict[str, str]:
+    """Every switch of a record, and what it is set to: what ``model.json`` says of them."""
+    known = PRESETS["paper"]["switches"]
+    return {name: params.switch(name) for name in known if hasattr(params, name)}

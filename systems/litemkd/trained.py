@@ -17,8 +17,8 @@ from models.training import artifact
 from models.training.result import Result
 from systems.litemkd.mfm import MFM, Shifts
 from systems.litemkd.model import Student
-from systems.litemkd.parameters import settings
 from systems.litemkd.single import Single
+from systems.litemkd.switches import settings
 
 
 def build(role: str, **arguments: Any) -> nn.Module:

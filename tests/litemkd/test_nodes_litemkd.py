@@ -12,7 +12,7 @@ import pytest
 from cache.errors import ConfigError
 from cache.option import settled
 from cache.stage import Node
-from systems.litemkd import DUMP, EXPERT, FUSE, STUDENT, STUDENTS, TEACHER, nodes, parameters, possible
+from systems.litemkd import DUMP, EXPERT, FUSE, STUDENT, STUDENTS, TEACHER, nodes, parameters, possible, switches
 from systems.litemkd.chosen import HEADS as FITTING
 from systems.litemkd.chosen import TAUGHT, chosen
 from systems.litemkd.parameters import DumpParams, ExpertParams, FuseParams, StudentParams, TeacherParams
@@ -89,7 +89,7 @@ def test_a_switch_has_the_value_of_the_preset_unless_it_is_set(preset: str) -> N
     known = PRESETS[preset]["switches"]
     met = set()
     for cls in (ExpertParams, TeacherParams, StudentParams, DumpParams, FuseParams):
-        found = parameters.settings(cls(preset=preset))
+        found = switches.settings(cls(preset=preset))
         assert found == {name: known[name] for name in found}
         met |= set(found)
     assert met == set(known)
@@ -139,6 +139,23 @@ def test_what_goes_together_is_possible() -> None:
 def test_what_cannot_go_together_is_said_before_anything_runs(params: Any, name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         possible.check(node(params, name))
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"),
+    [
+        (TeacherParams(cardinalities=(3,)), "learns with the head of teacher, which has no cross-transformer of pairs"),
+        (TeacherParams(variant="shift-otam"), "learns with the head of teacher, which has no cross-transformer of pairs"),
+        (TeacherParams(frames=4), "sees 8 frames of a video, teacher 4"),
+    ],
+)
+def test_a_student_and_its_teacher_fit_before_the_teacher_is_trained(teacher: TeacherParams, message: str) -> None:
+    student = Node(
+        "student.kd.s0", STUDENT, settled(StudentParams(learns_from="fused")), {"features": "dump.fused.s0", "teacher": "teacher.s0"}
+    )
+    nodes = {"student.kd.s0": student, "teacher.s0": Node("teacher.s0", TEACHER, settled(teacher), {})}
+    with pytest.raises(ConfigError, match=message):
+        possible.check(nodes)
 
 
 def test_the_declaration_imports_no_torch() -> None:
