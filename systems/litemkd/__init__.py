@@ -20,22 +20,160 @@ from typing import Any, TypeVar
 
 from cache.errors import ConfigError
 from cache.stage import Config, Node, Shared, Stage, option
-from systems.litemkd.parameters import (
-    MODALITIES,
-    DumpParams,
-    EvaluateParams,
-    ExpertParams,
-    FuseParams,
-    PicturesParams,
-    StudentParams,
-    TeacherParams,
-    TimingParams,
-)
+from models.backbones.registry import find, module_of
+from systems.litemkd.kinds import HEADS, SHAPES
+from systems.litemkd.objectives import OBJECTIVES
+from systems.litemkd.parameters import TRAINED, PicturesParams, Preset, TrainParams
 
+MODALITIES = ("rgb", "depth", "flow", "skeleton")
+VARIANTS = ("shift", "shift-otam", "plain", "joint", "two", "two-shift", "four", "pairs-three", "pairs-four")
+KINDS = ("trx", "trm", "baseline", "strm")
+#: When a parameter counts: where there is a teacher.
+TAUGHT = {"learns_from": ("fused", "rgb")}
 #: student -> what it learns from, in the order of the report
 STUDENTS = {"kd": "fused", "rgb": "rgb", "alone": "none"}
 #: what students learn from -> the authors' features, which may be imported in its place
 IMPORTS = {"fused": "mm_features", "rgb": "rgb_features"}
+
+
+@dataclass(frozen=True)
+class ExpertParams(PicturesParams):
+    """Parameters of a network of one modality; the graph decides the modality."""
+
+    modality: str = option("rgb", "what it sees", choices=MODALITIES)
+    kind: str = option("trx", "its pooling and head", choices=KINDS)
+    cardinalities: tuple[int, ...] = option(
+        (2,), "tuples of so many frames are compared", at_least=1, at_most=8, distinct=True, when={"kind": ("trx", "trm", "strm")}
+    )
+
+
+@dataclass(frozen=True)
+class TeacherParams(TrainParams):
+    """Parameters of the teacher; the graph decides the modalities, rgb first, in the published order."""
+
+    modalities: tuple[str, ...] = option(("rgb", "depth", "flow"), "what it fuses", choices=MODALITIES, distinct=True)
+    variant: str = option(
+        "", "which blocks; '' is 'two', 'shift' (published) or 'four', by the number of modalities", choices=("", *VARIANTS)
+    )
+    episodes: int = option(50_015, "episodes of the training", at_least=1, at_most=100_000_000, when=TRAINED)
+    layers: int = option(2, "of a block's encoder", at_least=1, at_most=100)
+    feedforward: int = option(2048, "width of the encoder's feed-forward part", at_least=1, at_most=65_536)
+    shift: int = option(1, "frames by which a modality is shifted", at_least=0, at_most=255)
+    cardinalities: tuple[int, ...] = option((2,), "tuples of so many frames are compared", at_least=1, at_most=8, distinct=True)
+    standardise: str = option(
+        "none",
+        "not published; 'train': every number of a feature gets mean 0 and deviation 1 over the training videos. Features of a deviation "
+        "far below 1 drown in the first position vectors, whose deviation is 1",
+        choices=("none", "train"),
+        when=TRAINED,
+    )
+    flow_train: str = option("", "a switch: the flow while it trains and is evaluated", choices=("", "rotate", "none"))
+    query: str = option("", "a switch: the queries of 'two-shift'", choices=("", "rotate", "none"))
+    otam_logits: str = option("", "a switch: what the head of 'shift-otam' gives out", choices=("", "distance", "softmax"))
+
+    @property
+    def chosen(self) -> str:
+        """The variant."""
+        return self.variant or {2: "two", 3: "shift", 4: "four"}[len(self.modalities)]
+
+
+@dataclass(frozen=True)
+class StudentParams(PicturesParams):
+    """Parameters of a student; the graph decides what it learns from: fused features, those of rgb, or none."""
+
+    backbone: str = option("resnet18", "the trunk: an image network of the registry (docs/BACKBONES.md)")
+    learns_from: str = option("none", "whose features it learns from", choices=("fused", "rgb", "none"))
+    shape: str = option("", "branches; '' is 'd2m' with a teacher, 'plain' alone", choices=("", *SHAPES))
+    head: str = option("", "what is compared; '' fits the shape", choices=("", *HEADS))
+    dim: int = option(2048, "width of a branch", at_least=1, at_most=65_536)
+    objective: str = option("", "'' is that of the preset with a teacher, the labels of all branches alone", choices=("", *OBJECTIVES))
+    temperature: float = option(4.0, "tau of KD", above=0, at_most=1000, when=TAUGHT)
+    episodes: int = option(70_010, "episodes of the training", at_least=1, at_most=100_000_000, when=TRAINED)
+    milestones: tuple[int, ...] = option(
+        (20_000, 40_000), "after so many episodes the rate is multiplied by decay", at_least=1, at_most=100_000_000, when=TRAINED
+    )
+    queries: int = option(5, "queries of each class", at_least=1, at_most=1000, when=TRAINED)
+    support_grouping: str = option("", "a switch: groups of the support distances", choices=("", "label", "position"))
+    teacher_head: str = option(
+        "", "a switch: the head on the teacher's features is the teacher's, or of random weights", choices=("", "checkpoint", "random"),
+        when=TAUGHT,
+    )  # fmt: skip
+    teacher_dropout: str = option("", "a switch: dropout in that head", choices=("", "off", "on"), when=TAUGHT)
+
+
+@dataclass(frozen=True)
+class DumpParams(Preset):
+    """Parameters of the dump of one modality; the graph decides the network, which is the expert's."""
+
+    backbone: str = option("resnet50", "the trunk of the expert")
+    dump_view: str = option("", "a switch: the middle of the frames, or cropped and mirrored at random", choices=("", "centre", "random"))
+    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it", at_least=1, at_most=1024)
+    max_lost: float = option(0.0, "fraction of videos whose features may be not finite", keyed=False, at_least=0, at_most=1)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The module that is imported by name for the trunk."""
+        return (module_of(find(self.backbone)),)
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """The packages whose arithmetic the trunk is."""
+        library = find(self.backbone).library
+        return (library,) if library else ()
+
+
+@dataclass(frozen=True)
+class FuseParams(Preset):
+    """Parameters of the dump of the teacher; the graph decides the modalities."""
+
+    modalities: tuple[str, ...] = option(("rgb", "depth", "flow"), "what it fuses", choices=MODALITIES, distinct=True)
+    flow_dump: str = option("", "a switch: the flow in dumps", choices=("", "rotate", "none"))
+    plain_dump: str = option("", "a switch: the pairs of the variant 'plain' in dumps", choices=("", "rotate", "none"))
+    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it", at_least=1, at_most=1024)
+    max_lost: float = option(0.0, "fraction of videos whose features may be not finite", keyed=False, at_least=0, at_most=1)
+
+
+@dataclass(frozen=True)
+class EvaluateParams:
+    """Parameters of the evaluation; the graph decides the networks."""
+
+    backbones: tuple[str, ...] = option((), "trunks of the students")
+    way: int = option(5, "classes of an episode", at_least=2, at_most=1000)
+    shots: tuple[int, ...] = option((5, 1), "support clips of each class: one column each", at_least=1, at_most=1000, distinct=True)
+    queries: int = option(1, "queries of each class", at_least=1, at_most=1000)
+    episodes: int = option(10_000, "episodes, the same for every network and every seed", at_least=2, at_most=100_000_000)
+    episode_seed: int = option(0, "of these episodes", at_least=0, at_most=2**32 - 1)
+    batch_size: int = option(4, "videos at a time; in the key, because it can change the last bits", at_least=1, at_most=10_000)
+    threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it", at_least=1, at_most=1024)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that are imported by name for the trunks."""
+        return tuple(sorted({module_of(find(backbone)) for backbone in self.backbones}))
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """The packages whose arithmetic the trunks are."""
+        return tuple(sorted({library for backbone in self.backbones if (library := find(backbone).library)}))
+
+
+@dataclass(frozen=True)
+class TimingParams:
+    """Parameters of the timing; the graph decides the networks."""
+
+    backbones: tuple[str, ...] = option((), "trunks of the networks")
+    way: int = option(5, "classes of an episode", at_least=2, at_most=1000)
+    shot: int = option(5, "support clips of each class", at_least=1, at_most=1000)
+    queries: int = option(1, "queries of each class", at_least=1, at_most=1000)
+    repeats: int = option(5, "the median of so many runs counts", at_least=1, at_most=100_000)
+    batch_size: int = option(2, "episodes per run of the batched figure", at_least=1, at_most=10_000)
+    threads: int = option(1, "CPU threads of one operation", at_least=1, at_most=1024)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that are imported by name for the trunks."""
+        return tuple(sorted({module_of(find(backbone)) for backbone in self.backbones}))
+
 
 FILES = ("checkpoint", "weights_file")
 NETWORK: Mapping[str, Any] = {"facets": ("device",), "modules": "modules", "libraries": "libraries", "data": "data", "verb": "distill"}

@@ -15,7 +15,7 @@ from cache.items import ItemSet
 from cache.ledger import Ledger
 from cache.stage import Context, Quiet
 from media.frames import encode_image, encode_payload
-from systems.litemkd.parameters import DumpParams, ExpertParams, FuseParams, StudentParams, TeacherParams
+from systems.litemkd import DumpParams, ExpertParams, FuseParams, StudentParams, TeacherParams
 
 #: split -> classes, of five videos each
 CLASSES = {"train": ("ant", "bee", "cat", "dog"), "val": ("eel", "fox", "gnu"), "test": ("hen", "ibis", "jay")}

@@ -10,10 +10,9 @@ import torch
 from torch import nn
 
 from cache.errors import ConfigError, DataError
-from systems.litemkd import expert, student, teacher
+from systems.litemkd import ExpertParams, StudentParams, TeacherParams, expert, student, teacher
 from systems.litemkd.mfm import MFM
 from systems.litemkd.model import Student
-from systems.litemkd.parameters import ExpertParams, StudentParams, TeacherParams
 from systems.litemkd.single import Single
 from systems.litemkd.trained import read
 from tests.litemkd.conftest import Bench

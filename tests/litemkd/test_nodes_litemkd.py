@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cache.errors import ConfigError
+from cache.fingerprint import Fingerprint
 from cache.option import settled
 from cache.stage import Node
-from systems.litemkd import DUMP, EXPERT, FUSE, STUDENT, STUDENTS, TEACHER, nodes, parameters, possible, switches
+from systems.litemkd import (
+    DUMP,
+    EXPERT,
+    FUSE,
+    KINDS,
+    STUDENT,
+    STUDENTS,
+    TEACHER,
+    VARIANTS,
+    DumpParams,
+    ExpertParams,
+    FuseParams,
+    StudentParams,
+    TeacherParams,
+    nodes,
+    possible,
+    switches,
+)
 from systems.litemkd.chosen import HEADS as FITTING
 from systems.litemkd.chosen import TAUGHT, chosen
-from systems.litemkd.parameters import DumpParams, ExpertParams, FuseParams, StudentParams, TeacherParams
 from systems.litemkd.switches import EXPERT as EXPERT_RECIPE
 from systems.litemkd.switches import PRESETS
 from systems.litemkd.switches import STUDENT as STUDENT_RECIPE
 from systems.litemkd.switches import TEACHER as TEACHER_RECIPE
 from tests import settings
+from tests.command import PROJECT
 
 graph = partial(settings.graph, nodes)
 
@@ -97,13 +117,12 @@ def test_a_switch_has_the_value_of_the_preset_unless_it_is_set(preset: str) -> N
 
 
 def test_the_names_of_the_records_are_those_of_the_tables() -> None:
-    from systems.litemkd import kinds, mfm, objectives, single
+    from systems.litemkd import kinds, mfm, single
 
-    assert set(parameters.HEADS) == set(kinds.HEADS) and set(parameters.SHAPES) == set(kinds.SHAPES)
-    assert set(parameters.OBJECTIVES) == set(objectives.OBJECTIVES) and set(parameters.KINDS) == set(single.KINDS)
+    assert set(KINDS) == set(single.KINDS)
     fused = {name: variant.modalities for name, variant in mfm.VARIANTS.items()}
-    assert {name: fused[name] for name in parameters.VARIANTS} == possible.FUSED
-    assert set(fused) - set(parameters.VARIANTS) == {"five"}  # only four modalities can be derived
+    assert {name: fused[name] for name in VARIANTS} == possible.FUSED
+    assert set(fused) - set(VARIANTS) == {"five"}  # only four modalities can be derived
     assert set(TAUGHT) | {"strm-two"} == set(kinds.HEADS) and set(FITTING) == set(kinds.SHAPES)
 
 
@@ -156,6 +175,21 @@ def test_a_student_and_its_teacher_fit_before_the_teacher_is_trained(teacher: Te
     nodes = {"student.kd.s0": student, "teacher.s0": Node("teacher.s0", TEACHER, settled(teacher), {})}
     with pytest.raises(ConfigError, match=message):
         possible.check(nodes)
+
+
+def test_what_an_evaluation_is_given_is_no_part_of_a_trainings_code(tmp_path: Path) -> None:
+    for package in ("cache", "formats", "media", "models", "stages", "systems", "world"):
+        shutil.copytree(PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
+
+    def digests(stage: str) -> dict[str, str]:
+        return {name: module.digest for name, module in Fingerprint(tmp_path).closure(f"systems.litemkd.{stage}").items()}
+
+    before = {stage: digests(stage) for stage in ("expert", "teacher", "student", "evaluate")}
+    file = tmp_path / "systems" / "litemkd" / "__init__.py"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("episodes, the same for every network", "episodes: the same for every network"), encoding="utf-8")
+    assert file.read_text(encoding="utf-8") != text
+    assert {stage: digests(stage) for stage in before} == before
 
 
 def test_the_declaration_imports_no_torch() -> None:

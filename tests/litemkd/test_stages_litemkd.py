@@ -157,8 +157,8 @@ def test_features_of_another_width_cannot_be_learnt_number_by_number(chain: Chai
 
 
 def test_the_frozen_head_is_the_teachers_or_random_and_a_switch_says_which(chain: Chain) -> None:
+    from systems.litemkd import StudentParams
     from systems.litemkd.kinds import HEADS
-    from systems.litemkd.parameters import StudentParams
     from systems.litemkd.targets import frozen_head
 
     features, kind = Dumped(chain.fused), HEADS["d2m"]
@@ -272,8 +272,8 @@ def test_the_seed_decides_the_weights_and_the_number_of_threads_that_load_does_n
 
 
 def test_the_first_step_of_the_released_code_has_one_episode_fewer() -> None:
+    from systems.litemkd import TeacherParams
     from systems.litemkd.episodic import epochs, stretch
-    from systems.litemkd.parameters import TeacherParams
 
     full, short = (TeacherParams(episodes=70, accumulate=16, record_every=32, preset=preset) for preset in ("paper", "released"))
     assert [list(stretch(full, e))[:: len(stretch(full, e)) - 1] for e in range(epochs(full))] == [[0, 31], [32, 63], [64, 69]]
