@@ -22,6 +22,7 @@ ANCHORS: tuple[tuple[str, str, str], ...] = (
     ("torchvision MobileNetV3", "features.0.0.weight", r"(features|classifier)\.\d+\."),
     ("3-D ResNet, factorised", "conv1_s.weight", r"(conv1_[st]|bn1_[st]|layer\d|fc)\."),
     ("ResNet", "layer1.0.conv1.weight", r"(conv1|bn1|layer\d|fc)\."),
+    ("ResNet whose first stage is one block", "layer1.conv1.weight", r"(conv1|bn1|layer\d|fc)\."),
     ("Lite-MKD ResNet", "4.0.conv1.weight", r"[014567]\."),
     ("Lite-MKD MobileNetV3", "1.block.0.0.weight", r"\d+\.(\d+|block)\."),
 )

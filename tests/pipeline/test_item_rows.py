@@ -27,8 +27,10 @@ from stages.ingest import IngestParams
 from stages.ingest.run import run as ingest
 from stages.sample import SampleParams
 from stages.sample.run import run as sample
+from systems.litemkd import DumpParams
 from tests.extract.conftest import payload
 from tests.ingest.conftest import AUDIO, RGB, shard, video
+from tests.litemkd.conftest import frames, make_bench, write_frames, write_index
 from tests.media.conftest import write_video
 
 Rows = dict[str, tuple[dict[str, Any], bytes]]
@@ -142,22 +144,44 @@ def derived(tmp: Path) -> Iterator[Rows]:
 
 def over_frames(tmp: Path, run: Callable[[Context], None], params: Any) -> Iterator[Rows]:
     """The rows of a stage that reads sampled frames, twice."""
-    frames = {seed: payload(seed) for seed in (1, 2, 3)}
+    payloads = {seed: payload(seed) for seed in (1, 2, 3)}
     for name, order in (("one", (1, 2)), ("two", (3, 2, 1))):
         where, items = tmp / name, ItemSet(tmp / name / "frames")
         media = {seed: hashlib.sha256(f"{name} {seed}".encode()).hexdigest() for seed in order}  # other files with equal frames
         for seed in order:
-            items.append(media[seed], frames[seed], {"state": "ok"})
+            items.append(media[seed], payloads[seed], {"state": "ok"})
         items.flush()
         write_lines(where / "index" / "media.jsonl", [{"id": f"{name} {seed}"} for seed in order])
         (where / "index" / "dataset.json").write_text(json.dumps({"name": name}))
-        about = [{"id": f"{name} {n}", "media": media[n], "frames": hashlib.sha256(frames[n]).hexdigest(), "count": 9} for n in order]
+        about = [{"id": f"{name} {n}", "media": media[n], "frames": hashlib.sha256(payloads[n]).hexdigest(), "count": 9} for n in order]
         write_lines(where / "sample" / "frames.jsonl", about)
         inputs = {"index": where / "index", "sample": where / "sample"}
         yield rows_of(where, run, params, inputs=inputs, input_items={"sample": items})
 
 
-TWICE: dict[str, Callable[[Path], Iterator[Rows]]] = {"sample": sampled, "ingest": ingested, "extract": extracted, "derive": derived}
+def dumped(tmp: Path) -> Iterator[Rows]:
+    from systems.litemkd.dump import run as dump
+
+    one, two = make_bench(tmp / "one", modalities=("rgb",)), make_bench(tmp / "two", modalities=("rgb",))
+    expert = one.expert()
+    lines = [{**line, "id": f"other {line['id']}"} for line in frames(two.root / "rgb")[:1:-1]]
+    write_frames(two.root / "rgb", lines)
+    two.videos = {line["id"]: one.videos[line["id"].removeprefix("other ")] for line in lines}
+    write_index(two)
+    for bench in (one, two):
+        inputs = {"index": bench.index, "expert": expert, "frames": bench.root / "rgb"}
+        where, items = bench.root / "rows", ItemSet(bench.root / "rgb" / "items", writable=False)
+        where.mkdir()
+        yield rows_of(where, dump, DumpParams(backbone="small2d"), inputs=inputs, input_items={"frames": items})
+
+
+TWICE: dict[str, Callable[[Path], Iterator[Rows]]] = {
+    "sample": sampled,
+    "ingest": ingested,
+    "extract": extracted,
+    "derive": derived,
+    "dump": dumped,
+}
 
 
 @pytest.mark.parametrize("stage", sorted({node.stage.name for node in NODES}))

@@ -85,6 +85,7 @@ def test_every_published_file_is_listed_and_what_is_shipped_is_found(store: Path
     assert rows["resnet101.imagenet1k_v1"]["places"] == [] and rows["resnet101.imagenet1k_v1"]["sha256"] == "63fe2227"
     assert [row["name"] for row in answer("ls", "--present")] == [
         "small2d.world",
+        "pose2d.world",
         "small3d.world",
         "small-flow.world",
         "small-depth.world",
