@@ -22,7 +22,7 @@ from pipeline.cli.typed import command
 from pipeline.environment import Check, environment
 from pipeline.mediascan import Tally, scan
 from pipeline.progress import Bars
-from pipeline.ready import missing_weights
+from pipeline.ready import SEED, missing_weights
 from pipeline.text import line_text, size_text, tolerance_text
 
 #: Kinds of codec, size ... that a line shows.
@@ -66,13 +66,13 @@ def doctor(session: Session, decode: bool, timeout: float | None, ask_torch: boo
 
 
 def _weights(session: Session) -> Iterator[Check]:
-    """The weights that networks are configured with: there, and the published bytes where their digest is known."""
+    """The weights that networks are configured with, once for all seeds: there, and the published bytes where their digest is known."""
     from models import published as table
 
-    for node in session.graph.nodes.values():
+    for use, node in {SEED.sub("", node.name): node for node in session.graph.nodes.values()}.items():
         if not getattr(node.params, "named_weights", "") or session.graph.lacks(node.name):
             continue  # imported features need none, nor does a dataset that holds no videos
-        name, network, wanted, file = f"{node.name}.weights", node.params.network, node.params.named_weights, node.params.weights_file
+        name, network, wanted, file = f"{use}.weights", node.params.network, node.params.named_weights, node.params.weights_file
         if wanted == "random":
             yield Check(name, "note", f"{network.name}: random")
             continue
