@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.backbones import i3d
+from tests.parity import where
 from tests.parity.case import load_case
 from tests.parity.compare import compare
 from tests.parity.i3d import endpoints, enlarge
 
-GOLDEN = Path(os.environ.get("KDPIPE_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "gkd"
+GOLDEN = where.GOLDEN / "gkd"
 CASES = (
     "rec_i3d_endpoints_112",
     "rec_i3d_flow_endpoints_112",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
+from tests.parity import where
 from tests.parity.backbones import appearance, motion
 from tests.parity.case import load_case
 from tests.parity.compare import compare
 
-GOLDEN = Path(os.environ.get("KDPIPE_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "videoqa"
+GOLDEN = where.GOLDEN / "videoqa"
 FAST = ["resnext3d_shallow_c32", "resnext3d_shallow_c8_feat", "r3d34_B_narrow", "r3d50_A_opts", "r2p1d18_narrow", "resnet101_2d_64"]
 SLOW = ["resnext101_3d_full", "resnet18_3d_A", "resnet34_3d_A_small", "resnet50_3d_B_small", "r3d18_B_k700", "wide_resnet50_3d"]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +15,9 @@ from models.backbones.inputs import input_on, network_input
 from models.backbones.kinds import INPUTS, KINDS
 from stages.extract import ExtractParams
 from stages.extract.resize import resize
+from tests.parity import where
 
-GOLDEN = Path(os.environ.get("KDPIPE_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "videoqa" / "image_preprocess.npz"
+GOLDEN = where.GOLDEN / "videoqa" / "image_preprocess.npz"
 
 
 def test_resize_and_normalisation_agree_with_the_golden_numbers() -> None:

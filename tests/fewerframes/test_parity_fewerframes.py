@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import os
-from pathlib import Path
-
 import pytest
 
-from tests.parity.runner import run
+from tests.parity.where import cases_of, report
 
-CASES = Path(__file__).parents[1] / "data" / "fewerframes"
-GOLDEN = Path(os.environ.get("KDPIPE_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "fewerframes"
-
-
-def report(directory: Path, only: str) -> tuple[int, list[str]]:
-    out = io.StringIO()
-    status = run(directory, only, out=out)
-    return status, out.getvalue().splitlines()
+CASES, GOLDEN = cases_of("fewerframes")
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in CASES.glob("*.json")))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +10,10 @@ import pytest
 import torch
 
 from systems.gkd.detection.networks import Detector
-from tests.parity.runner import run
+from tests.parity.where import cases_of, report
 
-CASES = Path(__file__).parents[1] / "data" / "gkd"
-GOLDEN = Path(os.environ.get("KDPIPE_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "gkd"
+CASES, GOLDEN = cases_of("gkd")
 QUICK = ("det_boundary_max_pooling", "det_boundary_bce", "det_multisegment_loss")
-
-
-def report(directory: Path, only: str) -> tuple[int, list[str]]:
-    out = io.StringIO()
-    status = run(directory, only, out=out)
-    return status, out.getvalue().splitlines()
 
 
 @pytest.mark.parametrize("name", QUICK)

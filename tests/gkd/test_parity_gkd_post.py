@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,17 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.parity.runner import run
+from tests.parity.where import cases_of, report
 
-CASES = Path(__file__).parents[1] / "data" / "gkd"
-GOLDEN = Path(os.environ.get("KDPIPE_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "gkd"
+CASES, GOLDEN = cases_of("gkd")
 QUICK = ("det_soft_nms", "det_tiou_ap", "det_map", "det_thumos_clips", "det_contrastive_augment", "det_transforms")
-
-
-def report(directory: Path, only: str) -> tuple[int, list[str]]:
-    out = io.StringIO()
-    status = run(directory, only, out=out)
-    return status, out.getvalue().splitlines()
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +11,10 @@ import pytest
 from tests.parity.case import Allowance
 from tests.parity.compare import stated
 from tests.parity.fill import fill
-from tests.parity.runner import load_areas, run
+from tests.parity.runner import load_areas
+from tests.parity.where import cases_of, report
 
-CASES = Path(__file__).parents[1] / "data" / "videoqa"
-GOLDEN = Path(os.environ.get("KDPIPE_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "videoqa"
-
-
-def report(directory: Path, only: str = "*") -> tuple[int, list[str]]:
-    out = io.StringIO()
-    status = run(directory, only, out=out)
-    return status, out.getvalue().splitlines()
+CASES, GOLDEN = cases_of("videoqa")
 
 
 def copy(name: str, directory: Path, *, case: str | None = None, **changes: np.ndarray) -> None:

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import os
-from pathlib import Path
-
 import pytest
 
-from tests.parity.runner import run
+from tests.parity.where import cases_of, report
 
-CASES = Path(__file__).parents[1] / "data" / "modalities"
-GOLDEN = Path(os.environ.get("KDPIPE_GOLDEN", Path(__file__).parents[3] / "shared" / "golden")) / "modalities"
-
-
-def report(directory: Path, only: str) -> tuple[int, str]:
-    out = io.StringIO()
-    return run(directory, only, out=out), out.getvalue()
+CASES, GOLDEN = cases_of("modalities")
 
 
 @pytest.mark.parametrize("name", ["alphapose_box_affine", "alphapose_pose_nms", "alphapose_render", "alphapose_yolo_post"])

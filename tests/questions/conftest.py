@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from cache.ledger import Ledger
 from cache.stage import Context, Quiet
+from tests.parity import where
 
 
 @pytest.fixture(scope="session")
 def golden() -> dict:
     """The case ``vocab_and_questions`` of the golden numbers."""
-    root = Path(os.environ.get("KDPIPE_GOLDEN", Path(__file__).parents[3] / "shared" / "golden"))
+    root = where.GOLDEN
     path = root / "videoqa" / "vocab_and_questions.json"
     if not path.is_file():
         pytest.skip("no golden numbers here (set KDPIPE_GOLDEN)")
