@@ -123,7 +123,7 @@ def test_networks_that_do_not_fit_the_data_are_refused(tmp_path: Path, networks:
     with pytest.raises(ConfigError, match=r"student\.alone\.flow sees flow, and there are no arrays of it"):
         own.evaluate({"student.alone.flow": networks["student.alone.flow"]})
     write_index(own, ("Bow", "Jump", "Clap"))
-    with pytest.raises(DataError, match=r"student\.alone knows 3 classes, and they are not the 3 of the dataset"):
+    with pytest.raises(DataError, match=r"student\.alone tells 3 classes apart, and they are not the 3 of the dataset"):
         own.evaluate({"student.alone": networks["student.alone"]})
 
 

@@ -168,5 +168,5 @@ def test_a_teacher_of_other_maps_or_classes_is_refused(own: Bench) -> None:
     with pytest.raises(DataError, match="the teacher has size = 16, the student 20"):
         own.student("kd", teacher, size=20)
     write_index(own, ("Bow", "Jump", "Clap"))
-    with pytest.raises(DataError, match="the teacher knows 3 classes, and they are not the 3 of the dataset"):
+    with pytest.raises(DataError, match="the teacher tells 3 classes apart, and they are not the 3 of the dataset"):
         own.student("kd", teacher)

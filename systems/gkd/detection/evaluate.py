@@ -76,7 +76,7 @@ def run(ctx: Context) -> None:
     networks = {name: read(ctx.inputs[name], ctx.device) for name in named(ctx.inputs)}
     split = read_split(ctx.inputs["index"], params.split)
     for name, network in networks.items():
-        network.must_know(split.classes, name)
+        network.must_know(split.classes, name, "the dataset")
     arrays = {one.modality: one for one in (read_list(ctx.inputs[name]) for name in ("arrays", "arrays.flow") if name in ctx.inputs)}
     _check_arrays(networks, arrays)
     used = [arrays[modality] for modality in sorted({network.modality for network in networks.values()})]

@@ -17,8 +17,9 @@ from models.weight_files import locate
 from systems.gkd.detection import published
 from systems.gkd.detection.networks import Detector
 from systems.gkd.detection.shape import Shape
-from systems.gkd.detection.trained import GENERATOR, NETWORK, shape_of, write
+from systems.gkd.detection.trained import shape_of, write
 from systems.gkd.detection.training import section_of
+from systems.gkd.trained import GENERATOR, NETWORK
 
 #: size of a network -> the parameter that decides it, "" if the data does
 DECIDED = {"kind": "", "channels": "modality", "levels": "levels", "width": "width", "size_4f": "size", "steps_4f": "frames"}

@@ -36,7 +36,7 @@ def segments_of(
     """
     if network.modality != "rgb":
         raise DataError(f"the network sees {network.modality}, and a video file has frames")
-    network.must_know(classes, "the network")
+    network.must_know(classes, "the network", "the dataset")
     shape = network.model.shape
     with tempfile.TemporaryFile() as file:
         array = sampled(video, file, rate, side)

@@ -54,7 +54,7 @@ def distilled_from(ctx: Context, classes: tuple[str, ...]) -> tuple[Detector | N
 
 
 def _check(params: Any, teacher: trained.Network, classes: tuple[str, ...]) -> None:
-    teacher.must_know(classes, "the teacher")
+    teacher.must_know(classes, "the teacher", "the dataset")
     for name, theirs in (("frames", teacher.model.shape.frames), ("size", teacher.model.shape.crop), ("width", teacher.model.shape.width)):
         own = getattr(params, name)
         if theirs != own:

@@ -53,7 +53,7 @@ def run(ctx: Context) -> None:
     sources = sources_of(ctx, {network.modality for network in networks.values()})
     videos = present(split, set.intersection(*(clips.ids for clips in sources.values())), ctx.ledger)
     for name, network in networks.items():
-        network.must_know(split, name)
+        network.must_know(split.classes, name, split.name)
     logits = {name: logits_of(ctx, network, sources[network.modality], videos, name) for name, network in networks.items()}
     streams = {name: (name,) for name in networks} | both(networks)
     labels = torch.tensor([video.label for video in videos])

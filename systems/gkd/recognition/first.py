@@ -16,8 +16,9 @@ from models.training.result import Result
 from models.weight_files import locate
 from systems.gkd.recognition import published
 from systems.gkd.recognition.network import Recogniser
-from systems.gkd.recognition.trained import GENERATOR, NETWORK, write
+from systems.gkd.recognition.trained import write
 from systems.gkd.recognition.training import section_of
+from systems.gkd.trained import GENERATOR, NETWORK
 
 CHANNELS = {"rgb": 3, "flow": 2}
 

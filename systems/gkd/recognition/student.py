@@ -55,7 +55,7 @@ def distilled_from(ctx: Context, seen: Material) -> Teacher:
 
 
 def _check(params: Any, teacher: trained.Network, seen: Material) -> None:
-    teacher.must_know(seen.split, "the teacher")
+    teacher.must_know(seen.split.classes, "the teacher", seen.split.name)
     for name in ("frames", "size", "width"):
         theirs, own = teacher.about["arguments"][name], getattr(params, name)
         if theirs != own:
