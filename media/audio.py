@@ -1,7 +1,7 @@
 """Decode sound: one stream of a file as mono float32 at the rate that is asked for.
 
-A block at a time, however long the file: its channels are averaged, then libswresample changes the rate. As with pictures, a packet that
-does not decode is counted and passed over, and what the header promises is believed only where the container states it.
+A block at a time, however long the file: its channels are averaged, then the rate is changed (:mod:`media.resample`). As with pictures, a
+packet that does not decode is counted and passed over, and what the header promises is believed only where the container states it.
 """
 
 from __future__ import annotations
@@ -17,22 +17,25 @@ import numpy as np
 import numpy.typing as npt
 from av.error import FFmpegError
 
-from media import avi, container
+from media import avi, container, priming
 from media.outcome import MediaError, SoundSummary
+from media.resample import Resampler, Samples, resampler
+from media.resample import require as require  # for who chooses a reader
 
 #: Containers that state how long their sound is, and do not guess it from the size of the file. MP3 does where it has a tag for it.
 HEADED = frozenset({"wav", "w64", "flac", "aiff", "au", "caf", "mov"})
 MP3_TAGS = (b"Xing", b"Info", b"VBRI")
 #: Containers whose stamps tell of a hole in the sound: in others they are a count of packets or bytes.
 STAMPED = frozenset({"matroska", "mov", "mpegts", "mpeg", "flv"})
-#: Seconds between two packets that are a hole: what is shorter is rounding, or how a muxer writes the first packet (59 ms).
+#: Seconds between two packets that are a hole: what is shorter is rounding.
 HOLE = 0.1
+#: Seconds between the first packet and the second that are more than rounding: then the first one's stamp is wrong. (FFmpeg stamps the
+#: first packet of a fragmented MP4 with 0 and moves all others for the film's B-frames.)
+ROUNDING = 2e-3
 #: Seconds of holes that are filled in one file: where there are more, the stamps are nonsense.
 MOST_HOLES = 3600.0
 #: An MP4 ends so much later than it says if its last packets are filled up.
 FILLING = 0.1
-
-Samples = npt.NDArray[np.float32]
 
 
 class Sound:
@@ -41,20 +44,22 @@ class Sound:
     Raises MediaError with state ``missing``, ``empty``, ``not_media``, ``no_audio``, ``undecodable`` or ``failed`` if there is none.
     """
 
-    def __init__(self, path: Path | str, rate: int) -> None:
-        self.rate = rate
+    def __init__(self, path: Path | str, rate: int, how: str = "soxr") -> None:
+        self.rate, self._how = rate, how
         self.start = 0.0
         self._path = Path(path)
         self._count = self._bad = self._odd = 0
-        self._filled = 0.0
+        self._filled = self._peak = 0.0
         self._broken = ""
         self._due: float | None = None  # when the next packet is, by the stamps
-        self._whole = False
+        self._decoded = 0
+        self._whole = self._finished = False
         self._container = container.open_container(path)
         try:
             self._stream = _stream(self._container)
             self.kind = container.kind(self._container)
             self.promised = self._promised()
+            self._priming = priming.of(self.kind, self._stream.codec_context.name)
         except BaseException:
             self._container.close()
             raise
@@ -71,10 +76,13 @@ class Sound:
         for block in self._unfilled():
             rest = block if not most else block[: most - self._count]
             self._count += len(rest)
-            yield np.clip(rest, -1.0, 1.0)
+            kept = np.clip(rest, -1.0, 1.0)
+            self._peak = max(self._peak, float(np.abs(kept).max(initial=0.0)))
+            yield kept
             if most and self._count == most:
+                self._finished = True
                 return
-        self._whole = True
+        self._whole = self._finished = True
 
     def summary(self) -> SoundSummary:
         """The facts so far; complete after :meth:`chunks` is exhausted."""
@@ -91,6 +99,7 @@ class Sound:
             bad=self._bad,
             odd=self._odd,
             broken=self._broken,
+            peak=round(self._peak, 6) if self._finished else None,
         )
 
     def _promised(self) -> float | None:
@@ -115,33 +124,30 @@ class Sound:
                 end, beyond = done + (1 << 62), beyond[:0]
 
     def _resampled(self) -> Iterator[Samples]:
-        resampler: Any = None
+        changed: Resampler | None = None
         given = 0
         for rate, block in self._blocks():
-            if given != rate:
-                yield from _flushed(resampler)
-                resampler = None if rate == self.rate else av.AudioResampler(format="flt", layout="mono", rate=self.rate)
-                given = rate
-            if resampler is None:
-                yield block
-                continue
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block[None]), format="flt", layout="mono")
-            frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), None
-            yield from (made.to_ndarray()[0] for made in resampler.resample(frame))
-        yield from _flushed(resampler)
+            if given != rate or changed is None:
+                yield from changed.rest() if changed is not None else ()
+                changed, given = resampler(self._how, rate, self.rate), rate
+            yield from changed.more(block)
+        yield from changed.rest() if changed is not None else ()
 
     def _blocks(self) -> Iterator[tuple[int, Samples]]:
-        """(rate, samples) as decoded, with silence where stamps tell of a hole."""
+        """(rate, samples) as decoded, without what an encoder put in front, with silence where stamps tell of a hole."""
+        before = self._priming.samples
         for frame in self._frames():
             rate = frame.sample_rate
             for size in _pieces(round(self._hole(frame) * rate), rate):
                 yield rate, np.zeros(size, np.float32)
-            block = _mono(frame)
+            block = _mono(frame)[before:]
+            before = max(0, before - frame.samples)
             finite = np.isfinite(block)
             if not finite.all():
                 self._odd += int((~finite).sum())
                 block = np.where(finite, block, np.float32(0))
-            yield rate, block
+            if len(block):
+                yield rate, block
 
     def _frames(self) -> Iterator[Any]:
         try:
@@ -168,17 +174,27 @@ class Sound:
         """Seconds of silence before ``frame``."""
         stamp = None if frame.pts is None else float(frame.pts * frame.time_base)
         if self._due is None:
-            begin = float(Fraction(self._container.start_time or 0, av.time_base))
-            self.start = 0.0 if stamp is None else round(stamp - begin, 6) + 0.0
+            self.start = self._begins(stamp, frame.sample_rate)
             self._due = stamp or 0.0
         gap = 0.0 if stamp is None or self.kind not in STAMPED else stamp - self._due
         if abs(gap) <= HOLE:
+            if self._decoded == 1 and abs(gap) > ROUNDING:
+                self.start = round(self.start + gap, 6)
+                self._due += gap
             gap = 0.0
+        self._decoded += 1
         self._due += gap + frame.samples / frame.sample_rate
         if gap <= 0 or self._filled + gap > MOST_HOLES:
             return 0.0
         self._filled += gap
         return gap
+
+    def _begins(self, stamp: float | None, rate: int) -> float:
+        """Seconds of the first sample on the clock of the pictures."""
+        if self.kind == "avi":
+            return priming.moved(self._path, self._container, self._priming, rate) + (stamp or 0.0)
+        begin = float(Fraction(self._container.start_time or 0, av.time_base))
+        return 0.0 if stamp is None else round(stamp - begin, 6) + 0.0
 
 
 class Recording(NamedTuple):
@@ -188,12 +204,14 @@ class Recording(NamedTuple):
     samples: npt.NDArray[np.int16]
 
 
-def read_sound(path: Path | str, rate: int, seconds: float = 0.0) -> Recording:
+def read_sound(path: Path | str, rate: int, seconds: float = 0.0, how: str = "soxr") -> Recording:
     """The sound of a file, or of its first ``seconds``, in 16 bits. Raises MediaError like :class:`Sound`, and if nothing decodes.
+
+    how: of :data:`media.resample.RESAMPLERS`.
 
     16 bits are half of float32 and lose nothing of 16-bit PCM at the same rate; their noise, 98 dB down, is below that of lossy codecs.
     """
-    with Sound(path, rate) as sound:
+    with Sound(path, rate, how) as sound:
         blocks = [np.clip(np.rint(chunk * 32768), -32768, 32767).astype(np.int16) for chunk in sound.chunks(seconds)]
         summary = sound.summary()
     if summary.count == 0:
@@ -239,11 +257,6 @@ def _mono(frame: Any) -> Samples:
         elif samples.dtype.kind == "i":
             mean = mean / -float(np.iinfo(samples.dtype).min)
         return mean.astype(np.float32)  # type: ignore[no-any-return]
-
-
-def _flushed(resampler: Any) -> Iterator[Samples]:
-    if resampler is not None:
-        yield from (made.to_ndarray()[0] for made in resampler.resample(None))
 
 
 def _pieces(total: int, size: int) -> Iterator[int]:

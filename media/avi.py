@@ -9,9 +9,11 @@ some go back and forth.
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +58,20 @@ class Clock:
 
 def empty_chunks(path: Path, stream: int) -> int:
     """Chunks of a stream that hold no bytes; reads the head of every chunk. What comes after damage is not looked at."""
-    empty = 0
+    return sum(size == 0 for size in _pictures(path, stream))
+
+
+def empty_after_first(path: Path, stream: int, most: int) -> int:
+    """How many chunks of a stream hold no bytes between its first picture and the next one, ``most`` at most.
+
+    FFmpeg's muxer writes the first picture of a film that begins late into the first chunk, and then as many empty ones as it is late.
+    """
+    sizes = itertools.islice(_pictures(path, stream), 1, most + 1)
+    return sum(1 for _ in itertools.takewhile(lambda size: size == 0, sizes))
+
+
+def _pictures(path: Path, stream: int) -> Iterator[int]:
+    """The sizes of the chunks of a stream of pictures."""
     mark = b"%02d" % stream
     with path.open("rb") as file:
         descriptor = file.fileno()
@@ -68,9 +83,9 @@ def empty_chunks(path: Path, stream: int) -> int:
             if name in (RIFF, LIST) and head[HEAD:] in HOLDERS:
                 place += LIST_HEAD  # its chunks come next
                 continue
-            empty += size == 0 and name[:2] == mark and name[2:] in (b"dc", b"db")
+            if name[:2] == mark and name[2:] in (b"dc", b"db"):
+                yield size
             place += HEAD + size + size % 2
-    return empty
 
 
 def cut_off(path: Path) -> str:

@@ -16,7 +16,8 @@ from media.audio import Sound
 from media.decode import Video
 from media.outcome import MediaError
 
-#: Samples a second at which sound is listened to here; which is no matter.
+#: How sound is brought to how many samples a second here: it is no matter, and FFmpeg's way needs no other package.
+HOW = "ffmpeg"
 RATE = 16_000
 
 
@@ -81,7 +82,7 @@ def _array(path: Path, form: Form) -> dict[str, Any]:
 
 def _sound(path: Path, decode: bool) -> dict[str, Any]:
     """Of a file that has to have sound: the stream that FFmpeg takes itself, its first samples decoded, or all of them."""
-    with Sound(path, RATE) as sound:
+    with Sound(path, RATE, HOW) as sound:
         for _ in sound.chunks():
             if not decode:
                 break

@@ -9,6 +9,8 @@ from cache.errors import DataError
 
 #: Seconds that sound may be shorter than stated: the delay of an encoder that one muxer counts and another does not.
 LACKING = 0.1
+#: What is not louder than this, of 1.0, is silence: 80 dB down, which is 3 of 32768, the noise of a lossy codec.
+SILENCE = 1e-4
 
 
 class MediaError(DataError):
@@ -88,6 +90,7 @@ class SoundSummary:
     bad:      packets that do not decode, or that the container marks as corrupt.
     odd:      samples that are NaN or infinite; they are silence.
     broken:   why reading the container stopped before its end, or "".
+    peak:     the loudest sample that is kept, 0..1, or None where not all that was asked for was read.
     """
 
     count: int
@@ -101,6 +104,7 @@ class SoundSummary:
     bad: int = 0
     odd: int = 0
     broken: str = ""
+    peak: float | None = None
 
     def verdict(self) -> tuple[str, str]:
         """Return (ledger state, reason), as of a video."""
@@ -112,7 +116,11 @@ class SoundSummary:
         seconds = self.count / self.rate
         if self.promised is not None and seconds < self.promised - LACKING:
             found.append(f"the header promises {self.promised:.2f} s of sound, {seconds:.2f} s decode")
-        return ("damaged" if found else "ok", "; ".join(found))
+        state = "damaged" if found else "ok"
+        if self.count and self.peak is not None and self.peak <= SILENCE:
+            found.append("no sample is louder than -80 dB")
+            state = state if state != "ok" else "silent"
+        return state, "; ".join(found)
 
     def facts(self) -> dict[str, Any]:
         """The summary as a JSON object."""

@@ -86,14 +86,14 @@ def test_a_tone_in_stereo_is_the_same_tone_at_16_khz(tmp_path: Path, name: str) 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name != "a.flv"])  # it cannot say that sound begins before 0
 def test_a_click_is_heard_when_it_was_made(tmp_path: Path, name: str) -> None:
-    """After the first picture, within 2 ms; 30 where no stamp tells of what an encoder puts in front."""
+    """After the first picture, within 2 ms; 30 where the muxer was told to keep stamps below 0, which Matroska cannot."""
     wave = np.zeros((2 * rate_of(name), 2), np.float32)
     wave[rate_of(name) : rate_of(name) + 441] = 0.9
     path = recorded(tmp_path / name, wave, rate_of(name))
     summary, samples = read_sound(path, 16_000)
     begin = next(read_frames(path)).time if FILES[name][1] else 0.0
     heard = summary.start - begin + float(np.flatnonzero(np.abs(samples) > 8000)[0]) / 16_000
-    assert abs(heard - 1.0) < (0.03 if name in ("a.avi", "a.mkv") else 0.002)
+    assert abs(heard - 1.0) < (0.03 if name == "a.mkv" else 0.002)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mkv"])
@@ -173,7 +173,7 @@ def test_only_the_beginning_is_read_if_no_more_is_wanted(tmp_path: Path) -> None
         ("empty.mp3", "empty", "no bytes"),
         ("gone.mp3", "missing", "not there"),
         ("video.mp4", "no_audio", "no sound stream, only video"),
-        ("cover.mp3", "ok", ""),
+        ("cover.mp3", "silent", "louder than -80 dB"),
         ("still.png", "not_media", "still picture"),
     ],
 )
@@ -256,7 +256,7 @@ def test_sound_that_begins_after_the_pictures_has_a_start(tmp_path: Path) -> Non
             out.mux(video.encode(None))
             out.mux(stream.encode(None))
         summary = read_sound(tmp_path / name, 16_000).summary
-        assert summary.verdict() == ("ok", ""), name
+        assert summary.verdict()[0] == "silent", name
         assert summary.start == pytest.approx(1.0, abs=0.07), name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from cache.digest import digest_file
 from cache.memo import DigestMemo
 from cache.npy import Form
+from media.encode import write_video
 from media.examine import Look, examine
 from tests.media.zoo import cut, headless, picture, silence, write
 
@@ -103,6 +105,21 @@ def test_a_file_has_to_have_the_streams_that_its_layout_needs(
     assert found["state"] == state and bool(found["reason"]) == (state != "ok")
     if streams == ("audio",) and state == "ok":
         assert found["rate"] == 16000 and found["audio"] and "width" not in found
+
+
+def test_sound_that_begins_with_silence_is_not_silent_and_needs_no_resampler_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "soxr", None)
+    for name, loud in (("late.wav", 0.5), ("never.wav", 0.0)):
+        wave = np.zeros(88_200, np.float32)
+        wave[44_100:] = loud * np.sin(np.arange(44_100) / 5)
+        write_video(tmp_path / name, None, 10, wave, 44_100)
+    states = {
+        decode: [examine(Look(str(tmp_path / name), decode, streams=("audio",)))["state"] for name in ("late.wav", "never.wav")]
+        for decode in (False, True)
+    }
+    assert states == {False: ["ok", "ok"], True: ["ok", "silent"]}
 
 
 def test_an_array_is_examined_by_its_form(tmp_path: Path) -> None:
