@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cache.errors import ConfigError, nearest
 from world.actions import KNOWN
+from world.layout import EVERYTHING, Shown
 from world.plan import (
     COLOUR_WEIGHTS,
     COLOURS,
@@ -21,6 +23,7 @@ from world.plan import (
     SCENES,
     WIDTH,
     Actor,
+    Camera,
     Plan,
     Thing,
     fill_hands,
@@ -47,6 +50,8 @@ TELLING = frozenset(action.prop for action in KNOWN.values() if action.prop)
 SIZES = {"tiny": ((8, 3, 5), 4, 3), "small": ((22, 4, 10), 8, 4), "medium": ((22, 4, 10), 16, 5), "large": ((22, 4, 10), 40, 10)}
 #: Plans of clips are numbered from here, so that none has the sound of another world's video.
 FIRST_PLAN, CLASS_PLANS, GROUP_PLANS = 2_000_000, 100_000, 1_000
+#: What the plain setting's street looks like.
+STREET = 7
 #: Marks the generators of groups and of clips.
 GROUP, CLIP = 141, 142
 
@@ -77,25 +82,32 @@ def camel(action: str) -> str:
     return "".join(word.capitalize() for word in title(action).split())
 
 
-def classes(size: str) -> list[str]:
-    """The actions of a world of that size, in the order of their names."""
+def classes(size: str, shown: Shown = EVERYTHING) -> list[str]:
+    """The actions of a world of that size, in the order of their names. Raises ConfigError for one that nobody knows."""
+    for name in shown.actions:
+        if name not in KNOWN:
+            raise ConfigError(f"nobody in the embedded world knows how to {name!r}", hint=nearest(name, ORDER))
     counts = SIZES[size][0]
-    return sorted(name for names, count in zip(FEW_SHOT.values(), counts) for name in names[:count])
+    return sorted(shown.actions or (name for names, count in zip(FEW_SHOT.values(), counts) for name in names[:count]))
 
 
-def groups(size: str) -> list[int]:
-    """How many clips each group of a class has: as even as it can be, the first ones more."""
-    _, clips, number = SIZES[size]
+def groups(size: str, shown: Shown = EVERYTHING) -> list[int]:
+    """How many clips each group of a class has: as even as can be, the first ones more. Raises ConfigError for more groups than clips."""
+    clips, number = shown.clips or SIZES[size][1], shown.groups or SIZES[size][2]
+    if number > clips:
+        raise ConfigError(f"{number} groups have no clip each where a class has {clips}", hint=f"--set world.clips={number}")
     return [clips // number + (group < clips % number) for group in range(number)]
 
 
-def make_clips(seed: int, size: str) -> Iterator[Clip]:
-    """Every clip of a world, by class, group and number."""
-    for action in classes(size):
-        for group, count in enumerate(groups(size), 1):
-            cast = _cast(seed, action, group)
+def make_clips(seed: int, size: str, shown: Shown = EVERYTHING) -> Iterator[Clip]:
+    """Every clip of a world, by class, group and number. None depends on which other actions are shown."""
+    plain = shown.setting == "plain"
+    for action in classes(size, shown):
+        for group, count in enumerate(groups(size, shown), 1):
+            cast = (_alone if plain else _cast)(seed, action, group)
             for number in range(1, count + 1):
-                yield _clip(seed, cast, action, group, number)
+                clip = _clip(seed, cast, action, group, number)
+                yield _stilled(clip) if plain else clip
 
 
 @dataclass(frozen=True)
@@ -124,6 +136,25 @@ def _cast(seed: int, action: str, group: int) -> _Cast:
             who.holds = ""
     users = [dataclasses.replace(who, holds=KNOWN[action].prop or who.holds) for who in people]
     return _Cast(scene, night, texture, people, along, tuple(make_things(rng, users, float(height))))
+
+
+def _alone(seed: int, action: str, group: int) -> _Cast:
+    """Somebody with free hands in the street, by day, of which every clip shows the same part."""
+    rng = np.random.default_rng([seed, GROUP, ORDER.index(action), group])
+    height = float(84.0 * rng.uniform(0.9, 1.06))
+    shirt = COLOURS[int(rng.choice(len(COLOURS), p=np.array(COLOUR_WEIGHTS) / sum(COLOUR_WEIGHTS)))]
+    who = dataclasses.replace(person(rng, 0.0, height, shirt), holds="")
+    return _Cast("street", False, STREET, (who,), (True,), ())
+
+
+def _stilled(clip: Clip) -> Clip:
+    """The same clip before a camera that does not move."""
+    return dataclasses.replace(clip, plan=dataclasses.replace(clip.plan, camera=still(clip.plan.camera)))
+
+
+def still(camera: Camera) -> Camera:
+    """The same camera, which does not move."""
+    return dataclasses.replace(camera, move="still", dx=0.0, dy=0.0, zoom=1.0, zoom_end=1.0, shake=0.0)
 
 
 def _clip(seed: int, cast: _Cast, action: str, group: int, number: int) -> Clip:

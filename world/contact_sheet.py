@@ -1,4 +1,4 @@
-"""A page of pictures of the world: ``python -m world.contact_sheet OUT.png [--seed N] [--rows N] [--actions]``."""
+"""A page of pictures of the world: ``python -m world.contact_sheet OUT.png [--seed N] [--rows N] [--actions | --sounding]``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from world.figure import keypoints
 from world.plan import HEIGHT, RATE, WIDTH, Plan, make_plan
 from world.questions import ask
 from world.render import Film, draw, stage_film
+from world.sounding import CLASSES, SoundingClip, make_sounding
 
 #: moments of each video that are shown, as fractions of its length
 MOMENTS = (0.1, 0.36, 0.62, 0.88)
@@ -20,13 +21,17 @@ CAPTION = 13
 EDGES = ((5, 7), (7, 9), (6, 8), (8, 10), (5, 6), (11, 12), (5, 11), (6, 12), (11, 13), (13, 15), (12, 14), (14, 16))
 
 
-def contact_sheet(out: Path, seed: int = 0, rows: int = 12, skeleton: bool = True, actions: bool = False) -> None:
+def contact_sheet(out: Path, seed: int = 0, rows: int = 12, skeleton: bool = True, actions: bool = False, sounding: bool = False) -> None:
     """Write ``rows`` x 2 videos, four moments each with one of their questions, as a PNG (or JPEG, by suffix).
 
     The videos are chosen so that the scenes take turns. ``skeleton`` draws the true keypoints into the last picture. ``actions``: of the
-    world of actions instead, one clip of each class with its name, as many classes as there is room for.
+    world of actions instead, one clip of each class with its name, as many classes as there is room for; ``sounding``: of the world of
+    clips that are seen and heard, with the sound as well.
     """
-    if actions:
+    if sounding:
+        shown = _of_each_sounding(seed, 2 * rows)
+        strips = [_strip(stage_film(clip.plan), f"{clip.kind.name} ({clip.kind.sound})", skeleton) for clip in shown]
+    elif actions:
         strips = [_strip(stage_film(clip.plan), title(clip.action), skeleton) for clip in _of_each_class(seed, 2 * rows)]
     else:
         films = [stage_film(plan) for plan in _varied(seed, 2 * rows)]
@@ -60,6 +65,12 @@ def _of_each_class(seed: int, number: int) -> list[Clip]:
     return [next(clip for clip in clips if clip.action == name and clip.group == 1 + i % 4) for i, name in enumerate(chosen)]
 
 
+def _of_each_sounding(seed: int, number: int) -> list[SoundingClip]:
+    """The first clip of each class, of groups by turns; ``number`` of them."""
+    clips = {(clip.kind.name, clip.group): clip for clip in make_sounding(seed, "small")}
+    return [clips[kind.name, 1 + i % 4] for i, kind in enumerate(CLASSES[:number])]
+
+
 def _question(film: Film, seed: int) -> str:
     question = max(ask(film, seed), key=lambda q: q.family in ("action", "order", "who-order", "times"))
     return f"{question.question}  {question.answer}"
@@ -90,9 +101,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rows", type=int, default=8)
-    parser.add_argument("--actions", action="store_true", help="clips of the world of actions")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--actions", action="store_true", help="clips of the world of actions")
+    which.add_argument("--sounding", action="store_true", help="clips that are seen and heard")
     options = parser.parse_args(arguments)
-    contact_sheet(options.out, options.seed, options.rows, actions=options.actions)
+    contact_sheet(options.out, options.seed, options.rows, actions=options.actions, sounding=options.sounding)
 
 
 if __name__ == "__main__":

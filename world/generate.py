@@ -25,12 +25,25 @@ OTHERS = {
     "hmdb51": "world.hmdb51",
     "kinetics": "world.kinetics",
     "thumos14": "world.thumos14",
+    "kinetics-sound": "world.kinetics_sound",
+    "esc50": "world.esc50",
+    "fsd50k": "world.fsd50k",
 }
+#: Those of which one can say what is shown.
+ACTED = ("ucf101", "hmdb51", "kinetics", "thumos14", "kinetics-sound")
 #: size -> number of videos
 SIZES: dict[str, int] = {"tiny": 16, "small": 120, "medium": 600, "large": 1000}
 
 
-def generate(out: Path, layout: str, size: str, seed: int, workers: int = 1, progress: Callable[..., Any] = Quiet) -> None:
+def generate(
+    out: Path,
+    layout: str,
+    size: str,
+    seed: int,
+    workers: int = 1,
+    progress: Callable[..., Any] = Quiet,
+    shown: layouts.Shown = layouts.EVERYTHING,
+) -> None:
     """Write the world of ``size`` with ``seed`` in an official layout into the directory ``out`` (created, else empty).
 
     The same arguments give the same bytes, whatever ``workers``. ``progress(label, total=n)`` makes a progress bar.
@@ -43,7 +56,8 @@ def generate(out: Path, layout: str, size: str, seed: int, workers: int = 1, pro
         raise ConfigError(f"{out} already holds a data set", hint="give --out a new directory")
     if layout in OTHERS:
         out.mkdir(parents=True, exist_ok=True)
-        importlib.import_module(OTHERS[layout]).write_world(out, size, seed, workers, progress)
+        more = {"shown": shown} if layout in ACTED else {}
+        importlib.import_module(OTHERS[layout]).write_world(out, size, seed, workers, progress, **more)
     else:
         _write_videos(out, layout, size, seed, workers, progress)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from cache.stage import Quiet
 from world.acted import Progress, film_takes, take, write_few_shot
 from world.clips import Clip, groups, make_clips
+from world.layout import EVERYTHING, Shown
 
 FOLDS = (1, 2, 3)
 LISTS = "testTrainMulti_7030_splits"
@@ -25,9 +26,9 @@ PARTS = {1: "train", 2: "test"}
 SIDE = 45.0
 
 
-def write_world(out: Path, size: str, seed: int, workers: int, progress: Progress = Quiet) -> None:
+def write_world(out: Path, size: str, seed: int, workers: int, progress: Progress = Quiet, shown: Shown = EVERYTHING) -> None:
     """Write the world of ``size`` with ``seed`` below ``out``."""
-    clips, of_group = list(make_clips(seed, size)), groups(size)
+    clips, of_group = list(make_clips(seed, size, shown)), groups(size, shown)
     flags = [{fold: _flag(clip, fold, of_group) for fold in FOLDS} for clip in clips]
     takes = []
     for clip, flag in zip(clips, flags):

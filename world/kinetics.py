@@ -18,16 +18,17 @@ import numpy as np
 from cache.stage import Quiet
 from world.acted import Progress, film_takes, take, write_few_shot
 from world.clips import Clip, groups, make_clips, title
-from world.layout import ALPHABET
+from world.layout import ALPHABET, EVERYTHING, Shown
 
 PARTS = ("train", "val", "test")
 COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
 
 
-def write_world(out: Path, size: str, seed: int, workers: int, progress: Progress = Quiet) -> None:
+def write_world(out: Path, size: str, seed: int, workers: int, progress: Progress = Quiet, shown: Shown = EVERYTHING) -> None:
     """Write the world of ``size`` with ``seed`` below ``out``."""
-    clips = list(make_clips(seed, size))
-    parts = [_part(clip, len(groups(size))) for clip in clips]
+    clips = list(make_clips(seed, size, shown))
+    number = len(groups(size, shown))
+    parts = [_part(clip, number) for clip in clips]
     sources = [_source(clip, seed) for clip in clips]
     takes = []
     for clip, part, source in zip(clips, parts, sources):

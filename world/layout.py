@@ -12,7 +12,7 @@ from cache.errors import ConfigError, nearest
 from world.plan import SCENES, Plan
 from world.questions import Question
 
-LAYOUTS = ("msvd-qa", "msrvtt-qa", "yt8m", "ucf101", "hmdb51", "kinetics", "thumos14")
+LAYOUTS = ("msvd-qa", "msrvtt-qa", "yt8m", "ucf101", "hmdb51", "kinetics", "thumos14", "kinetics-sound", "esc50", "fsd50k")
 SPLITS = ("train", "val", "test")
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -25,6 +25,27 @@ class Entry:
     id: int
     split: str
     path: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What worlds of clips show.
+
+    actions: the classes, by name; none are all of the world's size.
+    setting: ``varied`` places, people and cameras, or ``plain``: one person, in one street (where there is sound, in the usual place of
+             the class), before a camera that does not move.
+    clips:   clips of a class; 0: as many as the size has. Untrimmed videos have none of their own.
+    groups:  groups of a class, over which its clips are spread; 0: as many as the size has.
+    """
+
+    actions: tuple[str, ...] = ()
+    setting: str = "varied"
+    clips: int = 0
+    groups: int = 0
+
+
+#: What worlds show unless somebody says otherwise.
+EVERYTHING = Shown()
 
 
 def check_layout(layout: str) -> None:

@@ -16,16 +16,18 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cache.errors import one_of
 from cache.stage import Quiet
 from world.acted import Progress, Take, film_takes
 from world.actions import KNOWN
 from world.clips import camel
+from world.layout import EVERYTHING, Shown
 from world.plan import RATE
-from world.untrimmed import DETECTED, Instance, Untrimmed, make_untrimmed
+from world.untrimmed import DETECTED, Instance, Untrimmed, make_untrimmed, plain
 
 #: size -> validation videos, test videos, classes, shortest and longest in seconds
 SIZES = {"tiny": (6, 8, 6, (30, 34)), "small": (20, 22, 20, (30, 90)), "medium": (80, 42, 20, (30, 90)), "large": (200, 102, 20, (30, 90))}
@@ -53,9 +55,10 @@ class _Video:
         return [(camel(one.action), one) for one in self.made.instances if one.certain != ambiguous]
 
 
-def write_world(out: Path, size: str, seed: int, workers: int, progress: Progress = Quiet) -> None:
+def write_world(out: Path, size: str, seed: int, workers: int, progress: Progress = Quiet, shown: Shown = EVERYTHING) -> None:
     """Write the world of ``size`` with ``seed`` below ``out``."""
-    videos, names = _videos(seed, size), sorted(camel(action) for action in DETECTED[: SIZES[size][2]])
+    actions = detected(size, shown)
+    videos, names = _videos(seed, size, actions, shown.setting), sorted(map(camel, actions))
     film_takes(out, "thumos14", size, seed, list(map(_take, videos)), workers, progress)
     numbers = "".join(f"{NUMBERS[name]} {name}\n" for name in names)
     for file in (out / "TH14evalkit" / "detclasslist.txt", out / TABLES / "Class Index_Detection.txt"):
@@ -68,16 +71,26 @@ def write_world(out: Path, size: str, seed: int, workers: int, progress: Progres
     _write_truth(out / TABLES / "thumos_gt.json", videos)
 
 
-def _videos(seed: int, size: str) -> list[_Video]:
-    """The videos; every class is the main one in as many as any other."""
-    val, test, classes, seconds = SIZES[size]
+def detected(size: str, shown: Shown = EVERYTHING) -> tuple[str, ...]:
+    """The classes of a world, by name of the action. Raises ConfigError for one that no untrimmed video shows."""
+    for name in shown.actions:
+        one_of("action of untrimmed videos", name, DETECTED)
+    return shown.actions or DETECTED[: SIZES[size][2]]
+
+
+def _videos(seed: int, size: str, actions: Sequence[str], setting: str) -> list[_Video]:
+    """The videos; every class is the main one in as many as any other, or in one more."""
+    val, test, _, seconds = SIZES[size]
+    classes = len(actions)
     found = []
     for part, count in (("val", val), ("test", test)):
         for n in range(count):
             number = n if part == "val" else val + n
-            actions = (DETECTED[n % classes], DETECTED[(n + 1 + n // classes) % classes])[: 2 if n % 4 == 3 else 1]
+            second = n + 1 + n // classes % max(classes - 1, 1)
+            done = (actions[n % classes], actions[second % classes])[: 2 if n % 4 == 3 else 1]
             unclear = part == "test" and n == count - 1
-            made = make_untrimmed(seed, number, actions, seconds, only_short=unclear)
+            made = make_untrimmed(seed, number, done, seconds, only_short=unclear)
+            made = plain(made) if setting == "plain" else made
             id = f"{PARTS[part][1]}{PARTS[part][2] + 3 * n:07d}"
             found.append(_Video(part, id, made, in_truth=part == "val" or n < count - 2))
     return found

@@ -15,14 +15,15 @@ from pathlib import Path
 from cache.stage import Quiet
 from world.acted import Progress, film_takes, take, write_few_shot
 from world.clips import Clip, camel, make_clips
+from world.layout import EVERYTHING, Shown
 
 FOLDS = (1, 2, 3)
 LISTS = "ucfTrainTestlist"
 
 
-def write_world(out: Path, size: str, seed: int, workers: int, progress: Progress = Quiet) -> None:
+def write_world(out: Path, size: str, seed: int, workers: int, progress: Progress = Quiet, shown: Shown = EVERYTHING) -> None:
     """Write the world of ``size`` with ``seed`` below ``out``."""
-    clips = list(make_clips(seed, size))
+    clips = list(make_clips(seed, size, shown))
     film_takes(out, "ucf101", size, seed, [take(c, _name(c), _path(c), camel(c.action), _splits(c)) for c in clips], workers, progress)
     _write_lists(out / LISTS, clips)
     write_few_shot(out, "ucf_ARN", [(clip.few_shot, camel(clip.action), _name(clip)) for clip in clips])

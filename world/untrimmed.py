@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from world.clips import TELLING
+from world.clips import STREET, TELLING, still
 from world.plan import (
     COLOUR_WEIGHTS,
     COLOURS,
@@ -90,6 +90,15 @@ def make_untrimmed(seed: int, number: int, actions: tuple[str, ...], seconds: tu
     plan = Plan(FIRST_PLAN + number, tenths * RATE // 10, scene, night, int(rng.integers(1 << 31)), people, things, camera)
     done = tuple(Instance(action, start / 10, end / 10) for action, start, end in script if action not in BETWEEN)
     return Untrimmed(plan, found, done)
+
+
+def plain(made: Untrimmed) -> Untrimmed:
+    """The same actions in the plain setting: the main person alone, in the street by day, before a camera that does not move."""
+    plan = made.plan
+    who = [plan.actors[made.main]]
+    camera = dataclasses.replace(still(plan.camera), target=0)
+    changed = dataclasses.replace(plan, scene="street", night=False, texture=STREET, actors=who, things=[], camera=camera)
+    return dataclasses.replace(made, plan=changed, main=0)
 
 
 def _script(rng: np.random.Generator, tenths: int, actions: tuple[str, ...], only_short: bool) -> list[tuple[str, int, int]]:

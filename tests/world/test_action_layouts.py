@@ -11,15 +11,19 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+import stages.world
 from cache.errors import ConfigError
+from pipeline.cli import cli
 from stages.index.adapters import adapter
 from stages.index.dataset import Dataset
 from stages.index.holdings import holdings
 from stages.index.soundness import check
 from stages.world import MODULES, WorldParams
 from world import clips, truth
-from world.generate import OTHERS, generate
+from world.generate import ACTED, OTHERS, generate
+from world.layout import Shown
 
 LAYOUTS = ("ucf101", "hmdb51", "kinetics")
 #: Classes of each few-shot split, clips of a class, groups of a class: less than a tiny world has.
@@ -139,6 +143,29 @@ def digests(root: Path) -> dict[str, str]:
     return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_world_of_chosen_actions_is_read_as_any_other(layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(clips.SIZES, "tiny", FEW)
+    generate(tmp_path, layout, "tiny", 3, shown=Shown(("wave", "jump"), "plain"))
+    dataset, rows = read(tmp_path, layout), list(truth.videos(tmp_path))
+    assert len(dataset.classes) == 2 and len(dataset.videos) == 8
+    assert {row["action"] for row in rows} == {"wave", "jump"} and {len(row["plan"]["actors"]) for row in rows} == {1}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_world_of_one_clip_a_person_is_read_as_any_other(layout: str, tmp_path: Path) -> None:
+    generate(tmp_path, layout, "tiny", 3, shown=Shown(("wave",), "plain", clips=5, groups=5))
+    dataset, rows = read(tmp_path, layout), list(truth.videos(tmp_path))
+    assert len(dataset.videos) == 5 and sorted(row["group"] for row in rows) == [1, 2, 3, 4, 5]
+
+
+def test_actions_are_chosen_in_worlds_of_clips_alone(tmp_path: Path) -> None:
+    asked = ["world", "--action", "wave", "--size", "tiny", "--out", str(tmp_path / "new")]
+    refused = CliRunner().invoke(cli, asked)
+    assert refused.exit_code and "--layout ucf101, hmdb51, kinetics" in refused.output
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_full_directory_is_refused(worlds: dict[str, Path]) -> None:
     with pytest.raises(ConfigError, match="already holds a data set"):
         generate(worlds["ucf101"], "hmdb51", "tiny", 3)
@@ -146,4 +173,5 @@ def test_a_full_directory_is_refused(worlds: dict[str, Path]) -> None:
 
 def test_each_layout_depends_on_its_own_module() -> None:
     assert MODULES == OTHERS
+    assert ACTED == (*LAYOUTS, "thumos14", "kinetics-sound") == stages.world.ACTED["layout"]
     assert WorldParams(layout="ucf101").modules == ("world.ucf101",) and WorldParams(layout="ucf101").data == ()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cache.errors import ConfigError
 from world.actions import ACTIONS, DRILLS, KNOWN
 from world.body import CHANNELS
 from world.clips import FEW_SHOT, SIZES, TELLING, Clip, camel, classes, groups, make_clips
+from world.layout import Shown
 from world.moves import Style
 from world.plan import make_plan
 
@@ -22,6 +24,25 @@ def test_a_world_has_at_least_thirty_classes_unless_it_is_tiny() -> None:
     assert len(classes("tiny")) == 16
 
 
+def test_chosen_actions_are_those_clips_of_the_whole_world(clips: list[Clip]) -> None:
+    chosen = Shown(("wave", "jump"))
+    assert classes("small", chosen) == ["jump", "wave"]
+    assert list(make_clips(3, "small", chosen)) == [clip for clip in clips if clip.action in chosen.actions]
+    with pytest.raises(ConfigError, match="knows how to 'wav'"):
+        classes("small", Shown(("wav",)))
+
+
+def test_in_the_plain_setting_people_are_alone_in_one_place_before_a_still_camera() -> None:
+    plain = list(make_clips(3, "small", Shown(("wave", "sit"), "plain")))
+    assert len(plain) == 2 * SIZES["small"][1]
+    assert len({(clip.plan.scene, clip.plan.night, clip.plan.texture) for clip in plain}) == 1
+    assert {clip.plan.camera.move for clip in plain} == {"still"}
+    assert all((clip.plan.camera.zoom, clip.plan.camera.zoom_end, clip.plan.camera.dx) == (1, 1, 0) for clip in plain)
+    assert all(len(clip.plan.actors) == 1 and not clip.plan.things for clip in plain)
+    assert len({(c.plan.actors[0].shirt, c.plan.actors[0].height) for c in plain}) == 2 * SIZES["small"][2]
+    assert len({clip.plan.actors[0].x for clip in plain}) == len(plain)
+
+
 def test_every_action_is_in_one_few_shot_split() -> None:
     assert sorted(name for names in FEW_SHOT.values() for name in names) == sorted(KNOWN)
 
@@ -29,6 +50,15 @@ def test_every_action_is_in_one_few_shot_split() -> None:
 def test_every_class_has_as_many_clips_as_the_size_says(clips: list[Clip]) -> None:
     for action in KNOWN:
         assert sum(clip.action == action for clip in clips) == SIZES["small"][1] == sum(groups("small"))
+
+
+def test_a_world_can_have_more_people_than_its_size_says_and_the_first_ones_are_the_same() -> None:
+    few, many = (list(make_clips(3, "small", Shown(("wave", "sit"), "plain", clips=12, groups=groups))) for groups in (0, 12))
+    assert len(few) == len(many) == 24
+    assert {clip.group for clip in few} == {1, 2, 3, 4} and {clip.group for clip in many} == set(range(1, 13))
+    assert [clip for clip in few if clip.number == 1] == [clip for clip in many if clip.group <= 4]
+    with pytest.raises(ConfigError, match="30 groups have no clip each where a class has 8"):
+        groups("small", Shown(groups=30))
 
 
 def test_the_main_person_does_the_action_from_beginning_to_end(clips: list[Clip]) -> None:

@@ -44,8 +44,9 @@ def test_contact_sheet_is_a_picture(tmp_path: Path) -> None:
         assert sheet.size == (2 * 640 + 6, 136)
 
 
-def test_contact_sheet_of_actions_has_a_row_for_two_classes(tmp_path: Path) -> None:
-    contact_sheet(tmp_path / "sheet.png", rows=1, actions=True)
+@pytest.mark.parametrize("which", ["actions", "sounding"])
+def test_contact_sheet_of_classes_has_a_row_for_two_of_them(which: str, tmp_path: Path) -> None:
+    contact_sheet(tmp_path / "sheet.png", rows=1, **{which: True})
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (2 * 640 + 6, 136)
 
@@ -53,4 +54,4 @@ def test_contact_sheet_of_actions_has_a_row_for_two_classes(tmp_path: Path) -> N
 def test_the_command_offers_what_the_stage_and_the_world_know() -> None:
     offered = {param.name: tuple(param.type.choices) for param in command.params if isinstance(param.type, click.Choice)}
     declared = {field.name: field.metadata["choices"] for field in dataclasses.fields(WorldParams)}
-    assert offered == {name: declared[name] for name in ("layout", "size")} and declared["layout"] == LAYOUTS
+    assert offered == {name: declared[name] for name in ("layout", "size", "setting")} and declared["layout"] == LAYOUTS

@@ -8,14 +8,17 @@ from pathlib import Path
 import av
 import pytest
 
+from cache.errors import ConfigError
 from stages.index.adapters import adapter
 from stages.index.dataset import Dataset
 from stages.index.soundness import check
 from world import thumos14, truth
 from world.actions import KNOWN
 from world.generate import generate
+from world.layout import Shown
+from world.plan import Camera
 from world.thumos14 import AMBIGUOUS, NUMBERS, sampled
-from world.untrimmed import BETWEEN, DETECTED, Untrimmed, make_untrimmed
+from world.untrimmed import BETWEEN, DETECTED, Untrimmed, make_untrimmed, plain
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +92,25 @@ def test_instances_lie_apart_within_videos_of_half_a_minute_to_one_and_a_half() 
         assert edges == sorted(edges) and all(b.start - a.end >= 1.3 for a, b in zip(made.instances, made.instances[1:]))
         assert {one.action for one in made.instances} <= {"jump", "clap"}
         assert sum(one.end - one.start for one in made.instances) < 0.75 * made.plan.seconds
+
+
+def test_chosen_actions_are_the_classes_and_each_is_as_often_the_main_one() -> None:
+    chosen = Shown(("squat", "bow", "crawl"), "plain")
+    assert thumos14.detected("tiny", chosen) == chosen.actions and thumos14.detected("tiny") == DETECTED[:6]
+    made = [video.made for video in thumos14._videos(0, "medium", chosen.actions, "plain")]
+    main = [max(chosen.actions, key=[one.action for one in video.instances].count) for video in made if len(video.instances) > 4]
+    assert {one.action for video in made for one in video.instances} == set(chosen.actions)
+    assert all(0.25 * len(main) < main.count(action) < 0.42 * len(main) for action in chosen.actions)
+    with pytest.raises(ConfigError, match="'read'"):
+        thumos14.detected("tiny", Shown(("read",)))
+
+
+def test_the_plain_setting_changes_who_and_what_is_around_and_not_what_is_done() -> None:
+    for made in videos(10):
+        alone = plain(made)
+        assert alone.instances == made.instances and alone.plan.actors == [made.plan.actors[made.main]] and alone.main == 0
+        assert (alone.plan.scene, alone.plan.night, alone.plan.things, alone.plan.camera) == ("street", False, [], Camera())
+        assert alone.plan.frames == made.plan.frames
 
 
 def test_what_lasts_under_a_second_is_ambiguous() -> None:
