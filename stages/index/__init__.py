@@ -27,6 +27,11 @@ class IndexParams:
             "folder",
             "folder-all",
             "labelled",
+            "csv-qa",
+            "csv-labels",
+            "csv-tags",
+            "csv-av",
+            "csv-sounds",
             "yt8m",
             "yt8m-video",
             "ucf101",
@@ -35,6 +40,9 @@ class IndexParams:
             "kinetics-few-shot",
             "thumos14",
             "esc50",
+            "fsd50k",
+            "kinetics-sound",
+            "kinetics-av",
         ),
     )
     name: str = option("", "the dataset's name in file names and reports; empty = the layout's name", at_most=200)

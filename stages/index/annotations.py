@@ -85,6 +85,25 @@ def read_table(root: Path, file: str, columns: Sequence[str], most: int = MOST_B
         raise DataError(f"{file}, line {reader.reader.line_num}: {error}", hint=HINT) from error
 
 
+def read_bare_table(root: Path, file: str, width: int) -> Iterator[tuple[str, list[str]]]:
+    """The rows of a CSV file without a header, each of ``width`` fields behind its place; empty lines are passed over.
+
+    Raises DataError if the file cannot be read, has no row or one of another width, or is no CSV, with the line.
+    """
+    reader = csv.reader(io.StringIO(read_text(root / file, file, most=MOST_BYTES, hint=HINT), newline=""), strict=True)
+    row = None
+    try:
+        for row in reader:
+            if row and len(row) != width:
+                raise DataError(f"{file}, line {reader.line_num}: expected {width} fields, found {len(row)}", hint=HINT)
+            if row:
+                yield f"line {reader.line_num}", row
+    except csv.Error as error:
+        raise DataError(f"{file}, line {reader.line_num}: {error}", hint=HINT) from error
+    if row is None:
+        raise DataError(f"{file} is empty", hint=HINT)
+
+
 def read_json(root: Path, file: str) -> Any:
     """Read ``file`` as JSON. Raises DataError if it is not there, not JSON, or no annotations: too large, too deep, a key twice."""
     text = read_text(root / file, file, hint="docs/DATASETS.md shows which files are expected under the data root")

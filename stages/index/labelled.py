@@ -7,12 +7,13 @@ Classes are in the order of their names; ids are paths without their endings. Vi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from cache.stage import Absent
 from stages.index import folder
 from stages.index.annotations import Problems, read_table, require
 from stages.index.dataset import Annotation, Dataset, Layout, Video
+from stages.index.own_tables import wrong_path
 
 TABLE = "classes.csv"
 COLUMNS = ("video", "class", "split")
@@ -46,11 +47,8 @@ def read(root: Path) -> Dataset:
 
 def _wrong(row: dict[str, str]) -> str:
     """What is wrong with a row, or ""."""
-    path = row["video"]
-    if not path or "\0" in path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-        return f"column 'video': expected a path relative to the data root, found {path[:60]!r}"
-    if str(PurePosixPath(path)) != path or path == ".":
-        return f"column 'video': {path[:60]!r} is better written {str(PurePosixPath(path))[:60]!r}"
+    if wrong := wrong_path(row["video"]):
+        return wrong
     if not row["class"].strip() or row["class"] != row["class"].strip():
         return f"column 'class': expected a name without blanks around it, found {row['class'][:60]!r}"
     if row["split"] not in SPLITS:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stages.index import esc50, hmdb51, kinetics, labelled, thumos14, ucf101
+from stages.index import csv_labels, csv_qa, esc50, fsd50k, hmdb51, kinetics, kinetics_sound, labelled, thumos14, ucf101
 from stages.index.dataset import id_order
 from stages.index.msvd_qa import MAPPING, read_mapping, sources
 from stages.index.question_files import FILES, read_questions
@@ -70,6 +70,7 @@ def sounds(root: Path) -> Any:
 HMDB_LIST = f"{hmdb51.LISTS[0]}/kick_test_split2.txt"
 FEW_LIST = "splits/hmdb_ARN/testlist03.txt"
 KINETICS = "annotations/train.csv"
+FSD_DEV, SOUND_LIST = "FSD50K.ground_truth/dev.csv", "kinetics_sound/train.txt"
 THUMOS_LIST, THUMOS_INFO, THUMOS_TRUTH = "annotation/Diving_val.txt", "annotation/val_video_info.csv", "annotation/thumos_gt.json"
 #: Layout -> its sound files; one of them is put to the test.
 TREES: dict[ModuleType, dict[str, bytes]] = {
@@ -79,9 +80,22 @@ TREES: dict[ModuleType, dict[str, bytes]] = {
         FEW_LIST: "wave/x_wave_0\nrun/#ü_run_1.avi\n".encode(),
     },
     labelled: {labelled.TABLE: 'video,class,split\na/b.mp4,kick,train\n"c, ü.avi",wave,test\n'.encode()},
+    csv_qa: {
+        csv_qa.TABLE: b"video,question,answer,split\n" + "".join(f'a/b.mp4,"wer, {split}?",ü,{split}\n' for split in csv_qa.SPLITS).encode()
+    },
+    csv_labels: {csv_labels.TABLE: 'video,label,split\na/b.mp4,kick,train\n"c, ü.avi",wave,test\n'.encode()},
     kinetics: {
         KINETICS: b'label,youtube_id,time_start,time_end,split\n"tying knot",-aaaaaaaaa1,3,13,train\nyawning,bbbbbbbbbb2,0,10,train\n',
         "annotations/val.csv": b"label,youtube_id,time_start,time_end,split\nyawning,ccccccccc_3,0,10,val\n",
+    },
+    fsd50k: {
+        fsd50k.VOCABULARY: "0,Électric,/m/02sgy\n1,Guitar,/m/0342h\n".encode(),
+        FSD_DEV: 'fname,labels,mids,split\n64760,"Électric,Guitar","/m/02sgy,/m/0342h",train\n16399,Guitar,/m/0342h,val\n'.encode(),
+        "FSD50K.ground_truth/eval.csv": b"fname,labels,mids\n37199,Guitar,/m/0342h\n",
+    },
+    kinetics_sound: {
+        SOUND_LIST: json.dumps(["playing flute/-aaaaaaaaa1_000003_000013.avi", "bowling/bbbbbbbbbb2_000000_000010.avi"]).encode(),
+        "kinetics_sound/val.txt": json.dumps(["bowling/ccccccccc_3_000000_000010.avi"]).encode(),
     },
     thumos14: {
         "detclasslist.txt": b"22 CliffDiving\n26 Diving\n",
@@ -102,7 +116,7 @@ def tree(layout: ModuleType, name: str) -> tuple[bytes, Callable[[Path], Any]]:
         for file in TREES[layout].keys() - {name}:
             (root / file).parent.mkdir(parents=True, exist_ok=True)
             (root / file).write_bytes(TREES[layout][file])
-        found = layout.read(root), list(layout.sources(root))
+        found = layout.LAYOUT.read(root), list(layout.LAYOUT.sources(root))
         assert str(found).encode() and all(video.id.encode() for video in found[0].videos)
         return found
 
@@ -121,6 +135,11 @@ READERS: dict[str, tuple[bytes, Callable[[Path], Any]]] = {
     FEW_LIST: tree(hmdb51, FEW_LIST),
     KINETICS: tree(kinetics, KINETICS),
     labelled.TABLE: tree(labelled, labelled.TABLE),
+    csv_qa.TABLE: tree(csv_qa, csv_qa.TABLE),
+    csv_labels.TABLE: tree(csv_labels, csv_labels.TABLE),
+    fsd50k.VOCABULARY: tree(fsd50k, fsd50k.VOCABULARY),
+    FSD_DEV: tree(fsd50k, FSD_DEV),
+    SOUND_LIST: tree(kinetics_sound, SOUND_LIST),
     THUMOS_LIST: tree(thumos14, THUMOS_LIST),
     THUMOS_INFO: tree(thumos14, THUMOS_INFO),
     THUMOS_TRUTH: tree(thumos14, THUMOS_TRUTH),
