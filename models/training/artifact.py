@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -14,6 +13,7 @@ from cache.errors import DataError
 from cache.json_files import read_json, write_json, write_lines
 from models.training import distributed
 from models.training.result import Result
+from models.training.unfilled import unfilled
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -39,7 +39,7 @@ def read_network(directory: Path, build: Callable[..., Network], device: str = "
     Draws no random number. Raises DataError if weights and description do not fit.
     """
     about: dict[str, Any] = read_json(directory / "model.json")
-    with torch.device("meta"):
+    with unfilled():
         model = build(**about["arguments"])
     try:
         model.load_state_dict(load_file(directory / "model.safetensors"), assign=True)

@@ -13,5 +13,4 @@ def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     Call it in what follows a step (``Update.after``). The teacher belongs to the task's model, so that a checkpoint holds it.
     """
     own, theirs = list(teacher.parameters()), list(student.parameters())
-    torch._foreach_mul_(own, momentum)
-    torch._foreach_add_(own, theirs, alpha=1.0 - momentum)
+    torch._foreach_lerp_(own, theirs, 1.0 - momentum)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 #: What numbers are drawn for, another word of the counter: a crop tells nothing about a flip.
-OFFSET, CROP, RESIZED, FLIP, SCALE, PLACE, PICKS = range(7)
+OFFSET, CROP, RESIZED, FLIP, SCALE, PLACE, PICKS, UNIFORM, NORMAL = range(9)
 #: How often a box of random shape is drawn before the one in the middle is taken.
 TRIES = 10
 
@@ -42,6 +42,8 @@ class Box(NamedTuple):
 Size = tuple[int, int]
 #: Chooses one of that many equally likely things: 0..count-1.
 Pick = Callable[[int], int]
+#: Draws a number between two bounds, as ``random.uniform`` does.
+Uniform = Callable[[float, float], float]
 
 
 def offset(at: At, room: int) -> int:
@@ -92,6 +94,17 @@ def picks(at: At) -> Pick:
     """Choices that follow one another, each of which may depend on those before: every call draws anew."""
     bits = _stream(at, PICKS)
     return lambda count: _below(_numbers(bits, 1)[0], count)
+
+
+def uniforms(at: At) -> Uniform:
+    """Numbers that follow one another, each anywhere between its two bounds: every call draws anew."""
+    bits = _stream(at, UNIFORM)
+    return lambda low, high: low + float(_numbers(bits, 1)[0]) * (high - low)
+
+
+def normals(at: At, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """Noise of mean 0 and variance 1."""
+    return np.random.Generator(_stream(at, NORMAL)).standard_normal(shape, np.float32)
 
 
 def _uniform(at: At, use: int, count: int) -> npt.NDArray[np.float64]:

@@ -24,7 +24,7 @@ def make_deterministic(seed: int, *, threads: int = 1) -> None:
     bits and belongs to the key of a result.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS and cuDNN's LSTMs repeat their bits only with this
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # what use_deterministic_algorithms sets, but that loads PyTorch's compiler, for seconds
     torch.utils.deterministic.fill_uninitialized_memory = False  # costs time; no operation here reads memory it did not write
     torch.set_num_threads(threads)
     torch.manual_seed(seed)

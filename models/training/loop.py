@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from cache.errors import ConfigError, DataError, StoreError
-from cache.stage import Progress
+from cache.stage import Epoch, Progress
 from models.training import distributed
 from models.training.checkpoint import Checkpoint, State
 from models.training.determinism import noting, random_state, restore_random_state
@@ -81,7 +81,7 @@ def fit(task: Task, recipe: Recipe, scratch: Path, progress: Callable[..., Progr
     at, learners = training.at, training.learners
     sizes = [len(update.batches(0)) for update in recipe.updates]
     with noting(at.unrepeatable), progress("train", total=recipe.epochs * sum(sizes)) as bar:
-        bar.step(at.epoch * sum(sizes) + sum(sizes[: at.update]) + at.batch)
+        bar.step(at.epoch * sum(sizes) + sum(sizes[: at.update]) + at.batch, note=f"epoch {at.epoch + 1}/{recipe.epochs}")
         while at.epoch < recipe.epochs and not recipe.select.ended(at.curves):
             for learner in learners[at.update :]:
                 task.model.train()
@@ -94,6 +94,7 @@ def fit(task: Task, recipe: Recipe, scratch: Path, progress: Callable[..., Progr
                         training.save(between=False)
                 at.update, at.batch = at.update + 1, 0
             training.close_epoch()
+            bar.epoch(training.told())
             training.save(between=True, last=at.epoch == recipe.epochs or recipe.select.ended(at.curves))
     return training.result()
 
@@ -128,6 +129,11 @@ class Training:
             copy_weights(self.task.kept(), self.kept)
             self.kept_changed = True
         at.epoch, at.update = at.epoch + 1, 0
+
+    def told(self) -> Epoch:
+        """What is to be said of the epoch that was closed."""
+        at, select = self.at, self.recipe.select
+        return Epoch(at.epoch, self.recipe.epochs, dict(at.curves[-1]), select.by and f"val_{select.by}", select.best(at.curves) + 1)
 
     def save(self, *, between: bool, last: bool = False) -> None:
         """Write a checkpoint if it is time for one, ``between`` epochs or in the middle of one; always after the ``last``."""

@@ -86,6 +86,8 @@ class Learner:
         update, moment = self.update, Moment(epoch, self.batch, self.step)
         if self.waiting == 0:
             self.optimizer.zero_grad(set_to_none=True)
+        for group, options in zip(update.groups, self.optimizer.param_groups, strict=True):
+            options["lr"], options["weight_decay"] = group.rate(moment), group.decay(moment)
         loss, terms, samples = update.loss(batch)
         part = loss / update.accumulate if update.accumulate > 1 and not update.summed else loss
         (part if update.scaler is None else update.scaler.scale(part)).backward()
@@ -100,7 +102,6 @@ class Learner:
     def _step(self, moment: Moment) -> None:
         update, scaler = self.update, self.update.scaler
         for group, options in zip(update.groups, self.optimizer.param_groups, strict=True):
-            options["lr"], options["weight_decay"] = group.rate(moment), group.decay(moment)
             self._note(group.name, options)
         distributed.average_gradients(self.parameters)
         if scaler is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +18,7 @@ from cache.stage import Context, Quiet
 from models import cost, timing
 from models.training.artifact import read_network, write_network
 from models.training.result import Result
+from tests.command import PROJECT
 
 
 def build(width: int) -> nn.Module:
@@ -39,6 +42,22 @@ def test_a_network_comes_back_frozen_with_its_weights_and_draws_no_random_number
     assert not again.training and not any(parameter.requires_grad for parameter in again.parameters())
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in again.state_dict().items())
     assert (about["best_epoch"], about["selected_by"], about["best_value"], about["role"]) == (1, "gap", 0.5, "teacher")
+
+
+def test_nothing_loads_the_compiler_to_read_a_network_and_to_repeat_bits(tmp_path: Path) -> None:
+    """Not for first weights that are thrown away, of any layer, and not for the switch to operations that repeat their bits."""
+    net = nn.ModuleList([nn.Linear(3, 4), nn.Embedding(5, 2), nn.LSTM(2, 3), nn.Conv3d(1, 2, 1), nn.MultiheadAttention(4, 2)])
+    write_network(tmp_path, Result(dict(net.state_dict()), 0, []), {"arguments": {}})
+    code = (
+        "import sys; from pathlib import Path; from torch import nn\n"
+        "from models.training.artifact import read_network; from models.training.determinism import make_deterministic\n"
+        "parts = lambda: nn.ModuleList("
+        "[nn.Linear(3, 4), nn.Embedding(5, 2), nn.LSTM(2, 3), nn.Conv3d(1, 2, 1), nn.MultiheadAttention(4, 2)])\n"
+        "make_deterministic(0); read_network(Path(sys.argv[1]), parts)\n"
+        "import torch; print('torch._dynamo' in sys.modules, torch.are_deterministic_algorithms_enabled())"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=PROJECT, capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "True"], done.stderr
 
 
 def test_a_network_of_the_last_epoch_has_no_best_value(tmp_path: Path) -> None:

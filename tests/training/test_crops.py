@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from models.training.crops import At, Box, crop, flip, offset, resized_crop
+from models.training.crops import At, Box, crop, flip, normals, offset, resized_crop, uniforms
 
 words = st.integers(0, 2**64 - 1)
 ats = st.builds(At, words, words, words, st.integers(0, 7))
@@ -116,3 +116,18 @@ def test_torch_is_not_needed() -> None:
 
 def _inside(box: Box, size: tuple[int, int]) -> bool:
     return min(box[:2]) >= 0 and min(box[2:]) >= 1 and box.top + box.height <= size[0] and box.left + box.width <= size[1]
+
+
+@given(ats, st.floats(-10, 10), st.floats(0, 10))
+def test_numbers_that_follow_one_another_lie_between_their_bounds(at: At, low: float, room: float) -> None:
+    first, second = uniforms(at), uniforms(at)
+    numbers = [first(low, low + room) for _ in range(5)]
+    assert all(low <= number <= low + room for number in numbers) and numbers == [second(low, low + room) for _ in range(5)]
+
+
+def test_numbers_and_noise_are_spread_as_they_should_be_and_differ_from_place_to_place() -> None:
+    drawn = [uniforms(At(0, 0, index))(0, 1) for index in range(4000)]
+    assert abs(np.mean(drawn) - 0.5) < 0.02 and abs(np.std(drawn) - 12**-0.5) < 0.01 and len(set(drawn)) == 4000
+    noise = normals(At(0, 0, 0), (100, 100))
+    assert noise.dtype == np.float32 and abs(noise.mean()) < 0.04 and abs(noise.std() - 1) < 0.03
+    assert np.array_equal(noise, normals(At(0, 0, 0), (100, 100))) and not np.array_equal(noise, normals(At(0, 0, 1), (100, 100)))

@@ -47,12 +47,12 @@ def near(found: Tensor | None, wanted: Tensor | None, allowed: float = 2e-4) -> 
     assert float(apart) <= allowed * float(size)
 
 
-def agree(mine: nn.Module, plain: nn.Module) -> None:
+def agree(mine: nn.Module, plain: nn.Module, allowed: float = 2e-4) -> None:
     """Gradients and running statistics."""
     for (name, one), (_, other) in zip(mine.named_parameters(), plain.named_parameters()):
         assert (one.grad is None) == (other.grad is None), name
         if one.grad is not None:
-            near(one.grad, other.grad)
+            near(one.grad, other.grad, allowed)
     for one, other in zip(mine.buffers(), plain.buffers()):
         near(one, other, 1e-5)
 
@@ -80,7 +80,8 @@ def test_gradients_of_episodes_add_up_and_a_step_in_between_is_seen() -> None:
                 for weight in net.parameters():  # as optimisers that don't tell autograd
                     weight.data -= 1e-6 * weight.grad
                 net.zero_grad()
-    agree(mine, plain)
+    # two steps apart: a processor without AVX-512 was seen at 1.4e-3; a step that is not seen changes every gradient by 4e-2 or more
+    agree(mine, plain, 1e-2)
 
 
 @compiled

@@ -14,15 +14,15 @@ import warnings
 from pathlib import Path
 
 warnings.simplefilter("error")
-from models.training.processes import serving
+from models.training.launched import serving
 
 def names():
     return [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
 
-with serving() as first:
+with serving() as launched:
     import torch.distributed.nn  # as optimizers do while a stage is at work
 
-    assert first and any("gloo" in name for name in names()), names()
+    assert launched.first and any("gloo" in name for name in names()), names()
 print([name for name in names() if "gloo" in name])
 """
 

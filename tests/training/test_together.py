@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+import time
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
-from cache.errors import KdpipeError
+from cache.errors import DataError, KdpipeError
 from cache.stage import Quiet
-from models.training import distributed, processes
+from models.training import distributed, launched, meeting, processes
+from models.training.failure import ProcessError
 from models.training.loop import Recipe, fit
 from models.training.schedules import constant
 from models.training.selection import Selection
@@ -113,21 +117,41 @@ def test_a_process_that_does_not_see_the_scratch_directory_says_so(tmp_path: Pat
     assert not list(tmp_path.glob("scratch*/.met*"))
 
 
-def test_nobody_waits_longer_than_minutes_in_the_middle_of_work() -> None:
-    assert timedelta(minutes=1) <= processes.TIMEOUT <= timedelta(minutes=30)
+@pytest.mark.parametrize(
+    ("way", "number", "expected", "message"),
+    [
+        ("error", 4, DataError, "rank 1 of 4 on .*: a frame is missing"),
+        ("killed", 2, ProcessError, "rank 1 of 2 on .* was killed by SIGKILL"),
+        pytest.param("stopped", 2, ProcessError, "rank 1 of 2 on .* was not heard for 4[5-9] seconds", marks=pytest.mark.long),
+    ],
+)
+def test_whatever_ends_one_process_ends_all_and_is_raised(way: str, number: int, expected: type[KdpipeError], message: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(KdpipeError) as told:
+        processes.run_together(number, failing, way)
+    assert type(told.value) is expected and re.match(message, told.value.message), told.value
+    assert time.monotonic() - begun < 60 + 30  # starting takes the last
+
+
+def failing(device: str, way: str) -> None:
+    if distributed.rank() == 1:
+        if way == "error":
+            raise DataError("a frame is missing", hint="look for it")
+        os.kill(os.getpid(), signal.SIGKILL if way == "killed" else signal.SIGSTOP)
+    dist.barrier()
 
 
 def test_the_others_wait_for_an_order_as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     store = dist.HashStore()
-    first, second = processes.Orders(store), processes.Orders(store)
+    first, second = launched.Orders(store), launched.Orders(store)
     looked = []
 
     def pause(seconds: float) -> None:
         looked.append(seconds)
-        if len(looked) == 10_000:  # a quarter of an hour of other work
+        if len(looked) == 20_000:  # half an hour of other work
             first.give(("work", 1))
             first.give(None)
 
-    monkeypatch.setattr(processes.time, "sleep", pause)
+    monkeypatch.setattr(launched.time, "sleep", pause)
     assert second.take() == ("work", 1) and second.take() is None
-    assert sum(looked) > processes.TIMEOUT.total_seconds()
+    assert sum(looked) > meeting.TIMEOUT.total_seconds()

@@ -1,0 +1,1 @@
+"""Where else the epochs of a training go: ``--log tensorboard:DIR``, ``--log wandb:PROJECT``."""

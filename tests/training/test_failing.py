@@ -1,0 +1,87 @@
+"""Which of many reasons is the cause, who is silent, and what the first of a launcher's processes says."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cache.errors import DataError
+from models.training.failure import BROKEN, ENDED, ERROR, Failure, ProcessError, cause, failure_of, gone
+from models.training.silence import Silence
+
+WORK = """
+import os, signal, sys
+from torch import distributed as dist
+from cache.errors import DataError
+from models.training import distributed, processes
+import pipeline.cli as cli
+
+def work(device):
+    if distributed.rank() == 1:
+        if os.environ["WAY"] == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise DataError("a frame is missing", hint="look for it")
+    dist.barrier()
+
+work.__module__ = "__main__"
+cli._command = lambda: processes.run_together(2, work)
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("way", "said"), [("error", "error: rank 1 of 2 on .*: a frame is missing"), ("killed", "error: rank 1 of 2 on .* is gone")]
+)
+@pytest.mark.long
+def test_the_first_process_of_a_launcher_says_why_another_ended_it(way: str, said: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    job = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "x", "WAY": way}
+    begun = time.monotonic()
+    started = [
+        subprocess.Popen([sys.executable, "-c", WORK], env={**os.environ, **job, "RANK": rank}, stderr=subprocess.PIPE, text=True)
+        for rank in "01"
+    ]
+    errors = [process.communicate(timeout=90)[1] for process in started]
+    assert [process.returncode for process in started] == [1, -9 if way == "killed" else 1], errors
+    assert time.monotonic() - begun < 60 + 30  # starting takes the last
+    assert re.search(said, errors[0]), errors[0]
+
+
+def test_an_echo_is_no_cause_and_of_two_causes_the_first_counts() -> None:
+    broken, ended = Failure(0, 4, "a", BROKEN, "lost", order=1), Failure(3, 4, "b", ENDED, "was ended", order=2)
+    late, early = (failure_of(DataError(text, hint="h"), rank, 4, order) for text, rank, order in (("late", 1, 9), ("early", 2, 5)))
+    silent = gone(3, 4, "b", "is gone")
+    assert cause([broken, ended]) is ended
+    assert cause([broken, ended, silent]) is silent
+    assert cause([broken, late, silent, early]) is early
+    assert cause([]) is None
+
+
+def test_an_error_for_people_keeps_its_class_and_hint_and_another_its_trace() -> None:
+    told = Failure.load(failure_of(DataError("bad frame", hint="look"), 1, 2).dump()).exception()
+    assert type(told) is DataError and told.message.endswith(": bad frame") and told.hint == "look"
+    try:
+        int("x")
+    except ValueError as error:
+        failure = failure_of(error, 1, 2)
+    assert failure.kind == ERROR and type(failure.exception()) is ProcessError
+    assert "ValueError: invalid literal" in failure.exception().message and "Traceback" in failure.exception().__notes__[0]
+
+
+def test_silence_counts_from_the_first_beat_and_only_while_the_listener_listens() -> None:
+    silence = Silence()
+    for second in range(50):
+        silence.hear({0: "", 1: "same", 2: str(second)}, float(second))
+    assert silence.over(45) == {1: 49.0}
+    silence = Silence()
+    silence.hear({1: "same"}, 0.0)
+    silence.hear({1: "same"}, 1000.0)  # the listener was stopped
+    assert silence.over(3) == {}
