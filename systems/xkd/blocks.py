@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from systems.xkd import lean
+
+#: of an input: samples, tokens of each
+Shape = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -31,15 +37,17 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, asking: slice | None = None) -> tuple[Tensor, Tensor | None]:
-        """(B, N, D) to the same shape, and the weights (B, heads, n, N) with which the tokens of ``asking`` attend to all."""
-        b, n, dim = x.shape
-        q, k, v = self.qkv(x).view(b, n, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
+    def mixed(self, qkv: Tensor, shape: Shape, asking: slice | None = None) -> tuple[Tensor, Tensor | None]:
+        """Rows (B N, 3 D) of queries, keys and values to (B N, D), mixed; ``shape`` is (B, N).
+
+        And the weights (B, heads, n, N) with which the tokens of ``asking`` attend to all.
+        """
+        q, k, v = qkv.view(*shape, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         found = F.scaled_dot_product_attention(q, k, v)
         weights = None
         if asking is not None:
             weights = (q[:, :, asking] @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)
-        return self.proj(found.transpose(1, 2).reshape(b, n, dim)), weights
+        return found.transpose(1, 2).reshape(len(qkv), -1), weights
 
 
 class Mlp(nn.Module):
@@ -48,13 +56,12 @@ class Mlp(nn.Module):
         self.fc1 = nn.Linear(dim, ratio * dim)
         self.fc2 = nn.Linear(ratio * dim, dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.fc2(F.gelu(self.fc1(x)))
-        return found
-
 
 class Block(nn.Module):
-    """Pre-norm block: x + attention(LN(x)), then x + mlp(LN(x))."""
+    """Pre-norm block: x + attention(LN(x)), then x + mlp(LN(x)).
+
+    It sees the tokens of several inputs as the rows of one matrix: every weight is used once, and has one gradient.
+    """
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -63,11 +70,28 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = Mlp(dim)
 
-    def forward(self, x: Tensor, asking: slice | None = None) -> tuple[Tensor, Tensor | None]:
-        """Like :meth:`Attention.forward`."""
-        mixed, weights = self.attn(self.norm1(x), asking)
-        x = x + mixed
-        return x + self.mlp(self.norm2(x)), weights
+    def forward(self, rows: Tensor, shapes: Sequence[Shape], asking: slice | None = None) -> tuple[Tensor, Tensor | None]:
+        """Rows (sum of B N, D) of inputs of the ``shapes`` (B, N) to the same.
+
+        And the weights (B, heads, n, N) with which the tokens ``asking`` of the last input attend to all of it.
+        """
+        first, then = (lean.normed_linear, lean.gelu_linear) if lean.fits(rows) else (normed_linear, gelu_linear)
+        parts = first(rows, self.norm1, self.attn.qkv).split([b * n for b, n in shapes])
+        found = [self.attn.mixed(part, shape, asking) for part, shape in zip(parts, shapes, strict=True)]
+        rows = rows + self.attn.proj(found[0][0] if len(found) == 1 else torch.cat([each for each, _ in found]))
+        return rows + then(first(rows, self.norm2, self.mlp.fc1), self.mlp.fc2), found[-1][1]
+
+
+def normed_linear(x: Tensor, norm: nn.LayerNorm, linear: nn.Linear) -> Tensor:
+    """A norm, then a linear layer."""
+    found: Tensor = linear(norm(x))
+    return found
+
+
+def gelu_linear(x: Tensor, linear: nn.Linear) -> Tensor:
+    """GELU, then a linear layer."""
+    found: Tensor = linear(F.gelu(x))
+    return found
 
 
 class Blocks(nn.Module):
@@ -81,10 +105,17 @@ class Blocks(nn.Module):
 
     def forward(self, x: Tensor, asking: slice | None = None) -> tuple[Tensor, Tensor | None]:
         """(B, N, D) to the same shape, and the attention of the last block, asked for by the tokens of ``asking``."""
+        (found,), weights = self.together([x], asking)
+        return found, weights
+
+    def together(self, inputs: Sequence[Tensor], asking: slice | None = None) -> tuple[list[Tensor], Tensor | None]:
+        """Each (B, N, D) of ``inputs``, of any B and N, to the same shape; the attention is that of the last one."""
+        shapes = [(len(x), x.shape[1]) for x in inputs]
+        rows = torch.cat([x.flatten(0, 1) for x in inputs])
         for block in self.blocks[:-1]:
-            x, _ = block(x)
-        found: tuple[Tensor, Tensor | None] = self.blocks[-1](x, asking)
-        return found
+            rows, _ = block(rows, shapes)
+        rows, weights = self.blocks[-1](rows, shapes, asking)
+        return [part.view(*x.shape) for part, x in zip(rows.split([b * n for b, n in shapes]), inputs)], weights
 
 
 def xavier(module: nn.Module) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -60,6 +62,10 @@ class Encoder(nn.Module):
         """Final-normed tokens (B, 1 + N, D) of a whole input, or (B, 1 + n, D) of the patches ``kept``."""
         normed: Tensor = self.encoder_norm(self.encoder(self.tokens(x, kept, patches))[0])
         return normed
+
+    def together(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """What :meth:`forward` gives for inputs of which ``inputs`` are the :meth:`tokens`; one pass through the blocks serves all."""
+        return [self.encoder_norm(found) for found in self.encoder.together(inputs)[0]]
 
     def attended(self, x: Tensor, asking: slice = CLS) -> tuple[Tensor, Tensor]:
         """Final-normed tokens, and the last block's attention (B, heads, n, 1 + N) of the tokens ``asking``, CLS alone by default."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from systems.xkd import lean
 from systems.xkd.blocks import Blocks, Width, table, token, xavier
 from systems.xkd.encoder import Encoder
 from systems.xkd.masking import Masking, masking
@@ -45,6 +46,23 @@ class Autoencoder(nn.Module):
         latent = self.encoder(x, hidden.kept, patches)
         prediction = self.decode(latent, hidden.restore)
         return Reconstruction(latent, prediction, hidden, loss(prediction, patches, hidden.mask, normalise))
+
+    def learn(self, x: Tensor, noise: Tensor, ratio: float, beside: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
+        """The latent of :meth:`forward`, then the final-normed tokens of the whole views ``beside``; and the loss.
+
+        The decoder's gradients are computed at once: it sees all patches, and would keep as much as the encoder.
+        """
+        patches, hidden = self.encoder.geometry.patches(x), masking(noise, ratio)
+        inputs = [self.encoder.tokens(x, hidden.kept, patches)]
+        found = self.encoder.together(inputs if beside is None else [*inputs, self.encoder.tokens(beside)])
+
+        def rebuilt(latent: Tensor) -> Tensor:
+            return loss(self.decode(latent, hidden.restore), patches, hidden.mask)
+
+        own = [parameter for name, parameter in self.named_parameters() if not name.startswith("encoder.")]
+        if torch.is_grad_enabled():
+            return found, lean.early(rebuilt, found[0], own)
+        return found, rebuilt(found[0])
 
     def decode(self, latent: Tensor, restore: Tensor) -> Tensor:
         """Values (B, N, values) of all patches from those seen (B, 1 + n, D)."""

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 Array = npt.NDArray[np.floating]
 
@@ -24,6 +23,12 @@ def over_clips(logits: Array) -> npt.NDArray[np.float64]:
     return mean
 
 
+def each_over_clips(logits: Array) -> npt.NDArray[np.float64]:
+    """The same where files may have several classes: the mean of each class's own probability."""
+    mean: npt.NDArray[np.float64] = (1 / (1 + np.exp(-logits.astype(np.float64)))).mean(1)
+    return mean
+
+
 def average_precision(scores: Array, positive: npt.NDArray[np.bool_]) -> float:
     """The step-wise area under precision over recall; equal scores are one threshold. (n,), (n,); nan without a positive."""
     if not positive.any():
@@ -36,6 +41,8 @@ def average_precision(scores: Array, positive: npt.NDArray[np.bool_]) -> float:
 
 def area_under_roc(scores: Array, positive: npt.NDArray[np.bool_]) -> float:
     """The chance that a positive is above a negative, ties counted half. (n,), (n,); nan if all are of one kind."""
+    from scipy.stats import rankdata  # loading it takes half a second, and a prediction needs other parts of this module
+
     n = int(positive.sum())
     if n in (0, len(positive)):
         return float("nan")

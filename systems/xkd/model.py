@@ -112,11 +112,14 @@ class XKD(nn.Module):
         """
         wanted = self.objective
         found: dict[str, Tensor] = {}
-        v, a = self.vid_ae(video[0], noise[0], wanted.video_ratio), self.aud_ae(audio[0], noise[1], wanted.audio_ratio)
-        found["vid_recon_loss"], found["aud_recon_loss"] = v.loss, a.loss
-        parts = {"recon_loss": (wanted.reconstruct, (v.loss + a.loss) / 2)}
-        if wanted.align or wanted.distil:
-            students = self.student_outputs(self.vid_student, v.latent, video), self.student_outputs(self.aud_student, a.latent, audio)
+        coupled = bool(wanted.align or wanted.distil)
+        local_video, local_audio = (torch.cat(list(views[1:])) if coupled and len(views) > 1 else None for views in (video, audio))
+        v_tokens, v_loss = self.vid_ae.learn(video[0], noise[0], wanted.video_ratio, local_video)
+        a_tokens, a_loss = self.aud_ae.learn(audio[0], noise[1], wanted.audio_ratio, local_audio)
+        found["vid_recon_loss"], found["aud_recon_loss"] = v_loss, a_loss
+        parts = {"recon_loss": (wanted.reconstruct, (v_loss + a_loss) / 2)}
+        if coupled:
+            students = student_outputs(self.vid_student, v_tokens), student_outputs(self.aud_student, a_tokens)
             teachers = self.teacher_outputs(video, audio)
             if wanted.align:
                 found["as2vs_align_loss"], found["vt2at_align_loss"] = (mmd(*two, wanted.mmd) for two in (students, teachers))
@@ -124,17 +127,9 @@ class XKD(nn.Module):
             if wanted.distil:
                 found |= self.distilled(students, teachers, taus)
                 parts["cmkd_loss"] = wanted.distil, (found["vt2as_kd_loss"] + found["at2vs_kd_loss"]) / 2
-        total = sum((coefficient * value for coefficient, value in parts.values()), start=v.loss.new_zeros(()))
+        total = sum((coefficient * value for coefficient, value in parts.values()), start=v_loss.new_zeros(()))
         found |= {name: value for name, (_, value) in parts.items()}
         return found | {"loss": total / (wanted.align + wanted.distil + wanted.reconstruct)}
-
-    def student_outputs(self, student: Side, latent: Tensor, views: Sequence[Tensor]) -> Tensor:
-        """(views · B, K), all samples of a view together; of the global view only the visible patches are pooled."""
-        features = [pooled(latent)]
-        if len(views) > 1:
-            features.append(pooled(student.backbone(torch.cat(list(views[1:])))))
-        outputs: Tensor = student.head(torch.cat(features))
-        return outputs
 
     @torch.no_grad()
     def teacher_outputs(self, video: Sequence[Tensor], audio: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -153,3 +148,12 @@ class XKD(nn.Module):
             "vt2as_kd_loss": self.vt2as_ce_loss(students[1], teachers[0], taus.audio_student, taus.video_teacher),
             "at2vs_kd_loss": self.at2vs_ce_loss(students[0], teachers[1], video_tau, taus.audio_teacher),
         }
+
+
+def student_outputs(student: Side, views: Sequence[Tensor]) -> Tensor:
+    """(views · B, K), all samples of a view together, of tokens of its views (B, 1 + N, D); the local ones are in one tensor.
+
+    Of the global view there are only the visible patches.
+    """
+    outputs: Tensor = student.head(torch.cat([pooled(tokens) for tokens in views]))
+    return outputs

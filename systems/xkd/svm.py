@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +16,26 @@ SEED = 99999
 ITERATIONS = 1000
 
 
+class Linear(NamedTuple):
+    """An SVM: weights (classes, D) and bias (classes,), -inf of a class that it did not learn."""
+
+    weights: npt.NDArray[np.float64]
+    bias: npt.NDArray[np.float64]
+
+    def decisions(self, clips: Array) -> npt.NDArray[np.float64]:
+        """Decision values (files, classes) of features (files, clips, D): the mean over clips."""
+        values: npt.NDArray[np.float64] = (clips @ self.weights.T + self.bias).mean(1)
+        return values
+
+
 class Result(NamedTuple):
-    """Of one cost: decision values (videos, classes), top-1 and top-5 in percent."""
+    """Of one cost: decision values (videos, classes), top-1 and top-5 in percent, and the SVM."""
 
     cost: float
     decisions: npt.NDArray[np.float64]
     top1: float
     top5: float
+    svm: Linear
 
 
 def sweep(
@@ -45,9 +58,11 @@ def sweep(
         raise ConfigError(f"the linear SVM needs scikit-learn: {error}", hint='pip install "kdpipe[svm]"') from error
     (x, y), (clips, labels) = train, test
     rows = clips.reshape(-1, clips.shape[-1])
+    mean, scale = np.zeros(x.shape[-1]), np.ones(x.shape[-1])
     if standardise:
         scaler = StandardScaler().fit(x)
         x, rows = scaler.transform(x), scaler.transform(rows)
+        mean, scale = scaler.mean_, scaler.scale_
     for cost in costs:
         svm = LinearSVC(C=cost, max_iter=ITERATIONS, random_state=seed).fit(x, y)
         decisions = svm.decision_function(rows)
@@ -55,8 +70,20 @@ def sweep(
             decisions = np.stack([-decisions, decisions], -1)
         whole = np.full((len(rows), int(svm.classes_.max()) + 1), -np.inf)
         whole[:, svm.classes_] = decisions
-        mean = whole.reshape(*clips.shape[:2], -1).mean(1)
-        yield Result(cost, mean, top(mean, labels, 1), top(mean, labels, 5))
+        each = whole.reshape(*clips.shape[:2], -1).mean(1)
+        yield Result(cost, each, top(each, labels, 1), top(each, labels, 5), _linear(svm, mean, scale))
+
+
+def _linear(svm: Any, mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> Linear:
+    """What was learnt, for features as they are, before they are standardised."""
+    coefficients, intercepts = np.asarray(svm.coef_, np.float64), np.asarray(svm.intercept_, np.float64)
+    if len(coefficients) == 1:  # of two classes there is one row
+        coefficients, intercepts = np.concatenate([-coefficients, coefficients]), np.concatenate([-intercepts, intercepts])
+    count = int(svm.classes_.max()) + 1
+    weights, bias = np.zeros((count, coefficients.shape[1])), np.full(count, -np.inf)
+    weights[svm.classes_] = coefficients / scale
+    bias[svm.classes_] = intercepts - weights[svm.classes_] @ mean
+    return Linear(weights, bias)
 
 
 def unit(features: Array) -> Array:

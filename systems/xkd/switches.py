@@ -30,7 +30,7 @@ SWITCHES: Mapping[str, Switch] = {
     "test_crops": Switch(11, "spread", "same", "whether the three crops of strong3crop are of three places or of one"),
     "audio_dense": Switch(11, "windows", "first4s", "where the test clips of a sound lie"),
     "cutmix_axes": Switch(12, "hw", "code", "which axes of a batch CutMix cuts: height and width, or time and height"),
-    "selection": Switch(13, "fixed", "test", "how an SVM's cost and an epoch are chosen: given, or the best on the test set"),
+    "selection": Switch(13, "validation", "test", "how an SVM's cost is chosen: on a part of the training files, or on the test set"),
 }
 
 

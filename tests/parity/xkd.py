@@ -242,7 +242,10 @@ def alignment(case: Case) -> dict[str, Any]:
     wide = [losses.kernel(losses.squared_distances(*two)).mean() for two in ((x.double(), x.double()), (y.double(), y.double()))]
     got["loss_ln_parts_f64"] = torch.stack([*wide, losses.kernel(losses.squared_distances(x.double(), y.double())).mean()])
     got |= {"loss_ln_f64": losses.mmd(x, y), "loss_ln_f32": losses.mmd(x, y, "own")}
-    case.allow("grad_*", relative=GRADIENTS)
+    case.allow("grad_*", relative=2e-2)  # 7e-3 by the processor, for the same reason as the next
+    # a row's distance from itself is rounding, which the kernel of gamma 1000 sees: 7.000 or 6.992 by the processor
+    for name in ("kxx*", "loss[0-9]*"):
+        case.allow(name, relative=5e-3)
     case.allow("loss_ln_f32", relative=0.1)  # rounding noise of the diagonal decides it, says the case: another product, another value
     return got
 

@@ -16,7 +16,25 @@ def test_our_code_agrees_with_the_original(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["mask_random", "mae_*", "recon_loss", "mmd_loss", "train_step_*", "schedules", "eval_backbones", "cutmix5d", "av_features"]
+    "pattern",
+    [
+        "mask_random",
+        "mae_*",
+        "recon_loss",
+        "mmd_loss",
+        "train_step_*",
+        "schedules",
+        "eval_backbones",
+        "cutmix5d",
+        "av_features",
+        "logmel",
+        "audio_aug",
+        "video_ops",
+        "view_shapes",
+        "*_sampling",
+        "dense_chunks",
+        "test_crops",
+    ],
 )
 def test_quick_cases_agree_with_the_original(pattern: str) -> None:
     if not GOLDEN.is_dir():
