@@ -1,22 +1,17 @@
-"""A whole training iteration of detection beside a plain re-creation, at 256x96x96; a subcommand of ``benchmarks/gkd.py``.
+"""A whole training iteration of detection and of a plain re-creation, at 256x96x96, for ``benchmarks/steps.py``.
 
 The plain one is written from the formulas, as the published program works: normalisation layers of their own, the head level by level and
 whole for the background too, attention convolved over all positions, a teacher that records gradients and gets them. Its boundary
 pooling, of which the published program has no CPU version, is a loop over segments with all channels at once. Both start from the same
-weights and noise; terms and gradients are compared, then each runs in a process of its own, for the peak of its memory.
+weights and noise; losses are compared, and gradients at a small width.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import json
-import resource
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -33,7 +28,9 @@ from systems.gkd.detection.pyramid import CoarsePyramid, Detections
 from systems.gkd.detection.shape import Shape
 from systems.gkd.generative_losses import GENERATIVE, cvae_loss, ramp, squared
 
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+SIZES = {"frames": 256, "crop": 96, "levels": 6, "width": 1.0}
+ALLOWED = {"loss": 1e-4, "second loss": 1e-3}
+COUNTED = "ours"
 EPOCH = 7
 Networks = tuple[Detector, CVAE, Detector, CVAE]
 #: pass 1, then pass 2: losses of networks, a sample and noise
@@ -187,25 +184,33 @@ def run(way: str, networks: Networks, sample: Sample, steps: Sequence[torch.opti
     return losses
 
 
-def measured(options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of an iteration, the median but for the first, and the peak of this process in MiB."""
-    networks, sample = setting(options)
-    steps = [
-        torch.optim.Adam(networks[1].parameters(), lr=1e-4, betas=(0.8, 0.999)),
-        torch.optim.Adam(networks[0].parameters(), lr=1e-6, weight_decay=1e-3),
-    ]
-    clock, times = CLOCKS[options.clock], []
-    for _ in range(options.rounds + 1):
-        started = clock()
-        run(options.way, networks, sample, steps)
-        times.append(clock() - started)
-    times = sorted(times[1:])
-    return {"seconds": times[len(times) // 2], "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+class Iteration:
+    """A side: networks, a clip, a contrastive one, two optimizers."""
+
+    def __init__(self, options: argparse.Namespace, way: str) -> None:
+        self.way = way
+        self.networks, self.sample = setting(options)
+        student, cvae, *_ = self.networks
+        self.steps = [
+            torch.optim.Adam(cvae.parameters(), lr=1e-4, betas=(0.8, 0.999)),
+            torch.optim.Adam(student.parameters(), lr=1e-6, weight_decay=1e-3),
+        ]
+
+    def learn(self) -> Mapping[str, float]:
+        """Both passes, with a step each."""
+        return dict(zip(("make", "detect"), run(self.way, self.networks, self.sample, self.steps), strict=True))
+
+    def computed(self) -> Mapping[str, Mapping[str, Tensor]]:
+        """Nothing but the losses."""
+        return {}
 
 
-def compared(options: argparse.Namespace) -> str:
-    """Raise AssertionError unless both ways have the same losses and gradients."""
-    networks, sample = setting(options)
+SIDES = {way: partial(Iteration, way=way) for way in WAYS}
+
+
+def check(options: argparse.Namespace) -> str:
+    """Raise AssertionError unless both ways have the same losses and gradients, of narrow networks."""
+    networks, sample = setting(argparse.Namespace(**{**vars(options), "width": min(options.width, 1 / 8)}))
     answers = []
     for way in WAYS:
         own = copy.deepcopy(networks)
@@ -220,28 +225,3 @@ def compared(options: argparse.Namespace) -> str:
         worst = max(worst, float((gradient - other[name]).abs().max()) / scale if scale > 1e-12 else 0.0)
     assert worst < 2e-2, f"gradients differ by {worst:.1e} of their largest entry"
     return f"losses {first[0]:.4f}, {first[1]:.2f}; gradients agree to {worst:.1e} of their largest entry"
-
-
-def detection(options: argparse.Namespace) -> None:
-    """Print both ways' times and peaks, or with ``--way`` only measure one."""
-    if options.way:
-        print(json.dumps(measured(options)))
-        return
-    if options.compare:
-        print(compared(options))
-    command = [sys.executable, *sys.argv, "--way"]
-    found = {way: json.loads(subprocess.run([*command, way], check=True, capture_output=True, text=True).stdout) for way in WAYS}
-    a, b = found["plain"], found["ours"]
-    faster, smaller = a["seconds"] / b["seconds"], b["mib"] / a["mib"]
-    print(f"iteration {options.frames}x{options.crop}x{options.crop}: plain {a['seconds']:.1f} s, {a['mib']:.0f} MiB;", end=" ")
-    print(f"ours {b['seconds']:.1f} s, {b['mib']:.0f} MiB; {faster:.2f} times as fast, {smaller:.2f} of the memory")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options beside those that all parts of ``gkd.py`` have."""
-    parser.add_argument("--frames", type=int, default=256)
-    parser.add_argument("--crop", type=int, default=96)
-    parser.add_argument("--levels", type=int, default=6)
-    parser.add_argument("--width", type=float, default=1.0)
-    parser.add_argument("--compare", action="store_true", help="compare losses and gradients first; needs the memory of both")
-    parser.add_argument("--way", default="", choices=["", *WAYS], help="measure one of the two, in this process")

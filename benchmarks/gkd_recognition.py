@@ -1,21 +1,16 @@
-"""A whole two-step iteration of recognition beside a plain re-creation, at 64x224x224; a subcommand of ``benchmarks/gkd.py``.
+"""A whole two-step iteration of recognition and of a plain re-creation, at 64x224x224, for ``benchmarks/steps.py``.
 
 The plain one is written from the formulas, as the published program works: maps laid out as PyTorch does by itself, both branches of the
 CVAEs, a teacher and a teacher's CVAE that record gradients, attention convolved over all positions. Both start from the same weights
-and noise; losses are compared, and gradients in double precision at a small size (``--compare``). Each runs in a process of its own, for
-the peak of its memory.
+and noise; losses are compared, and gradients in double precision at a small size.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import json
-import resource
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -30,7 +25,9 @@ from systems.gkd.recognition.network import Recogniser
 from systems.gkd.recognition.published import KERNELS, cvae_branch
 from systems.gkd.recognition.two_steps import Teacher, TwoSteps
 
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+SIZES = {"frames": 64, "size": 224, "width": 1.0}
+ALLOWED = {"loss": 1e-4, "second loss": 1e-3}
+COUNTED = "ours"
 EPOCH = 7
 Noise = Callable[[Sequence[int]], Tensor]
 #: student, its CVAE, teacher, its CVAE
@@ -82,7 +79,7 @@ def frozen(teacher: Recogniser) -> FrozenTeacher:
     return _frozen.setdefault(id(teacher), FrozenTeacher(teacher))
 
 
-def setting(options: argparse.Namespace) -> tuple[Networks, Tensor, Tensor]:
+def setting(options: argparse.Namespace, way: str) -> tuple[Networks, Tensor, Tensor]:
     """Networks of one seed, a clip, a label. At full width the plain CVAEs have both branches; the used one is the same in both ways."""
     torch.manual_seed(0)
     torch.set_num_threads(options.threads)
@@ -90,7 +87,7 @@ def setting(options: argparse.Namespace) -> tuple[Networks, Tensor, Tensor]:
     student, teacher = Recogniser("student", 101, **sizes).train(), Recogniser("teacher", 101, **sizes).eval()
     cvaes = [cvae_branch(student), cvae_branch(teacher)]
     clip, label = torch.randn(1, 3, options.frames, options.size, options.size), torch.tensor([3])
-    if options.way == "plain" and options.width == 1:
+    if way == "plain" and options.width == 1:
         for i, kind in enumerate(KERNELS):
             whole = CVAE({1024: student.map_shape[::2], 832: (832, KERNELS[kind][832])})  # type: ignore[dict-item]
             whole.load_state_dict(cvaes[i].state_dict(), strict=False)
@@ -117,27 +114,36 @@ def run(way: str, networks: Networks, clips: Tensor, labels: Tensor, steps: Sequ
     return losses
 
 
-def measured(options: argparse.Namespace) -> dict[str, Any]:
-    """The first losses, seconds of an iteration (the median but for the first), and the peak of this process in MiB."""
-    networks, clips, labels = setting(options)
-    fused = {"fused": True} if options.way == "ours" else {}
-    steps = [
-        torch.optim.Adam(networks[1].parameters(), lr=1e-4, betas=(0.8, 0.999), **fused),
-        torch.optim.SGD(networks[0].parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4),
-    ]
-    clock, times, losses = CLOCKS[options.clock], [], []
-    for _ in range(options.rounds + 1):
-        started = clock()
-        losses.append(run(options.way, networks, clips, labels, steps))
-        times.append(clock() - started)
-    times = sorted(times[1:])
-    return {"losses": losses[0], "seconds": times[len(times) // 2], "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+class Iteration:
+    """A side: networks, a clip, two optimizers. Ours move in one fused step each."""
+
+    def __init__(self, options: argparse.Namespace, way: str) -> None:
+        self.way = way
+        self.networks, self.clips, self.labels = setting(options, way)
+        fused = {"fused": True} if way == "ours" else {}
+        student, cvae, *_ = self.networks
+        self.steps = [
+            torch.optim.Adam(cvae.parameters(), lr=1e-4, betas=(0.8, 0.999), **fused),
+            torch.optim.SGD(student.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4),
+        ]
+
+    def learn(self) -> Mapping[str, float]:
+        """Both passes, with a step each."""
+        return dict(zip(("make", "recognise"), run(self.way, self.networks, self.clips, self.labels, self.steps), strict=True))
+
+    def computed(self) -> Mapping[str, Mapping[str, Tensor]]:
+        """Nothing but the losses."""
+        return {}
 
 
-def compared(options: argparse.Namespace) -> str:
+SIDES = {way: partial(Iteration, way=way) for way in WAYS}
+
+
+def check(options: argparse.Namespace) -> str:
     """Raise AssertionError unless both ways have the same losses and gradients, in double precision, where no ReLU changes sides."""
     torch.set_default_dtype(torch.float64)
-    networks, clips, labels = setting(argparse.Namespace(**{**vars(options), "frames": 16, "size": 64, "width": 1 / 8}))
+    small = argparse.Namespace(**{**vars(options), "frames": 16, "size": 64, "width": 1 / 8})
+    networks, clips, labels = setting(small, "ours")
     for part in networks[0].modules():
         if isinstance(part, torch.nn.BatchNorm3d):
             torch.nn.init.normal_(part.bias)  # a channel that is constant is then not at 0, where a ReLU's gradient jumps
@@ -153,28 +159,3 @@ def compared(options: argparse.Namespace) -> str:
     worst = max(float((gradient - other[name]).abs().max()) for name, gradient in one.items()) / largest
     assert worst < 1e-9, f"gradients differ by {worst:.1e} of the largest"
     return f"losses and gradients agree in double precision ({worst:.0e} of the largest gradient)"
-
-
-def recognition(options: argparse.Namespace) -> None:
-    """Print both ways' times and peaks, or with ``--way`` only measure one."""
-    if options.way:
-        print(json.dumps(measured(options)))
-        return
-    if options.compare:
-        print(compared(options))
-    command = [sys.executable, *sys.argv, "--way"]
-    found = {way: json.loads(subprocess.run([*command, way], check=True, capture_output=True, text=True).stdout) for way in WAYS}
-    a, b = found["plain"], found["ours"]
-    torch.testing.assert_close(torch.tensor(a["losses"]), torch.tensor(b["losses"]), rtol=1e-4, atol=0)
-    faster, smaller = a["seconds"] / b["seconds"], b["mib"] / a["mib"]
-    print(f"iteration {options.frames}x{options.size}x{options.size}: plain {a['seconds']:.1f} s, {a['mib']:.0f} MiB;", end=" ")
-    print(f"ours {b['seconds']:.1f} s, {b['mib']:.0f} MiB; {faster:.2f} times as fast, {smaller:.2f} of the memory")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options beside those that all parts of ``gkd.py`` have."""
-    parser.add_argument("--frames", type=int, default=64)
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--width", type=float, default=1.0)
-    parser.add_argument("--compare", action="store_true", help="compare losses and gradients first")
-    parser.add_argument("--way", default="", choices=["", *WAYS], help="measure one of the two, in this process")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
+
+from cache.errors import ConfigError
+from models.evaluation.record import Sort
+from models.evaluation.sorts import all_wrong, distilled_against
 
 LABELS = {
     "teacher": "teacher",
@@ -21,8 +25,12 @@ PAIRS = (
     ("student.kd", "student.attention"),
     ("teacher", "student.alone"),
 )
+#: what an RGB network is fused with, the first that there is: itself for flow, or, of students, the one alone, as published
+PARTNERS = ("{}.flow", "student.alone.flow")
 #: how the name of a network ends whose scores are those of both streams
 BOTH = " + flow"
+#: what ``kdpipe predict --modality`` calls RGB and flow together
+BOTH_STREAMS = "both"
 
 
 class Trained(Protocol):
@@ -48,10 +56,21 @@ def both(networks: Mapping[str, Trained]) -> dict[str, tuple[str, str]]:
     """RGB networks with what they are fused with: the same that sees flow, or the one alone, as published."""
     found = {}
     for name, network in networks.items():
-        partner = next((other for other in (f"{name}.flow", "student.alone.flow") if other in networks), "")
+        partner = next((other for other in (pattern.format(name) for pattern in PARTNERS) if other in networks), "")
         if network.modality == "rgb" and partner and (name != "teacher" or partner == "teacher.flow"):
             found[f"{name}{BOTH}"] = (name, partner)
     return found
+
+
+def check_streams(rgb: Trained, flow: Trained) -> None:
+    """Raise ConfigError for two networks that are not fused: what they see, or the classes that they know, do not go together."""
+    seen = (rgb.modality, flow.modality)
+    if seen != ("rgb", "flow"):
+        raise ConfigError(
+            f"networks of {seen[0]} and {seen[1]} are not fused", hint="--network student.kd --modality both fuses RGB and flow"
+        )
+    if rgb.about["classes"] != flow.about["classes"]:
+        raise ConfigError("the networks of RGB and of flow know other classes")
 
 
 def pairs() -> Iterator[tuple[str, str]]:
@@ -59,6 +78,15 @@ def pairs() -> Iterator[tuple[str, str]]:
     yield from PAIRS
     for ending in (".flow", BOTH):
         yield from ((f"{first}{ending}", f"{second}{ending}") for first, second in PAIRS)
+
+
+def sorts(names: Iterable[str]) -> Iterator[Sort]:
+    """The items that a reader is offered first: of RGB, of flow and of both streams what the teacher, and what distillation changes."""
+    labels = {name: label(name) for name in names}
+    for ending in ("", ".flow", BOTH):
+        teacher = "teacher" if ending == BOTH and f"teacher{BOTH}" not in labels else f"teacher{ending}"
+        yield from distilled_against(labels, teacher, f"student.kd{ending}", f"student.alone{ending}")
+    yield all_wrong(labels)
 
 
 def label(name: str) -> str:

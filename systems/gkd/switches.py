@@ -38,6 +38,7 @@ DETECTION: Mapping[str, Switch] = {
     "pooling_gradient": Switch("D3", "true", "published", "of boundary pooling; the published one takes segments for steps"),
     "weighting": Switch("D4", "sum", "sum", "what maps weighted by attention are divided by; 'mean' keeps them at their size"),
     "affine": Switch("D5", "trained", "trained", "scales and shifts of frozen batch normalisation; 'frozen': as the configuration says"),
+    "contrasted": Switch("D13", "every", "first", "which clips of a batch have a contrastive branch: every one that can, or the first"),
     "padding": Switch("D10", "grey", "grey", "what follows a video that is shorter than a window, in tests; 'black', as in training"),
     "last": Switch("D11", "lost", "lost", "the candidate that soft-NMS comes to last; 'kept' gives it out"),
     "flow_flip": Switch("R10", "plain", "plain", "the x component of a mirrored flow; 'negated' turns its sign"),

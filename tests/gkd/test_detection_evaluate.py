@@ -12,14 +12,15 @@ from safetensors.torch import load_file
 
 from cache.errors import ConfigError, DataError
 from cache.stage import Context
-from models.evaluation.files import read_evaluation
+from models.evaluation.files import read_evaluation, read_predictions
 from models.evaluation.times import Timing
 from systems.gkd.detection import trained
 from systems.gkd.detection.average_precision import AFSD, RELEASED, mean_average_precision
+from systems.gkd.detection.by_video import LEAST, matched, predictions
 from systems.gkd.detection.decode import Decoding, fused, segments
 from systems.gkd.detection.inference import outputs
 from systems.gkd.detection.instances import instances
-from systems.gkd.detection.results import read_results
+from systems.gkd.detection.results import Detection, read_results
 from tests.gkd.detection_bench import CLASSES, SIZES, Bench, drawn, make_bench, write_arrays, write_index
 
 NETWORKS = ("teacher", "student.alone", "student.kd", "student.alone.flow")
@@ -78,6 +79,45 @@ def test_results_are_the_networks_segments_rgb_by_itself_and_with_flow(
 def test_a_student_that_learns_finds_more_than_one_that_does_not(bench: Bench, evaluated: Context) -> None:
     scores = {row.name: row.scores["0.1 to 0.5"].value for row in read_evaluation(evaluated.out).networks}
     assert scores["student.alone"] > 0.2 > scores["student.kd"]
+
+
+def test_of_every_scored_video_there_is_what_is_true_and_the_best_of_what_was_found(bench: Bench, evaluated: Context) -> None:
+    said = list(read_predictions(evaluated.out))
+    assert {one.item for one in said} == {"t1", "t2"}
+    assert {one.model for one in said} == {row.name for row in read_evaluation(evaluated.out).networks}
+    results = json.loads((evaluated.out / "results" / "student.alone.json").read_text())["results"]
+    (one,) = [one for one in said if (one.model, one.item) == ("student.alone", "t1")]
+    assert list(one.parts) == sorted(bench.parts["t1"][1], key=lambda part: part[1:]) and one.about["seconds"] > max(
+        p[2] for p in one.parts
+    )
+    best = sorted(results["t1"], key=lambda segment: -segment["score"])[: max(LEAST, 2 * len(one.parts))]
+    assert [found[:4] for found in one.found] == [
+        (own["label"], round(own["segment"][0], 2), round(own["segment"][1], 2), round(own["score"], 4)) for own in best
+    ]
+    assert one.prediction == f"{sum(found[4] for found in one.found)} of {len(one.parts)}"
+
+
+def test_a_true_segment_is_found_once_by_the_best_one_of_its_class_that_overlaps_by_half() -> None:
+    parts = [("Bow", 0.0, 4.0), ("Jump", 6.0, 8.0)]
+    found = [
+        Detection("Bow", 0.5, 0.0, 4.0),  # the same again
+        Detection("Bow", 0.9, 0.0, 2.0),  # half of it
+        Detection("Jump", 0.8, 5.9, 8.0),
+        Detection("Bow", 0.7, 6.0, 8.0),  # of another class
+    ]
+    made = matched(parts, found)
+    assert [(label, score, right) for label, _, _, score, right in made] == [
+        ("Bow", 0.9, True),
+        ("Jump", 0.8, True),
+        ("Bow", 0.7, False),
+        ("Bow", 0.5, False),
+    ]
+    assert len(matched(parts, found * 10)) == LEAST and matched(parts, []) == []
+    truth = instances([("v", *part) for part in parts])
+    (all_of,) = predictions({"net": {"v": found[1:]}}, truth, {"v": 9.0})
+    (half,) = predictions({"net": {"v": found[2:]}}, truth, {"v": 9.0})
+    (none,) = predictions({"net": {"v": []}}, truth, {"v": 9.0})
+    assert [(one.prediction, one.is_right) for one in (all_of, half, none)] == [("2 of 2", True), ("1 of 2", True), ("0 of 2", False)]
 
 
 def test_what_is_left_out_is_said(evaluated: Context) -> None:

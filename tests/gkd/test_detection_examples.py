@@ -30,3 +30,10 @@ def test_a_batch_holds_the_contrastive_clips_of_those_that_have_one() -> None:
     assert np.array_equal(sample.contrastive_clips[0], wide.clip[:, wide.order])
     assert sample.contrasts is not None and sample.contrasts.shape == (1, 3, 2)
     assert batch([short]).contrasts is None
+
+
+def test_as_published_only_the_first_clip_of_a_batch_has_a_contrastive_one() -> None:
+    wide, short = (example(FRAMES, window, 6, At(0, 0, 1), length=64, side=16) for window in (WIDE, SHORT))
+    first, second = batch([wide, wide, short], contrasted="first"), batch([short, wide], contrasted="first")
+    assert first.contrasts is not None and len(first.contrasts) == 1 and len(first.clips) == 3
+    assert second.contrasts is None and second.contrastive_clips is None

@@ -126,6 +126,20 @@ def test_batch_normalisation_stays_frozen_in_training_unless_asked() -> None:
         assert same is frozen
 
 
+@pytest.mark.parametrize("kind", ["student", "teacher"])
+def test_the_short_way_of_a_backbone_that_learns_has_the_same_maps_gradients_and_statistics(kind: str) -> None:
+    clip = torch.randn(2, 2, 32, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    seen = []
+    for fast in (True, False):
+        network = net(kind, attention=False, freeze_bn=False, fast=fast).double().train()
+        two = network.features(clip)
+        (two.map_4f.square().mean() + two.map_5c.square().mean()).backward()
+        state = {name: value for name, value in network.backbone.state_dict().items() if "running" in name}
+        gradients = {name: p.grad for name, p in network.backbone.named_parameters()}
+        seen.append((two.map_4f, two.map_5c, state, gradients))
+    torch.testing.assert_close(*seen)
+
+
 def test_a_state_says_what_network_it_is_of_and_loads_strictly() -> None:
     source = net("teacher")
     state = {f"module.{name}".replace("backbone.", "backbone.module."): value for name, value in source.state_dict().items()}

@@ -73,10 +73,75 @@ def test_each_student_learns_from_what_it_is_called_after(
 
 def test_attention_distillation_brings_the_attentions_together(bench: Bench, teacher: Context) -> None:
     def apart(beta: float) -> float:
-        made = bench.student("attention", teacher, name=f"student.drawn{beta:g}", epochs=4, beta=beta)
+        made = bench.student("attention", teacher, name=f"student.drawn{beta:g}", epochs=8, beta=beta)
         return float(curves(made)[-1]["train_network_attention_5c"])
 
     assert apart(1e5) < 0.5 * apart(0.0)
+
+
+def test_a_teacher_can_start_from_the_shipped_weights(bench: Bench) -> None:
+    from safetensors.torch import load_file
+
+    from systems.gkd.detection.params import TeacherParams
+
+    made = bench.teacher("teacher.shipped", weights="world", width=0.125, epochs=1, lr=1e-12, weight_decay=0.0)
+    (path,) = TeacherParams(weights="world", width=0.125).data
+    first = "Mixed_4b.b1b.conv3d.weight"
+    torch.testing.assert_close(load_file(made.out / "model.safetensors")[f"backbone._model.{first}"], load_file(path)[first].float())
+    assert about(made)["weights"] == "world" and TeacherParams(weights="random").data == ()
+
+
+def test_the_running_statistics_follow_the_batches_as_fast_as_is_said(bench: Bench) -> None:
+    from safetensors.torch import load_file
+
+    def moved(momentum: float) -> float:
+        made = bench.student("alone", name=f"student.bn{momentum:g}", epochs=1, lr=1e-12, bn_momentum=momentum)
+        variance = load_file(made.out / "model.safetensors")["backbone._model.Conv3d_1a_7x7.bn.running_var"]
+        return float((variance - 1).abs().mean())
+
+    assert moved(0.3) > 5 * moved(0.01) > 0
+
+
+def test_a_student_can_start_from_the_shipped_weights_summed_over_time(bench: Bench) -> None:
+    from safetensors.torch import load_file
+
+    from systems.gkd.detection.params import StudentParams
+
+    made = bench.student("alone", name="student.shipped", weights="world", width=0.125, epochs=1, lr=1e-12, weight_decay=0.0)
+    (path,) = StudentParams(weights="world", width=0.125).data
+    own, theirs = load_file(made.out / "model.safetensors"), load_file(path)
+    flat, whole = "Mixed_4b.b1b.conv3d.weight", "Mixed_4d.b1b.conv3d.weight"
+    torch.testing.assert_close(own[f"backbone._model.{flat}"], theirs[flat].sum(2, keepdim=True).float())
+    torch.testing.assert_close(own[f"backbone._model.{whole}"], theirs[whole].float())
+    assert about(made)["weights"] == "world" and StudentParams().data == ()
+
+
+def test_the_rate_rises_and_falls_to_nothing_or_is_constant_as_published() -> None:
+    from models.training.schedules import Moment
+    from systems.gkd.detection.updates import Settings
+
+    def rates(settings: Settings) -> list[float]:
+        return [settings.rate(Moment(0, step, step)) for step in (0, 2, 7, 12)]
+
+    assert rates(Settings(lr=0.1)) == [0.1] * 4
+    assert rates(Settings(lr=0.1, steps=12, warmup=3)) == pytest.approx([0.0, 0.1, 0.1 * 0.5870, 0.0], abs=1e-4)
+
+
+def test_a_training_whose_rate_falls_counts_all_of_its_steps(bench: Bench) -> None:
+    made = bench.student("alone", name="student.falling", schedule="cosine", epochs=3, lr=1e-3)
+    used = [row["rate"] for row in curves(made)]
+    assert used == sorted(used, reverse=True) and used[-1] < 0.3 * used[0]
+
+
+def test_arrays_at_another_rate_than_the_tables_have_their_own_counts() -> None:
+    from systems.gkd.detection.tables import VideoInfo
+    from systems.gkd.detection.videos import Split
+
+    split = Split("val", ["v"], ("Bow",), [], {"video_info": {"v": (12.0, 10.0, 1200.0, 1000)}})
+    assert split.infos({"v": 1001}, 10.0) == {"v": VideoInfo(12.0, 10.0, 1200.0, 1000)}
+    assert split.infos({"v": 599}, 6.0) == {"v": VideoInfo(12.0, 6.0, 1200.0, 600)}
+    with pytest.raises(DataError, match="says 600"):
+        split.infos({"v": 1000}, 6.0)
 
 
 def test_rates_and_epochs_are_the_published_ones() -> None:

@@ -119,6 +119,7 @@ def check(*settings: str) -> None:
         (("teacher.width=0.5",), "its teacher 0.5: their maps differ"),
         (("student.generative.representation=false",), "generative distillation is of a CVAE"),
         (("student.attention.weighted=false",), "nothing is weighted by the attention"),
+        (("teacher.weights=world",), "the shipped weights are of a network of width 0.125"),
         (("teacher.checkpoint=/x/teacher.ckpt",), "the teacher is taken from a file without it"),
     ],
 )
@@ -133,6 +134,8 @@ def test_what_cannot_go_together_is_refused_before_anything_runs(settings: tuple
         (("train.frames=60",), "windows of 60 frames do not divide by 8"),
         (("train.levels=6",), "windows of 64 frames have no 6 levels"),
         (("arrays.size=40",), "crops of 48 pixels do not fit into arrays of 40"),
+        (("train.width=0.25",), "the shipped weights are of a network of width 0.125"),
+        (("graph.modalities=[rgb,flow]", "graph.flow=distilled", "teacher.flow.weights=world"), "of a network that sees RGB"),
         (("student.kd.size=32",), "and its teacher 48: their maps differ"),
         (("student.generative.representation=false",), "generative distillation is of a CVAE"),
         (("student.attention.weighted=false",), "it has no attention to learn with"),
@@ -152,7 +155,17 @@ def test_what_can_go_together_is_let_through() -> None:
 
 
 def test_sections_of_the_recipes_are_known() -> None:
-    for dataset in ("actionworld", "tinyactions", "ucf101", "hmdb51", "thumos14", "thumosworld"):
+    for dataset in ("plainactions", "tinyactions", "ucf101", "hmdb51", "thumos14", "thumosworld"):
         made = build(Config(dataset, "gkd")).nodes
         task = "detection" if dataset.startswith("thumos") else "recognition"
         assert made["teacher.s0"].stage.entry == f"systems.gkd.{task}.teacher:run"
+
+
+def test_the_demo_starts_from_shipped_weights_whose_bytes_are_in_the_key() -> None:
+    made = build(Config("plainactions", "gkd", ("student.attention.weights=random",))).nodes
+
+    def shipped(name: str) -> list[str]:
+        return [path.name for path in getattr(made[name].params, made[name].stage.data)]
+
+    assert shipped("teacher.s2") == shipped("student.alone.s0") == ["small_i3d_world.safetensors"]
+    assert shipped("student.attention.s0") == []

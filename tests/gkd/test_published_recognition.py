@@ -11,6 +11,7 @@ import torch
 from cache.errors import DataError
 from models.backbones.i3d import i3d
 from systems.gkd.cvae import CVAE
+from systems.gkd.flattened import flattened
 from systems.gkd.recognition import published
 from systems.gkd.recognition.network import Recogniser
 
@@ -51,6 +52,16 @@ def test_all_entries_must_fit() -> None:
     assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
     with pytest.raises(DataError, match=r"ucf101-rgb.ckpt does not fit Recogniser: 1 missing"):
         published.load(net, {name: value for name, value in state.items() if name != "deconv1.0.bias"}, "ucf101-rgb.ckpt")
+
+
+def test_a_student_with_flattened_weights_sees_a_still_clip_as_the_teacher_does() -> None:
+    net, teacher = small().eval(), small("teacher", 1).eval()
+    published.load_kinetics(net, flattened(teacher.backbone.net.state_dict(), net.backbone.net), "i3d.pt")
+    still = torch.rand(1, 3, 1, 32, 32, generator=torch.Generator().manual_seed(2)).expand(-1, -1, 32, -1, -1)
+    ours, theirs = (one.backbone.net.stages(still)["Conv3d_2c_3x3"][:, :, 6:10] for one in (net, teacher))
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)  # away from both ends, where there is padding
+    same = "Mixed_5c.b0.conv3d.weight"
+    assert torch.equal(net.backbone.net.state_dict()[same], teacher.backbone.net.state_dict()[same])
 
 
 def test_the_backbone_alone_loads_by_position_whatever_names_say() -> None:

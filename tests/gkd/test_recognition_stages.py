@@ -76,6 +76,17 @@ def test_attention_distillation_brings_the_attentions_together(bench: Bench, tea
     assert apart(100.0) < 0.5 * apart(0.0)
 
 
+def test_the_running_statistics_follow_the_batches_as_fast_as_is_said(bench: Bench) -> None:
+    from safetensors.torch import load_file
+
+    def moved(share: float) -> float:
+        made = bench.student(name=f"student.bn{share:g}", epochs=1, lr=1e-12, bn_momentum=share)
+        variance = load_file(made.out / "model.safetensors")["backbone._model.Conv3d_1a_7x7.bn.running_var"]
+        return float((variance - 1).abs().mean())
+
+    assert moved(0.3) > 5 * moved(0.01) > 0
+
+
 def test_flow_alone_is_not_weighted_and_learns_as_published(bench: Bench) -> None:
     made = bench.student(modality="flow", name="student.alone.flow", epochs=1)
     assert not about(made)["weighted"] and about(made)["arguments"]["n_input_channels"] == 2

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from models.training.schedules import Moment
 from models.training.updates import Learner
 from systems.gkd.recognition.frozen_teacher import FrozenTeacher
 from systems.gkd.recognition.network import Recogniser
@@ -66,6 +67,15 @@ def test_the_second_pass_moves_the_network_and_reaches_it_through_the_frozen_cva
     assert all(parameter.grad is None for parameter in both.cvae.parameters())
     assert {name for name, _ in both.network.named_parameters()} <= changed(both.network, before)
     assert all(parameter.requires_grad for parameter in both.cvae.parameters())
+
+
+def test_the_rate_of_the_network_is_kept_as_published_or_falls_to_nothing() -> None:
+    def rates(settings: Settings) -> list[float]:
+        _, (group,) = (update.groups for update in updates(steps(), settings, lambda _: [0], lambda *_: clips()))
+        return [group.rate(Moment(0, step, step)) for step in (0, 5, 10)]
+
+    assert rates(Settings(lr=0.1)) == [0.1, 0.1, 0.1]
+    assert rates(Settings(lr=0.1, steps=10)) == pytest.approx([0.1, 0.05, 0.0])
 
 
 def test_the_reconstruction_pulls_on_attention_and_features() -> None:

@@ -34,6 +34,12 @@ def test_a_random_view_is_one_of_the_published_ones(height: int, width: int, cha
     assert (box.top, box.left) in crop_corners(height, width, 224)
 
 
+def test_crops_of_chosen_sizes_are_no_others() -> None:
+    boxes = [random_view(At(1, 2, index), 54, 72, 3, 48, (1, 0.875)).box for index in range(400)]
+    assert {(box.height, box.width) for box in boxes} == {(54, 54), (54, 47), (47, 54), (47, 47)}
+    assert {(box.top, box.left) for box in boxes} == set(crop_corners(54, 72, 48))
+
+
 def test_all_views_come_up_equally_often() -> None:
     views = [random_view(At(7, epoch, 3), 240, 320, 3) for epoch in range(10 * 13 * 2 * 30)]
     counts = np.unique([(*view.box, view.mirrored) for view in views], axis=0, return_counts=True)[1]

@@ -23,8 +23,8 @@ from tests.parity.i3d import after_fill, recipe
 #: Gradients of the backbone and of the attention pass through maps of 1e-5 and the division by the attention's sum (quirk D4), and many
 #: large ones cancel, so float32 alone moves them. Of the first convolution, relative to its largest entry and to the same iteration in
 #: float64: the case's own 2.6e-3, ours 4.1e-3, ours without oneDNN 3.7e-3; of ``deconv1.0.bias`` 1.7e-3, 1.2e-3, 2.0e-3. Two such errors
-#: add up. All gradients of the head agree to 1e-6.
-ROUNDING = {"backbone": 1e-2, "deconv1": 5e-3, "deconv2": 5e-3}
+#: add up; a processor without AVX-512 comes to 5.9e-3 with oneDNN, 3.8e-3 without. All gradients of the head agree to 1e-6.
+ROUNDING = {"backbone": 1e-2, "deconv1": 1e-2, "deconv2": 1e-2}
 PREDICTED = ("loc", "conf", "prop_loc", "prop_conf", "center")
 #: what the terms of pass 1 and pass 2 are called in the cases
 TERMS = {

@@ -92,7 +92,8 @@ def pipeline(case: Case) -> dict[str, Any]:
     one first, so what follows hangs on rounding: its outputs are compared on the candidates of the case. That the program as a whole gives
     out what soft-NMS makes of its own candidates is asked to the bit.
     """
-    case.allow("candidates", absolute=5e-5)  # seconds and scores are in one array: its largest number would hide the scores
+    # a processor without AVX-512 is 7e-5 s off
+    case.allow("candidates", absolute=2e-4)  # seconds and scores are in one array: its largest number would hide the scores
     case.allow("proposals.*", absolute=1e-6)
     config, modalities = case.config, sorted({name.partition(".")[0] for name in case.meta["state"]}, reverse=True)
     networks = Networks(case, modalities)

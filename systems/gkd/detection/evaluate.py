@@ -4,6 +4,7 @@ Writes
   evaluation.json        mAP of every network, and of RGB and flow together; what they cost
   results/<name>.json    what each detects, in the form of ActivityNet
   curves.jsonl           the training curves of each network (:mod:`models.evaluation.files`)
+  predictions.jsonl      what is in every video that is scored, and the best of what each network found there (:mod:`.by_video`)
 
 All are scored on the videos of which there is every array. Videos that the ground truth lacks are looked at too, as published, and what is
 found in them is counted.
@@ -22,7 +23,8 @@ from models.evaluation.costs import FLOPS_NOTE, PARAMETERS
 from models.evaluation.files import network_curves, write_evaluation
 from models.evaluation.record import Column, Cost, Evaluation, Items, Panel, Row, Score
 from models.training.determinism import make_deterministic
-from systems.gkd.compared import both, label, named, pairs, taken_from_files
+from systems.gkd.compared import both, label, named, pairs, sorts, taken_from_files
+from systems.gkd.detection import by_video
 from systems.gkd.detection.array_files import ArrayFiles, read_list
 from systems.gkd.detection.average_precision import AFSD, RELEASED, Scores, mean_average_precision
 from systems.gkd.detection.costs import costs
@@ -38,6 +40,11 @@ THRESHOLDS = tuple(sorted({*AFSD, *RELEASED}))
 AVERAGES = {"afsd": AFSD, "released": RELEASED}
 #: published sigma of soft-NMS (D9): of the file for rgb, which fusion reads too, and of that for flow
 SIGMA = {"rgb": 0.1, "flow": 0.5}
+SAID = (
+    f"Of a video with n true segments the 2 n best found ones are shown, at least {by_video.LEAST}. One is right if it has the class of a "
+    f"true segment and a tIoU of {by_video.SAME:g} with it, which no better one has found. A network is right in a video if it finds half "
+    "of the true segments so. (mAP is computed of all that is found.)"
+)
 UNSCORED = "the ground truth lacks it: what is found in it is not scored"
 COSTS = (PARAMETERS, Cost("flops", head="GFLOPs/window", axis="GFLOPs, per window", per=1e9, digits=3))
 PANELS = tuple(
@@ -82,7 +89,8 @@ def run(ctx: Context) -> None:
     used = [arrays[modality] for modality in sorted({network.modality for network in networks.values()})]
     videos = present(split, used, ctx.ledger, dict.fromkeys(split.not_scored, UNSCORED))
     streams = {name: (name,) for name in networks} | both(networks)
-    found = detected(ctx, networks, streams, split, videos, arrays)
+    lengths = {video: min(one.lengths[video] for one in arrays.values() if video in one.lengths) for video in videos}
+    found = detected(ctx, networks, streams, split, lengths, arrays)
     scored = [video for video in split.videos if video not in split.not_scored]
     truth, whole = split.truth(set(videos)), split.truth(set(split.videos))
     results = ctx.out / "results"
@@ -107,10 +115,16 @@ def run(ctx: Context) -> None:
         costs=COSTS,
         cost_note=f"{FLOPS_NOTE}; FLOPs and times are of a window as the network sees it. What makes flow of frames is no part of it",
         panels=PANELS,
+        sorts=tuple(sorts(streams)),
+        said_note=SAID,
         notes=tuple(_notes(split, networks, len(truth))),
         flags=(*taken_from_files(networks), *_flags(found, scores)),
     )
-    write_evaluation(ctx.out, evaluation, curves=_curves(ctx, networks))
+    fps = next(iter(arrays.values())).fps
+    said = by_video.predictions(
+        {name: own.results for name, own in found.items()}, truth, {video: length / fps for video, length in lengths.items()}
+    )
+    write_evaluation(ctx.out, evaluation, curves=_curves(ctx, networks), predictions=said)
 
 
 def _check_arrays(networks: Mapping[str, Network], arrays: Mapping[str, ArrayFiles]) -> None:
@@ -124,18 +138,20 @@ def detected(
     networks: Mapping[str, Network],
     streams: Mapping[str, Sequence[str]],
     split: Split,
-    videos: Sequence[str],
+    lengths: Mapping[str, int],
     arrays: Mapping[str, ArrayFiles],
 ) -> dict[str, Found]:
-    """What every stream, one network or two together, detects in the videos; one video after the other is in memory."""
-    lengths = {video: min(one.lengths[video] for one in arrays.values() if video in one.lengths) for video in videos}
+    """What every stream, one network or two together, detects in the videos, of which ``lengths`` says how many frames they have.
+
+    One video after the other is in memory.
+    """
     infos = split.infos(lengths, next(iter(arrays.values())).fps)
     found = {name: Found() for name in streams}
-    with ctx.progress("videos", total=len(videos)) as bar:
-        for video in videos:
+    with ctx.progress("videos", total=len(lengths)) as bar:
+        for video in lengths:
             said, begins = {}, []
             for name, network in networks.items():
-                said[name], begins = _outputs(ctx.params, network, arrays[network.modality], video, lengths[video])
+                said[name], begins = looked(ctx.params, network, arrays[network.modality], video, lengths[video])
             for name, own in streams.items():
                 together: Outputs = said[own[0]] if len(own) == 1 else fused(said[own[0]], said[own[1]])
                 decoding = decoding_of(ctx.params, networks[own[0]])
@@ -146,7 +162,8 @@ def detected(
     return found
 
 
-def _outputs(params: Any, network: Network, arrays: ArrayFiles, video: str, length: int) -> tuple[Outputs, list[int]]:
+def looked(params: Any, network: Network, arrays: ArrayFiles, video: str, length: int) -> tuple[Outputs, list[int]]:
+    """What a network says of the first ``length`` frames of a video, and where the windows begin."""
     shape = network.model.shape
     array = arrays.open(video)[:length]
     return outputs(network, array, length=shape.frames, stride=params.stride, side=shape.crop, padding=params.switch("padding"))

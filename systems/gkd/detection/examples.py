@@ -58,9 +58,10 @@ def example(
     return Example(clip, targets(place.rows, length), boundary_maps(place.rows, length), order, segments)
 
 
-def batch(examples: Sequence[Example]) -> Sample:
-    """Examples as tensors; the contrastive clips are those of the examples that have one."""
-    moved = [(one.clip[:, one.order], one.segments) for one in examples if one.order is not None]
+def batch(examples: Sequence[Example], *, contrasted: str = "every") -> Sample:
+    """Examples as tensors; the contrastive clips are those of the examples that have one, or of the ``first`` example only (quirk D13)."""
+    seen = examples[:1] if contrasted == "first" else examples
+    moved = [(one.clip[:, one.order], one.segments) for one in seen if one.order is not None]
     return Sample(
         torch.from_numpy(np.stack([one.clip for one in examples])),
         [torch.from_numpy(one.targets) for one in examples],

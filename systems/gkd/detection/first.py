@@ -14,11 +14,13 @@ from cache.stage import Context
 from models.backbones.published import read_state
 from models.training.result import Result
 from models.weight_files import locate
+from systems.gkd import flattened
 from systems.gkd.detection import published
 from systems.gkd.detection.networks import Detector
 from systems.gkd.detection.shape import Shape
 from systems.gkd.detection.trained import shape_of, write
 from systems.gkd.detection.training import section_of
+from systems.gkd.running_statistics import follow
 from systems.gkd.trained import GENERATOR, NETWORK
 
 #: size of a network -> the parameter that decides it, "" if the data does
@@ -27,7 +29,7 @@ DECIDED = {"kind": "", "channels": "modality", "levels": "levels", "width": "wid
 
 def network_of(params: Any, kind: str, n_classes: int, *, attention: bool) -> Detector:
     """A network of a stage's parameters with random weights."""
-    return Detector(
+    net = Detector(
         kind,
         shape_of(params, n_classes),
         attention=attention,
@@ -35,6 +37,8 @@ def network_of(params: Any, kind: str, n_classes: int, *, attention: bool) -> De
         weighting=params.switch("weighting"),
         freeze_bn=params.freeze_bn,
     )
+    follow(net.backbone, params.bn_momentum)
+    return net
 
 
 def with_first_weights(ctx: Context, net: Detector) -> Detector:
@@ -50,6 +54,13 @@ def with_first_weights(ctx: Context, net: Detector) -> Detector:
     if any(name.startswith(published.HEAD) for name in published.stripped(state)):
         return published.load(net, state, path.name, attention="kept")
     return published.load_kinetics(net, state, path.name)
+
+
+def with_shipped_weights(weights: str, net: Detector) -> Detector:
+    """A student whose backbone has the weights of a small I3D, if ``weights`` is ``world``; their file is in the key."""
+    if weights == "random":
+        return net
+    return published.load_kinetics(net, *flattened.shipped(net.backbone.net))
 
 
 def take(ctx: Context, kind: str, cvae: Path | None = None) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from cache.errors import one_of
+from models.backbones import i3d_channels_last
 from models.backbones.i3d import I3D, TOP_SPATIAL
 from models.backbones.i3d_fixed_norm import fixed_norm_maps
 from systems.gkd.attention import attend, attention_head, spatial_reduction
@@ -44,7 +45,12 @@ class Backbone(nn.Module):
     def forward(self, clips: Tensor) -> Maps:
         names = ("Mixed_4f", "Mixed_5c")
         moving = any(module.training for module in self.net.modules() if isinstance(module, nn.BatchNorm3d))
-        maps = fixed_norm_maps(self.net, clips, names) if self.fast and not moving else self.net.stages(clips)
+        if not self.fast or (moving and clips.device.type != "cpu"):
+            maps = self.net.stages(clips)
+        elif moving:
+            maps = i3d_channels_last.maps(self.net, clips, names)
+        else:
+            maps = fixed_norm_maps(self.net, clips, names)
         return Maps(*(maps[name] for name in names))
 
 
@@ -58,9 +64,9 @@ class Detector(nn.Module):
                       group normalisation hardly normalises).
     freeze_bn:        batch normalisation stays in evaluation mode, whatever mode the network is in. Its scales and shifts may be
                       trained all the same: that is for the training to say (quirk D5).
-    fast:             the backbone as :mod:`models.backbones.i3d_fixed_norm` computes it while its normalisation is frozen. The same in
-                      double precision; in single precision its gradients differ by some thousandths of the largest, as another order
-                      of sums makes them.
+    fast:             the backbone as :mod:`models.backbones.i3d_fixed_norm` computes it while its normalisation is frozen, and as
+                      :mod:`models.backbones.i3d_channels_last` does while that learns on a CPU. The same in double precision; in single
+                      precision gradients differ by some thousandths of the largest, as another order of sums makes them.
     """
 
     def __init__(

@@ -8,11 +8,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from cache.stage import Config, Node, Shared, Stage, option
-from models.backbones.registry import Backbone, find
-from models.weights import Weights, of_backbone
+from models.backbones.registry import Backbone
+from models.weights import WEIGHTS, Weights
+from systems.gkd import start
 from systems.gkd.switches import DETECTION, switches
 from systems.gkd.variants import VARIANTS
 
@@ -20,6 +22,7 @@ MODALITIES = ("rgb", "flow")
 
 #: When a parameter counts: where a network is trained and not taken as it is.
 TRAINED = {"checkpoint": ("",)}
+COSINE = {"schedule": ("cosine",), **TRAINED}
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,20 @@ class NetworkParams:
         "and files of flow",
     )
     freeze_bn: bool = option(True, "batch normalisation keeps its first statistics, those of a checkpoint or 0 and 1", when=TRAINED)
+    bn_momentum: float = option(
+        0.01,
+        "share of a batch in the running statistics, as published; after 200 steps 13 % of the first ones are left",
+        above=0,
+        at_most=1,
+        when={"freeze_bn": (False,), **TRAINED},
+    )
     lr: float | None = option(
         None, "null: as published, 1e-6 for rgb students that have an attention, 1e-5 for others", above=0, at_most=10, when=TRAINED
     )
+    schedule: str = option(
+        "constant", "of the learning rate; published: constant; cosine: to 0 at the end", choices=("constant", "cosine"), when=TRAINED
+    )
+    warmup: int = option(0, "steps before the cosine, in which the rate rises", at_least=0, at_most=1_000_000, when=COSINE)
     weight_decay: float = option(1e-3, "of the network", at_least=0, at_most=1, when=TRAINED)
     cvae_lr: float = option(1e-4, "of the CVAE", above=0, at_most=10, when=TRAINED)
     batch_size: int = option(1, "windows of a step; the last, smaller batch is dropped", at_least=1, at_most=10_000, when=TRAINED)
@@ -78,6 +92,7 @@ class NetworkParams:
     pooling_gradient: str = option("", "a switch: D3", choices=("", "true", "published"), when=TRAINED)
     weighting: str = option("", "a switch: D4", choices=("", "sum", "mean"))
     affine: str = option("", "a switch: D5", choices=("", "trained", "frozen"), when={"freeze_bn": (True,), **TRAINED})
+    contrasted: str = option("", "a switch: D13", choices=("", "every", "first"), when=TRAINED)
     flow_flip: str = option("", "a switch: R10", choices=("", "plain", "negated"), when={"modality": ("flow",), **TRAINED})
     seed: int = option(0, "of the first weights, the windows' crops, the order and the noise", at_least=0, at_most=2**32 - 1)
     threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it", at_least=1, at_most=1024)
@@ -92,7 +107,9 @@ class TeacherParams(NetworkParams):
     """Parameters of a teacher: AFSD on I3D, and its CVAE."""
 
     weights: str = option(
-        "kinetics400", "what I3D starts from: a published name (needs weights_file), 'file' (weights_file as it is), 'random'", when=TRAINED
+        "kinetics400",
+        "what I3D starts from: a published name (needs weights_file), 'world' (shipped, for width 0.125), 'file' (weights_file), 'random'",
+        when=TRAINED,
     )
     weights_file: str = option(
         "",
@@ -105,23 +122,34 @@ class TeacherParams(NetworkParams):
     @property
     def network(self) -> Backbone:
         """The registry's entry of I3D."""
-        return find("i3d" if self.modality == "rgb" else "i3d_flow")
+        return start.network(self)
 
     @property
     def published(self) -> list[Weights]:
         """The known weights of I3D."""
-        return of_backbone(self.network.name)
+        return start.published(self)
 
     @property
     def named_weights(self) -> str:
         """The short name of the weights, "" of a checkpoint, which has them all."""
-        return "" if self.checkpoint else self.weights
+        return start.named_weights(self)
+
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """The shipped weights, if it starts from them."""
+        return start.shipped(self)
 
 
 @dataclass(frozen=True)
 class StudentParams(NetworkParams):
     """Parameters of a student; the graph decides what it learns from the teacher."""
 
+    weights: str = option(
+        "random",
+        "what Top-I3D starts from: random, as published, or 'world', those of a small I3D summed over time where it sees single frames",
+        choices=("random", "world"),
+        when={"modality": ("rgb",), **TRAINED},
+    )
     generative: bool = option(False, "its CVAE learns to make what the teacher's CVAE makes")
     attention: bool = option(False, "it learns to attend where the teacher does")
     representation: bool | None = option(
@@ -130,6 +158,11 @@ class StudentParams(NetworkParams):
     beta: float = option(
         10.0, "weight of the attention distillation", at_least=0, at_most=1_000_000, when={"attention": (True,), **TRAINED}
     )
+
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """The shipped weights, if it starts from them."""
+        return (WEIGHTS[start.SHIPPED].path,) if self.weights == "world" else ()
 
 
 @dataclass(frozen=True)
@@ -171,6 +204,7 @@ TEACHER = Stage(
     TeacherParams,
     files=("checkpoint", "cvae_checkpoint", "weights_file"),
     facets=("device",),
+    data="data",
     verb="distill",
     needs=("segments",),
 )
@@ -180,6 +214,7 @@ STUDENT = Stage(
     StudentParams,
     files=("checkpoint",),
     facets=("device",),
+    data="data",
     verb="distill",
     needs=("segments",),
 )

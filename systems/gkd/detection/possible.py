@@ -7,6 +7,7 @@ from typing import Any
 
 from cache.errors import ConfigError
 from cache.stage import Node
+from systems.gkd.fitting import check_student, check_weights
 
 #: what decides the shapes of the maps, which a CVAE and an attention are distilled over
 SHAPE = ("frames", "size", "width", "modality")
@@ -18,6 +19,7 @@ def check(nodes: Mapping[str, Node]) -> None:
         section = node.name.rpartition(".s")[0]
         if node.stage.name in ("teacher", "student"):
             _check_sizes(section, node, nodes)
+            check_weights(section, node.params)
         if node.stage.name == "student":
             _check_student(section, node, nodes)
 
@@ -44,16 +46,4 @@ def _check_student(section: str, node: Node, nodes: Mapping[str, Node]) -> None:
         return
     if params.weighted is False:
         raise ConfigError(f"{section}: it has no attention to learn with", hint=f"leave {section}.weighted out")
-    if params.representation is False and params.generative:
-        raise ConfigError(f"{section}: generative distillation is of a CVAE, and it has none", hint=f"leave {section}.representation out")
-    teacher = nodes.get(node.reads["teacher"])
-    if teacher is None:
-        return
-    theirs: Any = teacher.params
-    for name in SHAPE:
-        if getattr(theirs, name) != getattr(params, name):
-            what = f"{section} has {name} = {getattr(params, name)}, and its teacher {getattr(theirs, name)}: their maps differ"
-            raise ConfigError(what, hint=f"--set train.{name}={getattr(theirs, name)}")
-    if params.generative and theirs.checkpoint and not theirs.cvae_checkpoint:
-        what = f"{section} learns from the teacher's CVAE, and the teacher is taken from a file without it"
-        raise ConfigError(what, hint=f"--set {teacher.name.rpartition('.s')[0]}.cvae_checkpoint=PATH")
+    check_student(section, node, nodes, SHAPE)

@@ -14,7 +14,7 @@ from cache.stage import Context
 from models.training.determinism import make_deterministic
 from systems.gkd.cvae import CVAE
 from systems.gkd.detection import trained
-from systems.gkd.detection.first import network_of, take
+from systems.gkd.detection.first import network_of, take, with_shipped_weights
 from systems.gkd.detection.networks import Detector
 from systems.gkd.detection.published import cvae_for
 from systems.gkd.detection.training import Pair, material, train, weights_of
@@ -32,11 +32,11 @@ def run(ctx: Context) -> None:
     seen = material(ctx)
     network, cvae = distilled_from(ctx, seen.split.classes) if taught else (None, None)
     make_deterministic(params.seed, threads=params.threads)
-    net = network_of(params, "student", len(seen.split.classes), attention=weighted)
+    net = with_shipped_weights(params.weights, network_of(params, "student", len(seen.split.classes), attention=weighted))
     pair = Pair(net, cvae_for(net.shape) if represented else None, keep=False).to(ctx.device)
     result = train(ctx, pair, seen, weights_of(params, params.beta), network, cvae)
     learnt = {"generative": params.generative, "attention": params.attention, "representation": represented}
-    trained.write(ctx, result, net, seen.split.classes, weighted=weighted, weights="random", **learnt, **seen.about())
+    trained.write(ctx, result, net, seen.split.classes, weighted=weighted, weights=params.weights, **learnt, **seen.about())
 
 
 def distilled_from(ctx: Context, classes: tuple[str, ...]) -> tuple[Detector | None, CVAE | None]:

@@ -15,10 +15,10 @@ from torch import nn
 
 from cache.errors import DataError
 from cache.stage import Context
+from models.training.ahead import Ahead
 from models.training.crops import At
 from models.training.loop import Recipe, fit
 from models.training.result import Result
-from systems.gkd.ahead import Ahead
 from systems.gkd.cvae import CVAE
 from systems.gkd.detection.array_files import ArrayFiles, read_list
 from systems.gkd.detection.examples import batch, example
@@ -99,7 +99,7 @@ class WindowTask:
             window = seen.windows.windows[place]
             piece = seen.windows.shortest[window.video]
             found.append(example(seen.arrays.open(window.video), window, piece, At(params.seed, epoch, place), **look))
-        return batch(found)
+        return batch(found, contrasted=params.switch("contrasted"))
 
     def kept(self) -> nn.Module:
         """The network, and a teacher's CVAE."""
@@ -142,8 +142,15 @@ def train(ctx: Context, pair: Pair, seen: Material, weights: Weights, teacher: D
     switches = {name: params.switch(name) for name in DETECTION if hasattr(params, name)}
     learning = Learning(pair.network, pair.generator, teacher, teacher_cvae, weights, switches)
     with Ahead(task.batches, task.fetch, max(1, min(ctx.workers, MOST_THREADS))) as task.fetched:
-        settings = Settings(params.lr or rate_of(pair.network, params.modality), params.weight_decay, params.cvae_lr)
-        recipe = Recipe(params.epochs or epochs_of(pair.network, params.modality), updates(learning, settings, task.batches, task.load))
+        epochs = params.epochs or epochs_of(pair.network, params.modality)
+        settings = Settings(
+            params.lr or rate_of(pair.network, params.modality),
+            params.weight_decay,
+            params.cvae_lr,
+            steps=epochs * len(task.batches(0)) if params.schedule == "cosine" else 0,
+            warmup=params.warmup,
+        )
+        recipe = Recipe(epochs, updates(learning, settings, task.batches, task.load))
         return fit(task, recipe, ctx.scratch, ctx.progress, section=section_of(ctx))
 
 

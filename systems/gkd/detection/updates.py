@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.training.schedules import constant
+from models.training.schedules import Schedule, constant, cosine
 from models.training.updates import Group, Loss, Update
 from systems.gkd.cvae import CVAE
 from systems.gkd.detection.iteration import Noise, Result, Sample, Weights, detector_loss, generator_loss, plain_loss
@@ -20,12 +20,22 @@ from systems.gkd.switches import DETECTION, switches
 
 @dataclass(frozen=True)
 class Settings:
-    """How the network (Adam, betas 0.9 and 0.999) and the CVAE (Adam) learn. One clip a batch; no schedule."""
+    """How the network (Adam, betas 0.9 and 0.999) and the CVAE (Adam) learn; published without a schedule.
+
+    steps: of the network in all, over which its rate falls to 0 by half a cosine, after it rose for ``warmup`` steps; 0: constant.
+    """
 
     lr: float = 1e-6
     weight_decay: float = 1e-3
     cvae_lr: float = 1e-4
     cvae_betas: tuple[float, float] = (0.8, 0.999)
+    steps: int = 0
+    warmup: int = 0
+
+    @property
+    def rate(self) -> Schedule:
+        """The network's rate."""
+        return cosine(self.lr, 0.0, self.steps, warmup=self.warmup) if self.steps else constant(self.lr)
 
 
 #: modality -> published settings of the student; teachers and plain AFSD learn as flow does
@@ -89,7 +99,7 @@ def updates(
         return [(epoch, batch) for batch in batches(epoch)]
 
     parameters = learning_parameters(learning.network, learning.switches["affine"])
-    group = Group(parameters, constant(settings.lr), constant(settings.weight_decay))
+    group = Group(parameters, settings.rate, constant(settings.weight_decay))
     found = [Update("network", batches=numbered, loss=detect, groups=[group])]
     if learning.cvae is not None and learning.network.has_attention:
         adam = partial(torch.optim.Adam, betas=settings.cvae_betas, fused=True)

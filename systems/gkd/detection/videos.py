@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,14 +45,15 @@ class Split:
     def infos(self, lengths: Mapping[str, int], fps: float) -> dict[str, VideoInfo]:
         """Counts of the videos that have arrays: the dataset's, or those of the arrays, which have ``fps`` frames a second.
 
-        Raises DataError if the two differ by more than some frames.
+        A dataset that counts at another rate is converted. Raises DataError if the two differ by more than some frames.
         """
         told = self.dataset.get("video_info", {})
         found = {}
         for video in self.videos:
             if video not in lengths:
                 continue
-            found[video] = VideoInfo(*told[video]) if video in told else VideoInfo(fps, fps, lengths[video], lengths[video])
+            info = VideoInfo(*told[video]) if video in told else VideoInfo(fps, fps, lengths[video], lengths[video])
+            found[video] = dataclasses.replace(info, sample_fps=fps, sample_count=round(info.sample_count * fps / info.sample_fps))
             if abs(found[video].sample_count - lengths[video]) > SLACK:
                 what = f"{video}: its array has {lengths[video]:,} frames, and the table of videos says {found[video].sample_count:,}"
                 raise DataError(what, hint=f"at most {SLACK} are taken as a matter of counting")

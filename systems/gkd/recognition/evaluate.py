@@ -24,7 +24,7 @@ from models.evaluation.files import Prediction, network_curves, write_evaluation
 from models.evaluation.record import Column, Cost, Evaluation, Items, Panel, Row, Score
 from models.inference.in_order import in_order
 from models.training.determinism import make_deterministic
-from systems.gkd.compared import both, label, named, taken_from_files
+from systems.gkd.compared import both, label, named, sorts, taken_from_files
 from systems.gkd.compared import pairs as compared_pairs
 from systems.gkd.recognition.clips import Clips
 from systems.gkd.recognition.costs import costs
@@ -73,6 +73,7 @@ def run(ctx: Context) -> None:
         costs=COSTS,
         cost_note=f"{FLOPS_NOTE}; a clip as the network sees it. What makes flow of frames is no part of it",
         panels=PANELS,
+        sorts=tuple(sorts(streams)),
         notes=tuple(_notes(networks, split)),
         flags=tuple(taken_from_files(networks)),
     )

@@ -14,6 +14,7 @@ from cache.stage import Context
 from models.backbones.published import read_state
 from models.training.result import Result
 from models.weight_files import locate
+from systems.gkd import flattened
 from systems.gkd.recognition import published
 from systems.gkd.recognition.network import Recogniser
 from systems.gkd.recognition.trained import write
@@ -36,6 +37,13 @@ def with_first_weights(ctx: Context, net: Recogniser) -> Recogniser:
         return net
     path = locate(params.network.name, params.weights, ctx.files.get("weights_file"), params.published, section_of(ctx))
     return published.load_kinetics(net, read_state(path), path.name)
+
+
+def with_shipped_weights(weights: str, net: Recogniser) -> Recogniser:
+    """A student with the weights of a small I3D, if ``weights`` is ``world``; its file is in the key."""
+    if weights == "random":
+        return net
+    return published.load_kinetics(net, *flattened.shipped(net.backbone.net))
 
 
 def take(ctx: Context, kind: str, weighted: bool, cvae: Path | None = None) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from cache.stage import Config, Node, Shared, Stage, option
-from models.backbones.registry import Backbone, find
-from models.weights import Weights, of_backbone
+from models.backbones.registry import Backbone
+from models.weights import WEIGHTS, Weights
+from systems.gkd import start
 from systems.gkd.switches import RECOGNITION, switches
 from systems.gkd.variants import VARIANTS
 
@@ -35,12 +37,21 @@ class NetworkParams:
     frames: int = option(64, "frames of a clip", at_least=9, at_most=100_000)
     size: int = option(224, "pixels of a crop's side", at_least=8, at_most=4096)
     short: int = option(0, "frames are resized to this short side first (published: HMDB51 240); 0: they are not", at_least=0, at_most=8192)
+    crops: tuple[float, ...] = option(
+        (), "sides of crops in training, shares of the short side; none: as published, 1 to 0.66", above=0, at_most=1, when=TRAINED
+    )
     width: float = option(1.0, "multiplies all channels of the network", above=0, at_most=8)
     dropout: float = option(0.5, "before the classifier", at_least=0, below=1)
     weighted: bool | None = option(None, "the attention weights the map; null: yes, except in flow that is not distilled, as published")
     lr: float | None = option(None, "null: as published, 0.001 for rgb and 0.01 for flow", above=0, at_most=10, when=TRAINED)
+    schedule: str = option(
+        "constant", "of the learning rate; published: constant; cosine: to 0 at the end", choices=("constant", "cosine"), when=TRAINED
+    )
     momentum: float = option(0.9, "of SGD", at_least=0, below=1, when=TRAINED)
     weight_decay: float = option(5e-4, "of the network", at_least=0, at_most=1, when=TRAINED)
+    bn_momentum: float = option(
+        0.01, "share of a batch in the running statistics, as published; they lag in short trainings", above=0, at_most=1, when=TRAINED
+    )
     cvae_lr: float = option(1e-4, "of the CVAE", above=0, at_most=10, when=TRAINED)
     batch_size: int | None = option(None, "clips; null: as published, 6 for rgb and 12 for flow", at_least=1, at_most=10_000, when=TRAINED)
     accumulate: int = option(1, "batches whose gradients make a step", at_least=1, at_most=10_000, when=TRAINED)
@@ -67,7 +78,9 @@ class TeacherParams(NetworkParams):
     """Parameters of a teacher: I3D and its CVAE."""
 
     weights: str = option(
-        "kinetics400", "what I3D starts from: a published name (needs weights_file), 'file' (weights_file as it is), 'random'", when=TRAINED
+        "kinetics400",
+        "what I3D starts from: a published name (needs weights_file), 'world' (shipped, for width 0.125), 'file', 'random'",
+        when=TRAINED,
     )
     weights_file: str = option("", "path of its first weights; keyed by its content", when=TRAINED, unless=({"weights": ("random",)},))
     cvae_checkpoint: str = option("", "path of the CVAE of that checkpoint", unless=({"checkpoint": ("",)},))
@@ -75,23 +88,34 @@ class TeacherParams(NetworkParams):
     @property
     def network(self) -> Backbone:
         """The registry's entry of I3D."""
-        return find("i3d" if self.modality == "rgb" else "i3d_flow")
+        return start.network(self)
 
     @property
     def published(self) -> list[Weights]:
         """The known weights of I3D."""
-        return of_backbone(self.network.name)
+        return start.published(self)
 
     @property
     def named_weights(self) -> str:
         """The short name of the weights, "" of a checkpoint, which has them all."""
-        return "" if self.checkpoint else self.weights
+        return start.named_weights(self)
+
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """The shipped weights, if it starts from them."""
+        return start.shipped(self)
 
 
 @dataclass(frozen=True)
 class StudentParams(NetworkParams):
     """Parameters of a student, Top-I3D; the graph decides what it learns from the teacher."""
 
+    weights: str = option(
+        "random",
+        "what Top-I3D starts from: random, as published, or 'world', those of a small I3D summed over time where it sees single frames",
+        choices=("random", "world"),
+        when=TRAINED,
+    )
     generative: bool = option(False, "its CVAE learns to make what the teacher's CVAE makes")
     attention: bool = option(False, "it learns to attend where the teacher does")
     representation: bool | None = option(
@@ -101,6 +125,11 @@ class StudentParams(NetworkParams):
         0.01, "of the generative distillation", at_least=0, at_most=1_000_000, when={"generative": (True,), **TRAINED}
     )
     beta: float = option(0.1, "weight of the attention distillation", at_least=0, at_most=1_000_000, when={"attention": (True,), **TRAINED})
+
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """The shipped weights, if it starts from them."""
+        return (WEIGHTS[start.SHIPPED].path,) if self.weights == "world" else ()
 
 
 @dataclass(frozen=True)
@@ -118,6 +147,7 @@ TEACHER = Stage(
     TeacherParams,
     files=("checkpoint", "cvae_checkpoint", "weights_file"),
     facets=("device",),
+    data="data",
     verb="distill",
     needs=("class",),
 )
@@ -127,6 +157,7 @@ STUDENT = Stage(
     StudentParams,
     files=("checkpoint",),
     facets=("device",),
+    data="data",
     verb="distill",
     needs=("class",),
 )

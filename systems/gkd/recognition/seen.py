@@ -15,7 +15,10 @@ from systems.gkd.recognition.views import Clip, centre_view, network_input, rand
 
 
 class Look(NamedTuple):
-    """``frames`` and ``size`` of a clip, the ``short`` side that pictures are resized to first (0: none), and the switches of it."""
+    """``frames`` and ``size`` of a clip, the ``short`` side that pictures are resized to first (0: none), its switches, and ``crops``.
+
+    crops: what crops in training measure, as shares of the short side; none are the published ones.
+    """
 
     frames: int
     size: int
@@ -23,12 +26,13 @@ class Look(NamedTuple):
     normalise: str = "imagenet"
     flow_scale: str = "whole"
     flow_flip: str = "plain"
+    crops: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, params: Any) -> Look:
         """That of a stage's parameters."""
         switches = {name: params.switch(name) for name in ("normalise", "flow_scale", "flow_flip")}
-        return cls(params.frames, params.size, params.short, **switches)
+        return cls(params.frames, params.size, params.short, **switches, crops=params.crops)
 
     @classmethod
     def of_trained(cls, about: Mapping[str, Any]) -> Look:
@@ -39,7 +43,7 @@ class Look(NamedTuple):
         """A random clip, cropped and mirrored at random: (C, T, S, S)."""
         clip = self._clip(clips, id, at)
         height, width, channels = clip.shape[1:]
-        view = random_view(at, height, width, channels, self.size)
+        view = random_view(at, height, width, channels, self.size, self.crops)
         return network_input(see(clip, view, self.size, flow_flip=self.flow_flip), self.normalise)
 
     def middle(self, clips: Clips, id: str) -> npt.NDArray[np.float32]:

@@ -13,7 +13,7 @@ from cache.errors import DataError
 from cache.stage import Context
 from models.training.determinism import make_deterministic
 from systems.gkd.recognition import trained
-from systems.gkd.recognition.first import arguments, take
+from systems.gkd.recognition.first import arguments, take, with_shipped_weights
 from systems.gkd.recognition.frozen_teacher import FrozenTeacher
 from systems.gkd.recognition.network import Recogniser
 from systems.gkd.recognition.published import cvae_branch
@@ -33,13 +33,13 @@ def run(ctx: Context) -> None:
     teacher = distilled_from(ctx, seen) if taught else None
     make_deterministic(params.seed, threads=params.threads)
     own = arguments(params, "student", len(seen.split.classes))
-    net = Recogniser(**own)
+    net = with_shipped_weights(params.weights, Recogniser(**own))
     represented = taught if params.representation is None else params.representation
     pair = Pair(net, cvae_branch(net) if represented else None, keep=False).to(ctx.device)
     weights = {"generative": params.generative_weight, "beta": params.beta}
     result = train(ctx, pair, seen, teacher=teacher, weighted=weighted, **weights)
     learnt = {"generative": params.generative, "attention": params.attention, "representation": represented}
-    trained.write(ctx, result, own, seen.split.classes, weighted=weighted, weights="random", **learnt, **seen.about())
+    trained.write(ctx, result, own, seen.split.classes, weighted=weighted, weights=params.weights, **learnt, **seen.about())
 
 
 def distilled_from(ctx: Context, seen: Material) -> Teacher:

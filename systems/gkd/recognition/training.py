@@ -14,17 +14,18 @@ import torch
 from torch import nn
 
 from cache.stage import Context
+from models.training.ahead import Ahead
 from models.training.crops import At
 from models.training.loop import Recipe, fit
 from models.training.result import Result
 from models.training.updates import Update
-from systems.gkd.ahead import Ahead
 from systems.gkd.cvae import CVAE
 from systems.gkd.recognition.clips import Clips
 from systems.gkd.recognition.network import Recogniser
 from systems.gkd.recognition.seen import Look
 from systems.gkd.recognition.two_steps import SETTINGS, Batch, Settings, Teacher, TwoSteps, updates
 from systems.gkd.recognition.videos import Split, Video, listed, present
+from systems.gkd.running_statistics import follow
 
 #: clips of a step, as published
 BATCH_SIZES = {"rgb": 6, "flow": 12}
@@ -108,6 +109,7 @@ def material(ctx: Context) -> Material:
 def train(ctx: Context, pair: Pair, seen: Material, *, teacher: Teacher | None = None, weighted: bool = True, **weights: float) -> Result:
     """Run the shared loop on the two passes; ``weights`` are those of the distillation (:class:`TwoSteps`)."""
     params = ctx.params
+    follow(pair.network.backbone, params.bn_momentum)
     task = ClipTask(pair, seen.videos, seen.clips, params, ctx.device)
     switches = {name: params.switch(name) for name in ("classification", "weighting", "statistics")}
     steps = TwoSteps(pair.network, getattr(pair, "cvae", None), teacher, switches=switches, weighted=weighted, **weights)
@@ -119,7 +121,15 @@ def train(ctx: Context, pair: Pair, seen: Material, *, teacher: Teacher | None =
 def passes(steps: TwoSteps, params: Any, task: ClipTask) -> list[Update]:
     """The updates of an epoch with the rates of the stage's parameters."""
     lr = SETTINGS[params.modality].lr if params.lr is None else params.lr
-    settings = Settings(lr, params.momentum, params.weight_decay, params.cvae_lr, accumulate=params.accumulate)
+    steps_taken = params.epochs * (len(task.batches(0)) // params.accumulate)
+    settings = Settings(
+        lr,
+        params.momentum,
+        params.weight_decay,
+        params.cvae_lr,
+        accumulate=params.accumulate,
+        steps=steps_taken if params.schedule == "cosine" else 0,
+    )
     return updates(steps, settings, task.batches, task.load)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.training.schedules import constant
+from models.training.schedules import constant, cosine
 from models.training.updates import Group, Loss, Update
 from systems.gkd.attention import weigh
 from systems.gkd.cvae import CVAE
@@ -105,7 +105,10 @@ class TwoSteps:
 
 @dataclass(frozen=True)
 class Settings:
-    """How both learn (spec 5). ``accumulate`` batches make a step; what is left over at the end of a pass is dropped."""
+    """How both learn (spec 5). ``accumulate`` batches make a step; what is left over at the end of a pass is dropped.
+
+    steps: of the network in all, over which its rate falls to 0 by half a cosine; 0 keeps it, as published.
+    """
 
     lr: float = 1e-3
     momentum: float = 0.9
@@ -113,6 +116,7 @@ class Settings:
     cvae_lr: float = 1e-4
     cvae_betas: tuple[float, float] = (0.8, 0.999)
     accumulate: int = 1
+    steps: int = 0
 
 
 #: modality -> published settings
@@ -138,7 +142,8 @@ def updates(
         return [(epoch, batch) for batch in batches(epoch)]
 
     sgd = partial(torch.optim.SGD, momentum=settings.momentum)
-    network = Group(list(steps.network.parameters()), constant(settings.lr), constant(settings.weight_decay))
+    rate = cosine(settings.lr, 0.0, settings.steps) if settings.steps else constant(settings.lr)
+    network = Group(list(steps.network.parameters()), rate, constant(settings.weight_decay))
     common: dict[str, Any] = {"batches": numbered, "accumulate": settings.accumulate, "leftover": False}
     found = [Update("network", loss=recognise, groups=[network], optimizer=sgd, **common)]
     if steps.cvae is not None:

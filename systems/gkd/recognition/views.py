@@ -47,10 +47,13 @@ def crop_corners(height: int, width: int, size: int) -> list[tuple[int, int]]:
     return [(i * down, j * right) for i, j in CORNERS]
 
 
-def random_view(at: At, height: int, width: int, channels: int, size: int = 224) -> View:
-    """A crop of random scale at a random corner, mirrored half of the time. Raises DataError for pictures smaller than ``size``."""
+def random_view(at: At, height: int, width: int, channels: int, size: int = 224, ratios: Sequence[float] = ()) -> View:
+    """A crop of random scale at a random corner, mirrored half of the time. Raises DataError for pictures smaller than ``size``.
+
+    ratios: sides of crops, as shares of the shorter side of the picture; none are the published ones.
+    """
     _check(height, width, size)
-    sizes, corners = crop_sizes(height, width, RATIOS[channels]), crop_corners(height, width, size)
+    sizes, corners = crop_sizes(height, width, ratios or RATIOS[channels]), crop_corners(height, width, size)
     box = Box(*corners[choice(at, PLACE, len(corners))], *sizes[choice(at, SCALE, len(sizes))])
     return View(box, flip(at))
 
