@@ -52,6 +52,13 @@ class TrainParams:
         choices=("paper", "shared"),
         when={"video": ("full",)},
     )
+    together: int = option(
+        1,
+        "questions of a video that stand in a row in an epoch (1: every question has a place of its own); read and, shared, encoded once",
+        at_least=1,
+        at_most=1_000_000,
+        when={"video": ("full",)},
+    )
     threads: int = option(1, "CPU threads of one operation; in the key, because sums are split by it", at_least=1, at_most=1024)
     memory_gb: float = option(
         4.0,

@@ -20,6 +20,7 @@ from cache.errors import DataError
 from cache.hdf5 import FeatureReader
 from cache.json_files import read_json
 from models.training.determinism import epoch_order
+from systems.videoqa.order import grouped
 
 
 class Batch(NamedTuple):
@@ -141,12 +142,16 @@ class Split:
         moved = (tensor.to(device) for tensor in (appearance, motion, index, self.tokens[rows]))
         return Batch(*moved, self.lengths[rows], self.answers[rows].to(device), rows)
 
-    def shuffled(self, batch_size: int, seed: int, epoch: int) -> Sequence[Tensor]:
+    def shuffled(self, batch_size: int, seed: int, epoch: int, *, together: int = 1) -> Sequence[Tensor]:
         """Rows of every batch of an epoch; the last one may be smaller, but a single left-over question joins the batch before it.
 
-        (Batch normalisation cannot train on one question; the original fails there.)
+        (Batch normalisation cannot train on one question; the original fails there.) Up to ``together`` questions of a video follow one
+        another (:func:`systems.videoqa.order.grouped`).
         """
-        batches = list(epoch_order(len(self), seed, epoch).split(batch_size))
+        order = epoch_order(len(self), seed, epoch)
+        if together > 1:
+            order = grouped(order, self.videos, together, seed, epoch)
+        batches = list(order.split(batch_size))
         if len(batches) > 1 and len(batches[-1]) == 1:
             batches[-2:] = [torch.cat(batches[-2:])]
         return batches

@@ -25,7 +25,9 @@ from models.evaluation.costs import FLOPS_NOTE, PARAMETERS, flops_per
 from models.evaluation.features import flags as feature_flags
 from models.evaluation.features import notes as feature_notes
 from models.evaluation.files import Prediction, network_curves, write_evaluation
+from models.evaluation.kept import TOP
 from models.evaluation.record import Column, Cost, Evaluation, Items, Panel, Row, Score
+from models.evaluation.sorts import all_wrong, distilled_against
 from models.training.artifact import read_network
 from models.training.determinism import make_deterministic
 from systems.videoqa import cost
@@ -41,6 +43,8 @@ LABELS = {
     "student.kd": "student distilled",
     "student.question": "question only (no video)",
 }
+#: those that see the video
+SEEING = ("teacher", "student.alone", "student.kd")
 BASELINES = {"majority": "majority answer", "majority_by_type": "majority answer per type"}
 #: what the report compares, seed by seed
 PAIRS = (("student.kd", "student.alone"), ("teacher", "student.alone"))
@@ -59,6 +63,8 @@ PANELS = (
     Panel("train_common", "agreement of the common graphs (training)", logarithmic=True),
     Panel("train_kd_appearance", "distillation: appearance (training)", logarithmic=True),
     Panel("train_kd_motion", "distillation: motion (training)", logarithmic=True),
+    Panel("train_kd_logits", "distillation: answers (training)", logarithmic=True),
+    Panel("train_dependence", "dependence of the graphs (training)", logarithmic=True),
 )
 UNANSWERED = -1
 
@@ -75,13 +81,13 @@ def run(ctx: Context) -> None:
     blind = Split(questions, "test", nothing)
     for id in split.lost:
         ctx.ledger.add(f"test/{id}", "missing", "its video has no features: no network can answer")
-    networks, curves, predicted = [], [], {}
+    networks, curves, said = [], [], {}
     with ctx.progress("evaluate", total=len(LABELS)) as bar:
         for name, label in LABELS.items():
             model, about = read_network(ctx.inputs[name], DualVGR, ctx.device)
-            predicted[name] = predict(model, blind if about["video"] == "none" else split, params.batch_size, ctx.device)
+            said[name] = predict(model, blind if about["video"] == "none" else split, params.batch_size, ctx.device)
             costs = {**cost.parameters(model), **_flops(model, about, features, split)}
-            networks.append(_network(name, label, score(split, predicted[name], vocabulary), costs, about))
+            networks.append(_network(name, label, score(split, said[name].ids, vocabulary), costs, about))
             curves += network_curves(name, ctx.inputs[name])
             bar.step()
     coverage = read_json(questions / "coverage.json")
@@ -99,20 +105,37 @@ def run(ctx: Context) -> None:
         costs=COSTS,
         cost_note=f"{FLOPS_NOTE}; a question of {_tokens(split)} tokens",
         panels=PANELS,
+        sorts=(*distilled_against(LABELS, "teacher", "student.kd", "student.alone"), all_wrong(SEEING)),
         notes=(_language(coverage), *feature_notes(features.about)),
         flags=(*feature_flags(features.about), *_lost_in_training(networks[0]), *_unknown(coverage, split)),
     )
-    predictions = prediction_rows(predicted, split, vocabulary, ctx.inputs["index"])
+    predictions = prediction_rows(said, split, vocabulary, ctx.inputs["index"])
     write_evaluation(ctx.out, evaluation, curves=curves, predictions=predictions)
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a network says of the questions of a file, in their order.
+
+    ids (total,) are its answers, ``UNANSWERED`` where the video was lost; best (total, k) the ids of its best ones, with probabilities.
+    """
+
+    ids: np.ndarray
+    best: np.ndarray
+    probabilities: np.ndarray
+
+
 @torch.no_grad()
-def predict(model: DualVGR, split: Split, batch_size: int, device: str) -> np.ndarray:
-    """Answer ids (total,) in the order of the question file; ``UNANSWERED`` where the video was lost."""
-    answered = np.empty(len(split), np.int64)
+def predict(model: DualVGR, split: Split, batch_size: int, device: str) -> Said:
+    """Ask a network all questions of a split."""
+    found: dict[str, np.ndarray] = {}
     for rows in split.by_video(batch_size):
-        answered[rows.numpy()] = answer(model, split.batch(rows, device)).logits.argmax(1).cpu().numpy()
-    return _spread(split, answered)
+        logits = answer(model, split.batch(rows, device)).logits
+        probabilities, best = logits.softmax(1).topk(min(TOP, logits.shape[1]), dim=1)
+        for name, value in {"ids": logits.argmax(1), "best": best, "probabilities": probabilities}.items():
+            values = value.cpu().numpy()
+            found.setdefault(name, np.empty((len(split), *values.shape[1:]), values.dtype))[rows.numpy()] = values
+    return Said(**{name: _spread(split, values) for name, values in found.items()})
 
 
 def majority(split: Split, train: Split) -> dict[str, np.ndarray]:
@@ -149,17 +172,28 @@ def columns(split: Split, vocabulary: Vocabulary) -> tuple[Column, ...]:
     return (Column(ALL), *(Column(kind, items=count) for kind, count in counts.items()))
 
 
-def prediction_rows(predicted: Mapping[str, np.ndarray], split: Split, vocabulary: Vocabulary, index: Path) -> Iterator[Prediction]:
-    """What every network says of every question; ``answer`` is the annotation's own text, ``prediction`` None where the video was lost."""
+def prediction_rows(said: Mapping[str, Said], split: Split, vocabulary: Vocabulary, index: Path) -> Iterator[Prediction]:
+    """What every network says of every question; ``answer`` is the annotation's own text, ``prediction`` None where the video was lost.
+
+    The kind of a question is its first word, as in the columns. What is right is so by the protocol: of answers that training never shows
+    it compares only that they are unknown, so a network that says ``<UNK1>`` is right by it.
+    """
     words, answers = vocabulary.words, vocabulary.answer_words
     rows = read_lines(index / "questions.jsonl")
     truth = {int(row["question_id"]): row["answer"] for row in rows if row["split"] == split.name}
     tokens, lengths = split.all["tokens"].tolist(), split.all["lengths"].tolist()
-    for name, ids in predicted.items():
+    right = {name: (one.ids == split.all["answers"].numpy()).tolist() for name, one in said.items()}
+    for name, one in said.items():
+        best, probabilities = one.best.tolist(), one.probabilities.astype(float).round(4).tolist()
         for row, (question, video) in enumerate(zip(split.all["question_ids"].tolist(), split.all["video_ids"].tolist())):
-            said = None if ids[row] == UNANSWERED else answers[ids[row]]
             asked = [words[token] for token in tokens[row][: lengths[row]]]
-            yield Prediction(name, str(question), truth[question], said, {"video_id": video, "question": asked})
+            about = {"video_id": video, "question": asked}
+            if one.ids[row] == UNANSWERED:
+                yield Prediction(name, str(question), truth[question], None, about, kind=asked[0])
+                continue
+            top = [(answers[id], chance) for id, chance in zip(best[row], probabilities[row])]
+            kept = {"kind": asked[0], "right": right[name][row], "top": top}
+            yield Prediction(name, str(question), truth[question], answers[one.ids[row]], about, **kept)
 
 
 def _network(name: str, label: str, scored: Scored, costs: Mapping[str, float], about: Mapping[str, Any]) -> Row:
@@ -188,7 +222,8 @@ def _lost_in_training(network: Row) -> list[str]:
 
 def _unknown(coverage: Mapping[str, Any], split: Split) -> list[str]:
     unknown = coverage["splits"][split.name]["unknown_answers"]
-    return [f"{unknown} {split.name} questions have an answer that training never shows: always wrong, and counted"] if unknown else []
+    said = "have an answer that training never shows: counted, and right for a network that says <UNK1>, as published"
+    return [f"{unknown} {split.name} questions {said}"] if unknown else []
 
 
 def _flops(model: DualVGR, about: dict[str, Any], features: Features, split: Split) -> dict[str, int]:
@@ -202,9 +237,9 @@ def _tokens(split: Split) -> int:
 
 def _spread(split: Split, answered: np.ndarray) -> np.ndarray:
     """From answered questions to all questions of the file."""
-    ids = np.full(split.total, UNANSWERED, np.int64)
-    ids[split.usable.numpy()] = answered
-    return ids
+    found = np.full((split.total, *answered.shape[1:]), UNANSWERED, answered.dtype)
+    found[split.usable.numpy()] = answered
+    return found
 
 
 def _most_frequent(answers: Iterable[int]) -> int:

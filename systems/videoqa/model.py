@@ -135,4 +135,6 @@ class DualVGR(nn.Module):
             appearance, motion, video_index = appearance[video_index], motion[video_index], None
         clips = self.visual_appearance_input_unit(appearance)
         moves = self.visual_motion_input_unit(motion)
-        return (clips, moves) if video_index is None else (clips[video_index], moves[video_index])
+        if video_index is None:
+            return clips, moves
+        return clips.index_select(0, video_index), moves.index_select(0, video_index)

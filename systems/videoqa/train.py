@@ -78,7 +78,8 @@ class VideoQATask:
 
     def batches(self, epoch: int) -> Sequence[Tensor]:
         """Rows of every batch of ``epoch``."""
-        return self.train.shuffled(self.params.batch_size, self.params.seed, epoch)
+        params = self.params
+        return self.train.shuffled(params.batch_size, params.seed, epoch, together=params.together)
 
     def loss(self, batch: Tensor) -> tuple[Tensor, Mapping[str, Tensor], int]:
         """Total loss of the training questions ``batch``."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import torch
 
 from models.evaluation.files import read_evaluation
 from models.training.artifact import read_network
-from systems.videoqa import TimingParams, cost, timing
+from systems.videoqa import TimingParams, cost, evaluate, timing
 from systems.videoqa.data import Features, Split, Vocabulary
 from systems.videoqa.evaluate import UNANSWERED, majority, score
 from systems.videoqa.model import DualVGR
@@ -36,6 +38,7 @@ def test_predictions_tell_the_same_accuracy_as_the_scores(trained) -> None:
         mine = [row for row in rows if row["model"] == network.name]
         assert len(mine) == 11
         assert network.scores["all"].value == pytest.approx(np.mean([row["answer"] == row["prediction"] for row in mine]))
+        assert network.scores["all"].value == np.mean([row["right"] for row in mine])
         for column in evaluation.columns[1:]:
             typed = [row["answer"] == row["prediction"] for row in mine if row["question"][0] == column.name]
             assert network.scores[column.name].value == pytest.approx(np.mean(typed))
@@ -52,7 +55,7 @@ def test_what_the_features_and_the_language_lack_is_told(trained) -> None:
     )
     assert evaluation.flags == (
         "RANDOM WEIGHTS: the motion features come from an untrained drawn",
-        "1 test questions have an answer that training never shows: always wrong, and counted",
+        "1 test questions have an answer that training never shows: counted, and right for a network that says <UNK1>, as published",
     )
 
 
@@ -64,7 +67,11 @@ def test_predictions_agree_with_the_network_asked_one_question_at_a_time(trained
     rows = [row for row in lines(made["evaluate"] / "predictions.jsonl") if row["model"] == "student.kd"]
     for number, row in enumerate(rows):
         data = split.batch(torch.tensor([number]))
-        assert answers[int(model(*data[:2], data.question, data.length, data.video_index).logits.argmax())] == row["prediction"]
+        logits = model(*data[:2], data.question, data.length, data.video_index).logits[0]
+        assert answers[int(logits.argmax())] == row["prediction"]
+        chances = {answers[id]: float(chance) for id, chance in enumerate(logits.softmax(0))}
+        assert row["top"] == sorted(row["top"], key=lambda one: -one[1]) and len(row["top"]) == min(5, len(chances))
+        assert dict(row["top"]) == pytest.approx({word: chances[word] for word, _ in row["top"]}, abs=1e-4)
 
 
 def test_an_answer_outside_the_vocabulary_is_kept_as_its_text_and_wrong(trained) -> None:
@@ -72,6 +79,22 @@ def test_an_answer_outside_the_vocabulary_is_kept_as_its_text_and_wrong(trained)
     rows = [row for row in lines(made["evaluate"] / "predictions.jsonl") if row["item"] == "0"]
     assert {row["answer"] for row in rows} == {"unheard"}
     assert all(row["prediction"] != "unheard" for row in rows)
+
+
+def test_what_is_right_by_the_protocol_is_right_in_the_predictions_too(trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of answers that training never shows the protocol knows only that they are unknown."""
+    bench, made = trained
+    predicted = evaluate.predict
+
+    def unknown(*arguments: Any) -> evaluate.Said:
+        said = predicted(*arguments)
+        return replace(said, ids=np.ones_like(said.ids))
+
+    monkeypatch.setattr(evaluate, "predict", unknown)
+    out = bench.evaluation({name.replace(".", "__"): made[name] for name in NAMES}, "unknown")
+    rows = [row for row in lines(out / "predictions.jsonl") if row["model"] == "teacher"]
+    assert [row["item"] for row in rows if row["right"]] == ["0"] and {row["prediction"] for row in rows} == {"<UNK1>"}
+    assert read_evaluation(out).networks[0].scores["all"].value == 1 / 11
 
 
 def test_two_evaluations_have_the_same_bytes(trained) -> None:
@@ -99,6 +122,7 @@ def test_lost_questions_are_left_out_of_accuracy_and_wrong_in_strict(bench_with_
     unanswered = [row for row in lines(out / "predictions.jsonl") if row["prediction"] is None and row["model"] == "teacher"]
     assert {row["video_id"] for row in unanswered} <= {4, 7}
     assert len(unanswered) == items.total - items.scored
+    assert all("top" not in row and row["kind"] == row["question"][0] for row in unanswered)
 
 
 def test_the_majority_answers_come_from_the_training_split(trained) -> None:

@@ -11,6 +11,7 @@ from cache.errors import ConfigError, DataError
 from models.training.artifact import read_network
 from systems.videoqa import StudentParams
 from systems.videoqa.data import Features, Split, Targets
+from systems.videoqa.evaluate import PANELS
 from systems.videoqa.model import DualVGR
 from systems.videoqa.student import cached, online
 from systems.videoqa.train import VideoQATask
@@ -57,6 +58,13 @@ def test_cached_and_online_logits_give_the_same_loss(trained) -> None:
         assert a["train_kd_logits"] == pytest.approx(b["train_kd_logits"], rel=1e-3)
     with pytest.raises(DataError, match="holds no logits"):
         bench.student("logits_missing", {"dump": made["dump"]}, **settings)
+
+
+def test_every_term_that_a_distilled_student_learns_from_is_drawn(trained) -> None:
+    bench, made = trained
+    live = bench.student("drawn", {"teacher": made["teacher"]}, targets="online", kd_logits=0.5)
+    terms = {key for key in curves(live)[0] if key.startswith("train_")} - {"train_loss", "train_hard"}  # these are sums of terms
+    assert "train_kd_logits" in terms and terms <= {panel.key for panel in PANELS}
 
 
 def test_a_narrow_student_follows_its_teacher_through_projections_that_are_thrown_away(trained) -> None:
