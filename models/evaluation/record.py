@@ -109,6 +109,15 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class Sort:
+    """Items worth looking at: those that the networks ``right`` all got right and the networks ``wrong`` all got wrong."""
+
+    title: str
+    right: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The scores of one replicate.
 
@@ -118,6 +127,8 @@ class Evaluation:
     pairs:     (first, second) names of networks whose difference is reported, replicate by replicate.
     fold:      which part of the data this is over, "" if there is but one.
     cost_note: what a reader of the costs has to know.
+    sorts:     of an evaluation with predictions per item: which of them a reader is offered first.
+    said_note: what a reader of the predictions has to know: what counts as right, what the numbers beside answers are.
     notes:     lines below the tables; ``flags`` are those that a reader has to know before believing them.
     """
 
@@ -136,6 +147,8 @@ class Evaluation:
     costs: tuple[Cost, ...] = ()
     cost_note: str = ""
     panels: tuple[Panel, ...] = ()
+    sorts: tuple[Sort, ...] = ()
+    said_note: str = ""
     notes: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
 
@@ -163,6 +176,8 @@ class Evaluation:
                 raise DataError(f"the scores of {row.name} have intervals of their own, and nothing says over what")
         for pair in self.pairs:
             _known("a network of a pair", pair, networks)
+        for sort in self.sorts:
+            _known(f"a network of the items {sort.title!r}", sort.right + sort.wrong, networks)
         if not 0 <= self.items.scored <= self.items.total:
             raise DataError(f"{self.items.scored} of {self.items.total} {self.items.plural} cannot be scored")
 

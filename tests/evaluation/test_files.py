@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cache.errors import DataError
-from models.evaluation.files import Prediction, network_curves, read_curves, read_evaluation, write_evaluation
-from models.evaluation.record import Column, Cost, Evaluation, Items, Own, Panel, Row, Score
+from models.evaluation.files import Prediction, network_curves, read_curves, read_evaluation, read_predictions, write_evaluation
+from models.evaluation.record import Column, Cost, Evaluation, Items, Own, Panel, Row, Score, Sort
 from models.evaluation.times import Times, Timing
 
 NETWORK = Row("teacher", "the teacher", {"all": Score(0.5, 0.01), "what": Score(0.25)}, 0.4, 0.6, "big", {"flops": 12}, {"C": 1})
@@ -36,6 +36,7 @@ WHOLE = Evaluation(
     costs=(Cost("flops", "MFLOPs", "MFLOPs a query", 1e6, 1),),
     cost_note="a query of six words",
     panels=(Panel("val_accuracy", "accuracy", "%"), Panel("loss", "loss", logarithmic=True)),
+    sorts=(Sort("student wrong", ("teacher",), ("student",)), Sort("all wrong", wrong=("teacher", "student"))),
     notes=("a note",),
     flags=("a flag",),
 )
@@ -52,7 +53,7 @@ def test_an_evaluation_is_read_as_it_was_written(tmp_path: Path) -> None:
 @given(st.dictionaries(st.text(), st.tuples(NUMBERS, st.none() | NUMBERS), min_size=1, max_size=4), st.text(), st.integers())
 def test_any_names_and_numbers_come_back(scores: dict[str, tuple[float, float | None]], label: str, seed: int) -> None:
     row = Row("n", label, {name: Score(*score) for name, score in scores.items()})
-    said = replace(WHOLE, seed=seed, columns=tuple(map(Column, scores)), networks=(row,), baselines=(), pairs=(), notes=(label,))
+    said = replace(WHOLE, seed=seed, columns=tuple(map(Column, scores)), networks=(row,), baselines=(), pairs=(), sorts=(), notes=(label,))
     with tempfile.TemporaryDirectory() as folder:
         write_evaluation(Path(folder), said)
         assert read_evaluation(Path(folder)) == said
@@ -67,6 +68,28 @@ def test_curves_and_predictions_travel_with_it(tmp_path: Path) -> None:
     assert read_curves(out) == [{"model": "teacher", "epoch": 0, "loss": 1.5}, {"model": "teacher", "epoch": 1, "loss": 0.5}]
     (line,) = (out / "predictions.jsonl").read_text().splitlines()
     assert json.loads(line) == {"model": "teacher", "item": "v1", "answer": ["a", "b"], "prediction": None, "segment": [0.5, 1.5]}
+
+
+def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
+    said = [
+        Prediction("teacher", "v1", "a", "a", {"question": ["who"]}, kind="who", top=(("a", 0.75), ("b", 0.25))),
+        Prediction("teacher", "v2", "a", None),
+        Prediction("student", "v1", ["a", "b"], "b", right=True),
+        Prediction("student", "v2", "a", "a", right=False),
+        Prediction(
+            "student", "v3", ["a"], "1 of 1", parts=(("a", 0.5, 2.0),), found=(("a", 0.5, 1.5, 0.75, True), ("b", 0, 1, 0.5, False))
+        ),
+    ]
+    write_evaluation(tmp_path, WHOLE, predictions=said)
+    assert list(read_predictions(tmp_path)) == said
+    assert [one.is_right for one in said] == [True, False, True, False, False]
+    (tmp_path / "predictions.jsonl").unlink()
+    assert list(read_predictions(tmp_path)) == []
+
+
+def test_what_is_known_of_an_item_cannot_hide_what_was_said_of_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="'kind' of what is known of v1 would be lost"):
+        write_evaluation(tmp_path, WHOLE, predictions=[Prediction("teacher", "v1", "a", "a", {"kind": "who"})])
 
 
 def row(**changes: Any) -> dict[str, Any]:
@@ -88,6 +111,7 @@ def row(**changes: Any) -> dict[str, Any]:
         ({"columns": ()}, "has no column"),
         ({"networks": ()}, "has no network"),
         ({"pairs": (("student", "chance"),)}, "no 'chance', a network of a pair"),
+        ({"sorts": (Sort("s", right=("techer",)),)}, r"no 'techer', a network of the items 's'\n  did you mean 'teacher'\?"),
         ({"own": None}, "nothing says over what"),
         ({"items": Items("query", total=3, scored=4, many="queries")}, "4 of 3 queries cannot be scored"),
     ],

@@ -1,0 +1,1 @@
+"""Behind ``kdpipe compare``: two results side by side."""
