@@ -23,5 +23,7 @@ def run(ctx: Context) -> None:
     if ctx.params.curves:
         first = evaluations[0]
         records = [read_curves(path) for path in found]
-        curves.draw(ctx.out / "curves.png", first.panels, records, {row.name: row.label for row in first.networks}, level)
+        curves.draw(
+            ctx.out / "curves.png", first.panels, records, {row.name: row.label for row in first.networks}, level, curves.heading(summary)
+        )
         tradeoff.draw(ctx.out / "tradeoff.png", summary)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.report.canvas import canvas
-from stages.report.curves import COLOURS
+from stages.report.canvas import canvas, label
+from stages.report.curves import COLOURS, LABELS
+from stages.report.grids import replicates
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,26 +22,31 @@ def draw(path: Path, summary: Mapping[str, Any]) -> None:
     There is none if no network belongs to a series, or nothing that they cost is known.
     """
     models, main = summary["networks"], summary["columns"][0]
-    found = _families(models)
-    costs = _costs(summary, [model for family in found.values() for model in family])
+    found = families(models)
+    costs = costs_of_all(summary, [model for family in found.values() for model in family])
     if not found or not costs:
         return
     scale = 100 if main["unit"] == "%" else 1
-    with canvas(path, 1, len(costs), (4.6 * len(costs), 3.6), sharey=True) as axes:
-        for axis, (label, cost) in zip(axes.flat, costs.items(), strict=True):
+    with canvas(path, 1, len(costs), (4.6 * len(costs), 3.6 + LABELS), sharey=True) as axes:
+        for axis, (name, cost) in zip(axes.flat, costs.items(), strict=True):
             for colour, (series, family) in zip(COLOURS * len(models), found.items()):
                 _line(axis, [(cost(model), model["scores"][main["name"]]) for model in family], series, colour, scale)
             for model in models:
                 if not model["series"]:
                     mean = model["scores"][main["name"]]["mean"]
                     axis.axhline(scale * mean, color="black", linestyle="--", linewidth=1, label=model["label"])
-            axis.set_xlabel(label)
+            axis.set_xlabel(name)
             axis.grid(alpha=0.25)
         axes.flat[0].set_ylabel(", ".join(filter(None, (summary["metric"], main["unit"]))))
-        axes.flat[0].legend(fontsize=8)
+        label(axes, _heading(summary))
 
 
-def _families(models: Sequence[Model]) -> dict[str, list[Model]]:
+def _heading(summary: Mapping[str, Any]) -> str:
+    bars = f"; mean, bars: its {100 * summary['level']:g} % interval (Student's t)" if len(summary["replicates"]) > 1 else ""
+    return f"{summary['dataset']}: {replicates(summary)}{bars}"
+
+
+def families(models: Sequence[Model]) -> dict[str, list[Model]]:
     """Networks of one ``series`` by its name, in their order; those of none are left out."""
     found: dict[str, list[Model]] = {}
     for model in models:
@@ -49,7 +55,7 @@ def _families(models: Sequence[Model]) -> dict[str, list[Model]]:
     return found
 
 
-def _costs(summary: Mapping[str, Any], models: Sequence[Model]) -> dict[str, Callable[[Model], float]]:
+def costs_of_all(summary: Mapping[str, Any], models: Sequence[Model]) -> dict[str, Callable[[Model], float]]:
     """What an axis is called -> a network's place on it, for every cost that all ``models`` have."""
     found: dict[str, Callable[[Model], float]] = {}
     for cost in summary["costs"]:

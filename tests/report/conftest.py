@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from models.evaluation.record import Column, Cost, Evaluation, Items, Panel, Row
 from models.evaluation.times import Times, Timing
 from stages.report import ReportParams
 from stages.report.run import run
+from tests.report import browsers
+from tests.report.browsers import Browser
 
 LABELS = {"teacher": "teacher", "student.alone": "student alone", "student.kd": "student distilled"}
 SCORES = {"teacher": (0.60, 0.62, 0.64), "student.alone": (0.40, 0.50, 0.60), "student.kd": (0.421, 0.519, 0.620)}
@@ -108,3 +110,12 @@ def reported(tmp_path: Path) -> Callable[..., Path]:
         return report_of(tmp_path / name, found, curves=curves, timing=times if timing else None)
 
     return make
+
+
+@pytest.fixture(scope="session", params=sorted(browsers.PROGRAMS))
+def browser(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser that all tests share, one after the other."""
+    if missing := browsers.lacks(request.param):
+        pytest.skip(f"{' and '.join(missing)} not installed (Debian: apt-get install chromium chromium-driver firefox-esr)")
+    with browsers.started(request.param, tmp_path_factory.mktemp(request.param)) as found:
+        yield found

@@ -25,6 +25,7 @@ networks = [
 ]
 costs = [{"key": "frames", "axis": "frames", "per": 1}]
 summary = {"networks": networks, "columns": [{"name": "GAP", "unit": "%"}], "costs": costs, "metric": "GAP", "items": {"one": "video"}}
+summary |= {"dataset": "d", "level": 0.95, "seeds": [0, 1], "folds": [], "replicates": [{"seed": 0, "fold": ""}, {"seed": 1, "fold": ""}]}
 tradeoff.draw(Path("tradeoff.png"), summary)
 assert "matplotlib.pyplot" not in sys.modules
 """

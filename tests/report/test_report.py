@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image
 
 from cache.errors import DataError
@@ -89,10 +90,20 @@ def test_the_picture_is_drawn_over_seeds_of_different_length(reported: Report) -
         assert len(picture.convert("L").getcolors()) > 20
 
 
+def test_a_picture_says_what_it_is_of_and_names_its_lines_where_they_cover_none(reported: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *to, **how: (figure.draw_without_rendering(), drawn.append(figure)))
+    reported()
+    figure = drawn[0]
+    assert figure.get_suptitle() == "tiny: 3 seeds (0, 1, 2); line: mean, band: its 95 % interval (Student's t)"
+    (legend,) = figure.legends
+    assert not any(legend.get_window_extent().overlaps(axis.get_tightbbox()) or axis.get_legend() for axis in figure.axes)
+    assert len(legend.get_texts()) == len({text.get_text() for text in legend.get_texts()}) > 1
+
+
 def test_a_number_that_is_measured_every_few_epochs_stands_at_its_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
     monkeypatch.setattr(Axes, "plot", lambda axis, x, y, **how: drawn.append((list(x), list(y))))
-    monkeypatch.setattr(Axes, "legend", lambda axis, **how: None)
     records = [{"model": "teacher", "epoch": e, **({"val_accuracy": e / 100} if e % 3 == 2 else {})} for e in range(9)]
     report_of(tmp_path, [evaluation(seed, seed) for seed in (0, 1)], curves=[records, records[:6]])
     assert drawn == [([3, 6], [pytest.approx(2.0), pytest.approx(5.0)])]
