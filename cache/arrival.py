@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from cache import addresses, fs
+from cache import addresses, fs, leftovers
 from cache.digest import CHUNK, FileEntry, Manifest, digest_file
 from cache.errors import StoreError
 from cache.leftovers import GIVEN_UP
@@ -124,11 +124,11 @@ def _left(store: Store, digest: str) -> Iterator[Path]:
         if not path.name.startswith(PREFIX) or path.is_symlink() or not path.is_dir():
             continue
         owner = Owner.parse(token)
-        if name == digest and (owner is None or owner.dead) and _is_ours(path):
+        if name == digest and (owner is None or leftovers.is_dead(path, owner)) and _is_ours(path):
             yield path
         elif owner is None or owner.dead or not owner.here:
             with contextlib.suppress(FileNotFoundError):  # somebody else was quicker
-                _remove_given_up(path, dead=owner is not None and owner.dead)
+                _remove_given_up(path, dead=owner is not None and leftovers.is_dead(path, owner))
 
 
 def _is_ours(path: Path) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from cache import addresses
+from cache import addresses, network
 from cache.arrival import receive_file, receive_object, receive_shard
 from cache.digest import Manifest
 from cache.errors import DamageError, RemoteError
@@ -47,7 +47,7 @@ class Directory(Remote):
             if found is None or not stat.S_ISDIR(found.st_mode):
                 return []
         try:
-            return sorted(os.listdir(self.root / path))  # noqa: PTH208 - names are all that is wanted
+            return sorted(n for n in os.listdir(self.root / path) if not n.startswith(network.PASSING))  # noqa: PTH208 - names are all that is wanted
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from cache.finding import Finding, bytes_of
 from cache.fingerprint import memo_is_sound
 from cache.locks import Owner
-from cache.store import Store, listed, open_sealed
+from cache.store import Store, files_below, listed, open_sealed
 
 
 def sealed(store: Store) -> Iterator[Finding]:
@@ -17,7 +17,7 @@ def sealed(store: Store) -> Iterator[Finding]:
         ("failures", "what a failed run said", "run it again"),
         ("imports", "the list of imported features", "kdpipe import-features FILE once more"),
     ):
-        for path in sorted(p for p in (store.root / room).rglob("*") if not p.is_dir()):
+        for path in files_below(store.root / room):
             try:
                 open_sealed(bytes_of(path))
             except ValueError as error:
@@ -37,7 +37,7 @@ def temporaries(store: Store) -> Iterator[Finding]:
     """What killed processes left behind."""
     for path in sorted(listed(store.root / "tmp")):
         owner = Owner.parse(path.name)
-        if owner is None or owner.dead:
+        if owner is None or owner.dead or owner.restarted:
             yield Finding("temporary", path, "left behind by a process that is gone; the next run sweeps it", note=True)
 
 

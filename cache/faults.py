@@ -7,6 +7,7 @@
     torn             a write puts half of its bytes on disk, then SIGKILL
     short            a write puts half of its bytes on disk and says so, as a disk may
     enospc eio estale erofs   the operation fails with that error
+    lost             a rename is done, and then fails as if it had not been: its reply was lost, and it was sent again
     count            nothing; with KDPIPE_FAULT_LOG=FILE every operation is noted there (any kind writes it)
 """
 
@@ -19,7 +20,9 @@ import signal
 from pathlib import Path
 
 ERRORS = {"enospc": errno.ENOSPC, "eio": errno.EIO, "estale": errno.ESTALE, "erofs": errno.EROFS}
-KINDS = {"kill", "torn", "short", "count", *ERRORS}
+KINDS = {"kill", "torn", "short", "count", "lost", *ERRORS}
+#: What :mod:`cache.fs` says when an operation is done, for faults that come then; it counts for no others.
+DONE = "renamed"
 
 
 class Fault:
@@ -38,6 +41,8 @@ class Fault:
         """Called before every operation; returns how many of ``size`` bytes may be written."""
         if self._dying:
             os.kill(os.getpid(), signal.SIGKILL)
+        if (operation == DONE) != (self.kind == "lost"):
+            return size
         if self.log:
             with open(self.log, "a") as file:  # noqa: PTH123 - before anything of ours is at work
                 file.write(f"{operation} {path}\n")
@@ -51,6 +56,8 @@ class Fault:
     def _strike(self, operation: str, path: Path, size: int) -> int:
         if self.kind == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.kind == "lost":
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         if self.kind in ERRORS:
             raise OSError(ERRORS[self.kind], os.strerror(ERRORS[self.kind]), str(path))
         if operation == "write" and self.kind in ("short", "torn"):

@@ -32,6 +32,7 @@ from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
+from cache import fs
 from cache.bytecode import drop_stale
 from cache.errors import StoreError
 from cache.syntax import ORDER, PACKAGES, TEXT, Module, digest_definitions, opaque, parse, short_digest
@@ -41,11 +42,11 @@ from cache.syntax import ORDER, PACKAGES, TEXT, Module, digest_definitions, opaq
 NEUTRAL = frozenset(
     {
         "cache", "cache.addresses", "cache.arrival", "cache.bytecode", "cache.declarations", "cache.directory", "cache.errors",
-        "cache.expendable", "cache.faults", "cache.finding", "cache.fingerprint", "cache.fs", "cache.fsck", "cache.gc", "cache.items",
-        "cache.leftovers", "cache.listing", "cache.loaded", "cache.locks", "cache.machine", "cache.members", "cache.memo", "cache.mounts",
-        "cache.names", "cache.normal_form", "cache.option", "cache.pins", "cache.publication", "cache.record", "cache.remote",
-        "cache.repair", "cache.shard", "cache.stage", "cache.store", "cache.syntax", "cache.timings", "cache.transfer", "cache.upstream",
-        "cache.url", "cache.values",
+        "cache.expendable", "cache.faults", "cache.filling", "cache.finding", "cache.fingerprint", "cache.fs", "cache.fsck", "cache.gc",
+        "cache.items", "cache.leftovers", "cache.listing", "cache.loaded", "cache.locks", "cache.lost", "cache.machine", "cache.members",
+        "cache.memo", "cache.mounts", "cache.names", "cache.network", "cache.normal_form", "cache.option", "cache.paced", "cache.part",
+        "cache.pins", "cache.publication", "cache.record", "cache.remote", "cache.repair", "cache.shard", "cache.stage", "cache.store",
+        "cache.syntax", "cache.timings", "cache.transfer", "cache.upstream", "cache.url", "cache.values",
     }
 )  # fmt: skip
 
@@ -131,6 +132,7 @@ class Fingerprint:
         with contextlib.suppress(OSError):
             try:
                 self.memo.parent.mkdir(parents=True, exist_ok=True)
+                fs.share(self.memo.parent, self.memo.parent)
                 temporary.write_text(f"{_memo_seal(content)}\n{content}\n")
                 temporary.replace(self.memo)
             finally:

@@ -6,18 +6,34 @@ import contextlib
 import hashlib
 import os
 import shutil
+import stat
 import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from cache import faults
+from cache import faults, network
 
 #: Rights of a new file before the umask: who shares a store says in the umask whether the group may write (docs/SHARING.md).
 SHARED = 0o666
 
+#: A directory of a group's store: setgid, and the group may write.
+GROUP_ROOM = stat.S_ISGID | stat.S_IWGRP
+
 Buffer: TypeAlias = bytes | bytearray | memoryview
+
+
+def share(file: int | Path, path: Path) -> None:
+    """Let the group write what was just made at ``path`` (``file``: it, or its descriptor), if the directory around it is the group's.
+
+    Such a directory hands its group on (setgid) and may be written by it. Whatever the umask of one of its users is, the others can go on.
+    """
+    around, found = path.parent.stat().st_mode, os.fstat(file) if isinstance(file, int) else file.stat()
+    if around & GROUP_ROOM == GROUP_ROOM and found.st_uid == os.geteuid():
+        wanted = found.st_mode | (0o2070 if stat.S_ISDIR(found.st_mode) else 0o060)
+        if wanted != found.st_mode:
+            os.fchmod(file, stat.S_IMODE(wanted)) if isinstance(file, int) else file.chmod(stat.S_IMODE(wanted))
 
 
 def fsync_directory(path: Path) -> None:
@@ -35,6 +51,7 @@ def make_directory(path: Path) -> None:
     for directory in reversed(missing):
         faults.step("mkdir", directory)
         directory.mkdir(exist_ok=True)
+        share(directory, directory)
         fsync_directory(directory.parent)
 
 
@@ -49,6 +66,8 @@ def append(path: Path, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, SHARED)
     try:
         before = os.lseek(descriptor, 0, os.SEEK_END)
+        if before == 0:
+            share(descriptor, path)
         try:
             _write(descriptor, data, path)
             _fsync(descriptor, path)
@@ -65,8 +84,10 @@ def append_line(path: Path, line: bytes) -> None:
     """Append one line to a log that only saves work, in one write and as far as it can be written: where it cannot, nothing is lost."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
+        share(path.parent, path.parent)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, SHARED)
         try:
+            share(descriptor, path)
             os.write(descriptor, line)
         finally:
             os.close(descriptor)
@@ -80,6 +101,8 @@ def write_new(path: Path, data: bytes, *, read_only: bool = False) -> None:
         _write(descriptor, data, path)
         if read_only:
             os.fchmod(descriptor, 0o444)
+        else:
+            share(descriptor, path)
         _fsync(descriptor, path)
     finally:
         os.close(descriptor)
@@ -107,6 +130,7 @@ def write_stream(path: Path, produce: Callable[[Stream], None]) -> str:
     faults.step("open", path)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SHARED)
     try:
+        share(descriptor, path)
         stream = Stream(descriptor, path)
         produce(stream)
         _fsync(descriptor, path)
@@ -146,9 +170,15 @@ def reserve(descriptor: int, size: int) -> None:
 
 
 def rename(source: Path, target: Path) -> None:
-    """Rename within one file system, replacing ``target`` if it is a file."""
+    """Rename within one file system, replacing ``target`` if it is a file. One whose reply was lost (:mod:`cache.network`) is done."""
+    moved = network.identity(source)
     faults.step("rename", target)
-    source.replace(target)
+    try:
+        source.replace(target)
+        faults.step("renamed", target)
+    except FileNotFoundError:
+        if not network.landed(source, target, moved):
+            raise
 
 
 def move(source: Path, target: Path) -> None:
@@ -162,13 +192,16 @@ def move(source: Path, target: Path) -> None:
 def publish_directory(temporary: Path, final: Path) -> bool:
     """Rename a finished directory to its final name; False if another writer was first (its content is the same)."""
     make_directory(final.parent)
+    moved = network.identity(temporary)
     faults.step("rename", final)
     try:
         temporary.rename(final)
+        faults.step("renamed", final)
     except OSError:
-        if final.is_dir():
-            return False
-        raise
+        if not network.landed(temporary, final, moved):
+            if final.is_dir():
+                return False
+            raise
     fsync_directory(final.parent)
     return True
 

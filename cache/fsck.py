@@ -19,12 +19,12 @@ from cache.finding import Finding, bytes_of, irregular, words
 from cache.names import unescape
 from cache.record import Record
 from cache.shard import Hole, Place, read_row, scan
-from cache.store import FORMAT, FORMATS, Store, listed, open_sealed, shelved
+from cache.store import FORMAT, FORMATS, Store, files_below, listed, open_sealed, shelved
 
 #: Names in a store's directory, and nothing else.
 ROOMS = {
-    "actions", "objects", "refs", "pins", "items", "scratch", "failures", "memo", "locks", "tmp", "quarantine", "imports", "weights",
-    "format.json",
+    "actions", "objects", "refs", "pins", "items", "scratch", "failures", "memo", "locks", "logs", "tmp", "quarantine", "imports",
+    "weights", "format.json",
 }  # fmt: skip
 
 
@@ -210,7 +210,7 @@ class Fsck:
 
     def _refs(self) -> Iterator[Finding]:
         base = self.store.root / "refs"
-        for path in sorted(p for p in base.rglob("*") if not p.is_dir()):
+        for path in files_below(base):
             self.checked.refs += 1
             names = [unescape(part) or part for part in path.relative_to(base).parts]
             run = f"kdpipe run {names[-1]} --dataset {names[0]} --system {names[1]}" if len(names) == 3 else ""
@@ -242,7 +242,7 @@ class Fsck:
             for path in shelved(stage):
                 if path.name == "accepted.json":
                     yield from self._accepted(path)
-                elif path.suffix == ".items":
+                elif path.suffix in (".items", ".lost"):
                     yield from self._shard(path)
                 else:
                     yield Finding("items", path, "no shard", aside=path)

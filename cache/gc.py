@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cache import fs, locks
+from cache import fs, locks, network
 from cache.errors import StoreError
 from cache.pins import pins
 from cache.record import Record
@@ -58,14 +58,19 @@ def collect(store: Store, *, keep: int = 3, grace: float = 7 * DAY) -> list[Rubb
     """Remove what :func:`find` names; returns what was removed."""
     bin = store.temporary()
     with store.publishing(collecting=True):
+        _look_anew(store)
         before = set(store.keys())
         found = find(store, keep=keep, grace=grace)
         if found:
             fs.make_directory(bin)
         order = {"record": 0, "object": 1}  # a record never outlives its object
         places = {bin / str(n): rubbish for n, rubbish in enumerate(sorted(found, key=lambda r: order.get(r.kind, 2)))}
-        for place, rubbish in places.items():
-            fs.rename(rubbish.path, place)
+        for place, rubbish in list(places.items()):
+            try:
+                fs.rename(rubbish.path, place)
+            except FileNotFoundError:  # a collection on another machine was first
+                found.remove(places.pop(place))
+                continue
             if rubbish.kind == "record" and (members := rubbish.path.with_suffix(".members")).exists():
                 fs.rename(members, place.with_suffix(".members"))
         needed = _put_back(store, places, before - {r.path.stem for r in found if r.kind == "record"})
@@ -79,6 +84,7 @@ def _put_back(store: Store, places: dict[Path, Rubbish], known: set[str]) -> lis
     A publication names a thing and then looks whether it is there; here it is moved and then looked for names: one of the two sees it.
     """
     needed: list[Rubbish] = []
+    _look_anew(store)
     records = [store.read_record(key) for key in store.keys() if key not in known]  # noqa: SIM118 - not a mapping
     objects = {record.object for record in records if record is not None}
     keys = {key for _, key in store.refs()}
@@ -94,6 +100,16 @@ def _put_back(store: Store, places: dict[Path, Rubbish], known: set[str]) -> lis
             fs.publish_directory(place, rubbish.path)  # or the publication has put its own there
             needed.append(rubbish)
     return needed
+
+
+def _look_anew(store: Store) -> None:
+    """See what other machines have named a moment ago, and who is at work, also on a network file system."""
+    rooms = [store.root / name for name in ("actions", "objects", "refs", "items", "pins", "locks")]
+    shelves = [path for room in rooms[:2] for path in listed(room)]
+    systems = [path for path in (store.root / "refs").glob("*/*") if path.is_dir()]
+    for directory in (*rooms, *shelves, *systems, *listed(store.root / "refs"), *listed(store.root / "items")):
+        if directory.is_dir():
+            network.look_anew(directory)
 
 
 def mark(store: Store, records: dict[str, Record], keep: int) -> Marked:

@@ -11,13 +11,14 @@ import json
 import os
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cache import fs
+from cache import fs, network
 from cache.errors import StoreError
+from cache.lost import Lost
 from cache.shard import HEAD2, TAIL, Place, checked, checksum, encode_row, quick, read_meta, read_run, scan
 
 if TYPE_CHECKING:
@@ -31,13 +32,16 @@ RUN_BYTES = 1 << 20
 AHEAD_BYTES = 8 << 20
 #: The payload's digest stands in the row's meta under this name: whoever wrote the row took it, the row's checksum keeps it.
 DIGEST = "sha256"
+#: Under this one, which device and libraries made the row.
+MADE = "made"
 #: Names in a row's meta that are the store's own: the second is the quick check of :mod:`cache.shard`.
-OWN = (DIGEST, "crc32")
+OWN = (DIGEST, "crc32", MADE)
 
 
 @dataclass(frozen=True)
 class Item:
-    """One row: ``meta`` is a small JSON object (state, reason, counts); ``payload`` its bytes; ``digest`` the payload's sha256.
+    """One row: ``meta`` is a small JSON object (state, reason, counts); ``payload`` its bytes; ``digest`` the payload's sha256; ``made``
+    names the device and the versions of the libraries that made it (empty in rows of older kdpipes).
 
     :meth:`ItemSet.get` gives bytes, :meth:`ItemSet.read` a view of what it read.
     """
@@ -46,6 +50,7 @@ class Item:
     meta: dict[str, Any]
     payload: bytes | memoryview
     digest: str
+    made: Mapping[str, str] = field(default_factory=dict)
 
 
 class ItemSet:
@@ -53,7 +58,8 @@ class ItemSet:
 
     ``append`` buffers; ``flush`` writes the buffered rows and fsyncs once: a kill loses at most the rows since the last
     flush. Rows that fail their checksum are refused; a torn tail is not seen. ``also`` are directories of sets whose rows hold
-    here too (an accepted predecessor, the same set in an upstream store); they are only read.
+    here too (an accepted predecessor, the same set in an upstream store); they are only read. ``made`` is what its rows will say of
+    the device and the libraries; ``lost`` knows the items that became no row for now.
     """
 
     def __init__(self, directory: Path, *, writable: bool = True, also: Sequence[Path] = ()) -> None:
@@ -61,6 +67,8 @@ class ItemSet:
         self.writable = writable
         self.also = tuple(also)
         self.appended = 0
+        self.made: Mapping[str, str] = {}
+        self.lost = Lost(directory)
         self._where: dict[str, Place] = {}
         self._seen: dict[Path, int] = {}
         self._pending: list[bytes] = []
@@ -70,7 +78,16 @@ class ItemSet:
         self.refresh()
 
     def __contains__(self, key: str) -> bool:
+        return self.has(key)
+
+    def has(self, key: str) -> bool:
+        """Whether the row is there; ``in`` tells a stage that it need not compute it, which is not the same in :mod:`cache.part`."""
         return key in self._where or key in self._pending_keys
+
+    def whole(self, key: str, parts: Callable[[Item], Iterable[str]]) -> bool:
+        """Whether the row of ``key`` is there, and all that it names; ``parts`` gives their keys."""
+        item = self.get(key) if key in self else None
+        return item is not None and all(part in self for part in parts(item))
 
     def __len__(self) -> int:
         return len(self._where.keys() | self._pending_keys.keys())
@@ -81,6 +98,8 @@ class ItemSet:
 
     def refresh(self) -> None:
         """See the rows that other processes have appended since."""
+        if self.writable and self.directory.is_dir():
+            network.look_anew(self.directory)
         for directory in (*self.also, self.directory):
             if directory.is_dir():
                 for shard in sorted(directory.glob("*.items")):
@@ -88,9 +107,11 @@ class ItemSet:
 
     def _scan(self, shard: Path) -> None:
         start = self._seen.get(shard, 0)
-        if shard.stat().st_size <= start:
+        try:
+            found = network.again(lambda: list(scan(shard, start)))
+        except FileNotFoundError:  # removed since its directory was read
             return
-        for place in scan(shard, start):
+        for place in found:
             if isinstance(place, Place):
                 self._where[place.key] = place
                 start = place.end
@@ -109,6 +130,15 @@ class ItemSet:
 
         For choosing what to read. Empty if it is damaged so far that it is no meta.
         """
+        meta = self._meta(key)
+        return None if meta is None else {name: value for name, value in meta.items() if name not in OWN}
+
+    def maker(self, key: str) -> dict[str, str]:
+        """What the row of ``key`` says of the device and the libraries that made it; unchecked as in :meth:`peek`."""
+        found = (self._meta(key) or {}).get(MADE, {})
+        return found if isinstance(found, dict) else {}
+
+    def _meta(self, key: str) -> dict[str, Any] | None:
         place = self._place(key)
         if place is None:
             return None
@@ -116,7 +146,7 @@ class ItemSet:
             meta = json.loads(read_meta(place))
         except ValueError:
             return {}
-        return {name: value for name, value in meta.items() if name not in OWN} if isinstance(meta, dict) else {}
+        return meta if isinstance(meta, dict) else {}
 
     def _place(self, key: str) -> Place | None:
         if key in self._pending_keys:
@@ -150,12 +180,12 @@ class ItemSet:
         """Add a row. ``key`` is 64 hex digits. Visible to others after :meth:`flush` (done by itself every 64 MiB)."""
         if not self.writable:
             raise StoreError(f"item set {self.directory.name} is read-only here")
-        if key in self:
+        if self.has(key):
             return
         for name in OWN:
             if meta and name in meta:
                 raise ValueError(f"the meta of a row may not have a {name} of its own")
-        whole = {**(meta or {}), DIGEST: hashlib.sha256(payload).hexdigest()}
+        whole = {**(meta or {}), **({MADE: dict(self.made)} if self.made else {}), DIGEST: hashlib.sha256(payload).hexdigest()}
         meta_bytes = json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()
         row = encode_row(key, meta_bytes, payload)
         self._pending_keys[key] = (self._pending_bytes, len(row) - HEAD2.size - len(payload) - TAIL, len(payload))
@@ -211,7 +241,7 @@ def _item(place: Place, row: memoryview, found: bytes | memoryview) -> Item:
     meta = json.loads(text)
     meta.pop("crc32", None)
     digest = meta.pop(DIGEST, "") or hashlib.sha256(payload).hexdigest()  # older rows do not tell
-    return Item(place.key, meta, payload, digest)
+    return Item(place.key, meta, payload, digest, meta.pop(MADE, {}))
 
 
 @dataclass

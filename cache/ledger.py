@@ -19,6 +19,7 @@ STATES: dict[str, str] = {
     "fewer_frames": "degraded",  # the header promises more frames than decode
     "more_frames": "degraded",  # the header promises fewer frames than decode
     "damaged": "degraded",  # some packets do not decode; what decodes is used
+    "silent": "degraded",  # a stream of sound in which nothing is to be heard
     "no_pair": "degraded",  # optical flow of a video of one frame: nothing moves
     "few_people": "degraded",  # nobody is found in some of its frames
     "no_person": "degraded",  # nobody is found in any of its frames

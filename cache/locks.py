@@ -2,8 +2,9 @@
 
 A lock is a file that its holder locks in the kernel (released when the holder dies) and in which it says who it is: host, boot id, pid
 and its namespace, start of the process, and a heartbeat (the file's time stamp). Under one kernel the kernel decides, for all containers.
-Where locks do not reach other machines, or there are none (some network file systems), a holder of whom nobody here can tell whether
-it lives is believed as long as its heart beats.
+Where locks do not reach other machines, or there are none (some network file systems), whoever made the file has the lock, and a holder
+of whom nobody here can tell whether it lives is believed as long as its heart beats. Two machines that find the file of a dead holder at
+the same moment may both take it: they do the work twice.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cache import faults, fs
-from cache.machine import UNKNOWN, boot_id, host, machine, pid_space
+from cache import faults, fs, network
+from cache.machine import UNKNOWN, boot_id, host, machine, pid_space, tells_starts
 
 #: Seconds between two heartbeats, and after how many without one a holder on another machine counts as dead.
 BEAT = 10.0
 DEAD_AFTER = 120.0
+#: For how many seconds a file that says nothing yet belongs to whoever made it.
+CLAIM = 2.0
 #: Longest pause between two looks at a lock that somebody holds.
 POLL = 0.5
 
@@ -79,18 +82,21 @@ class Owner:
     @property
     def here(self) -> bool:
         """Whether its pid means something here: this start of this machine, and not in another container."""
-        return (self.host, self.boot) == (host(), boot_id()) and self.space in ("", pid_space())
+        return (self.host, self.boot) == (host(), boot_id()) and self.space in ("", pid_space()) and tells_starts(self.boot)
 
     @property
     def same_kernel(self) -> bool:
         """Whether its kernel locks would be seen here, from whatever container."""
-        return self.boot == boot_id() and (self.boot != UNKNOWN or self.host == host())
+        return self.boot == boot_id() and (self.boot != UNKNOWN or self.host == host()) and tells_starts(self.boot)
 
     @property
     def dead(self) -> bool:
-        """Whether it certainly lives no more: its pid is gone, or its machine was started anew. Elsewhere it may always be alive."""
-        if self.here:
-            return _started(self.pid) != self.started
+        """Whether it certainly lives no more: its pid means something here, and is gone. Elsewhere it may always be alive."""
+        return self.here and _started(self.pid) != self.started
+
+    @property
+    def restarted(self) -> bool:
+        """Whether its machine seems to be this one before it was started anew: dead then, unless two were made from one image."""
         return (self.host, self.machine) == (host(), machine()) and self.boot != boot_id()
 
 
@@ -125,6 +131,7 @@ class Lock:
         faults.step("lock", self.path)
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, data, 0)
+        os.fsync(self._descriptor)  # else other machines would see an empty file for a while
         threading.Thread(target=self._beat, daemon=True, name="heartbeat").start()
 
     def _beat(self) -> None:
@@ -135,14 +142,16 @@ class Lock:
                 return
 
     def release(self) -> None:
-        """Remove the lock file, then let go."""
+        """Remove the lock file, unless another machine has taken it over, then let go."""
         self._stop.set()
         try:
             faults.step("unlock", self.path)
-            self.path.unlink(missing_ok=True)
+            if _is_still(self.path, self._descriptor):
+                self.path.unlink(missing_ok=True)
         finally:
             _held.discard(self._descriptor)
-            os.close(self._descriptor)
+            with contextlib.suppress(OSError):  # stale: another machine removed it
+                os.close(self._descriptor)
 
 
 def acquire(path: Path, *, wait: bool = True, waiting: Callable[[Holder | None], None] | None = None) -> Lock | None:
@@ -152,12 +161,15 @@ def acquire(path: Path, *, wait: bool = True, waiting: Callable[[Holder | None],
     """
     pause = 0.02
     told = False
+    made: int | None = None
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, fs.SHARED)
-        holder, free = _look(path, descriptor)
+        descriptor, new = _open(path)
+        made = os.fstat(descriptor).st_ino if new else made
+        holder, free = _look(path, descriptor, made)
         if free:
             return Lock(path, descriptor)
-        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
         if not wait:
             return None
         if waiting is not None and not told:
@@ -167,8 +179,20 @@ def acquire(path: Path, *, wait: bool = True, waiting: Callable[[Holder | None],
         pause = min(pause * 1.5, POLL)
 
 
-def _look(path: Path, descriptor: int) -> tuple[Holder | None, bool]:
-    """(who holds it, whether we have it now)."""
+def _open(path: Path) -> tuple[int, bool]:
+    """The file of a lock, and whether we made it: of all machines, one does."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, flags | os.O_EXCL, fs.SHARED)
+        fs.share(descriptor, path)
+        return descriptor, True
+    return os.open(path, flags, fs.SHARED), False
+
+
+def _look(path: Path, descriptor: int, made: int | None = None) -> tuple[Holder | None, bool]:
+    """(who holds it, whether we have it now); ``made``: the file that we made."""
+    if _is_young(path, descriptor, made):
+        return None, False
     locked = True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -189,10 +213,19 @@ def _believed(owner: Owner, path: Path, locked: bool) -> bool:
     return age(path) < DEAD_AFTER
 
 
+def _is_young(path: Path, descriptor: int, made: int | None) -> bool:
+    """Whether somebody else made the file a moment ago and has not said yet who it is. Asked before the lock is tried: it is theirs."""
+    try:
+        found = os.fstat(descriptor)
+        return found.st_size == 0 and found.st_ino != made and age(path) < CLAIM
+    except OSError:
+        return True  # stale: it was removed
+
+
 def _is_still(path: Path, descriptor: int) -> bool:
     try:
         return path.stat().st_ino == os.fstat(descriptor).st_ino
-    except FileNotFoundError:
+    except OSError:  # gone, or stale
         return False
 
 
@@ -221,8 +254,7 @@ def age(path: Path) -> float:
     probe = path.parent / f".clock-{uuid.uuid4().hex[:12]}"
     try:
         probe.touch()
-        now = probe.stat().st_mtime
-        return now - path.stat().st_mtime
+        return network.age_of(path, probe.stat().st_mtime)
     except OSError:
         return 0.0
     finally:
@@ -233,7 +265,7 @@ def age(path: Path) -> float:
 @contextlib.contextmanager
 def shared(path: Path, *, exclusive: bool = False) -> Iterator[None]:
     """Hold a lock that many may share and one may have alone; a file system without locks lets everybody in."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, fs.SHARED)
+    descriptor, _ = _open(path)
     _held.add(descriptor)
     try:
         with contextlib.suppress(OSError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import socket
 from pathlib import Path
 
@@ -21,6 +22,14 @@ def host() -> str:
 def boot_id() -> str:
     """This start of the kernel, which all containers on the machine share; :data:`UNKNOWN` where the system does not say."""
     return _text("/proc/sys/kernel/random/boot_id").replace("-", "")[:16] or UNKNOWN
+
+
+def tells_starts(boot: str) -> bool:
+    """Whether two processes that name this start of the kernel, and one host name, run under one kernel.
+
+    A system that is no Linux says nothing and runs no containers; a Linux that says nothing is a sandbox, and there may be others.
+    """
+    return boot != UNKNOWN or os.uname().sysname != "Linux"
 
 
 def pid_space() -> str:

@@ -6,6 +6,7 @@ Everything said of a parameter is a plain value, so that it stays out of the cod
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,9 +74,15 @@ def option(
     return field(default=default, metadata={"doc": doc, "keyed": keyed, **allowed, **counts})
 
 
+@functools.cache
+def _about(cls: type[Any]) -> dict[str, Mapping[str, Any]]:
+    """What a declaration says of each of its parameters."""
+    return {f.name: f.metadata for f in dataclasses.fields(cls)}
+
+
 def idle_because(params: Any, name: str) -> dict[str, Any]:
     """The settings of ``params`` because of which the parameter ``name`` cannot matter; empty if it counts."""
-    about = {f.name: f.metadata for f in dataclasses.fields(params)}
+    about = _about(type(params))  # type: ignore[arg-type]
     for wanted, settings in [(True, about[name].get("when", {})), *((False, one) for one in about[name].get("unless", ()))]:
         values = {other: getattr(params, other) for other in settings if other in about}
         fitting = {other: value for other, value in values.items() if value in settings[other]}

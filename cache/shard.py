@@ -10,7 +10,6 @@ quick check of the readers that take many rows, in a quarter of the time of sha2
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import struct
@@ -18,6 +17,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from cache import network
 
 HEAD1 = struct.Struct("<4s32sIQ")
 HEAD2 = struct.Struct("<4s32sIQI")
@@ -86,16 +87,14 @@ def quick(place: Place, row: memoryview) -> bool | None:
 
 def read_row(place: Place) -> tuple[bytes, memoryview]:
     """(meta, payload) of the row at ``place``. Raises ValueError if it is cut short or its checksum does not match."""
-    with opened(place.shard) as descriptor:
-        row = memoryview(_read(descriptor, place.end - place.offset, place.offset))
+    row = memoryview(_read_at(place.shard, place.end - place.offset, place.offset))
     return checked(place, row, checksum(row))
 
 
 def read_run(places: Sequence[Place]) -> list[memoryview]:
     """The bytes of rows that lie one behind the other in a shard, in one read; for :func:`checked`, row by row."""
     start = places[0].offset
-    with opened(places[0].shard) as descriptor:
-        data = memoryview(_read(descriptor, places[-1].end - start, start))
+    data = memoryview(_read_at(places[0].shard, places[-1].end - start, start))
     return [data[place.offset - start : place.end - start] for place in places]
 
 
@@ -116,18 +115,7 @@ def checked(place: Place, row: memoryview, found: bytes | memoryview) -> tuple[b
 
 def read_meta(place: Place) -> bytes:
     """The meta of the row at ``place`` alone, so unchecked: its checksum is that of the whole row."""
-    with opened(place.shard) as descriptor:
-        return _read(descriptor, place.meta_size, place.offset + place.head_size)
-
-
-@contextlib.contextmanager
-def opened(shard: Path) -> Iterator[int]:
-    """The shard, opened for reading."""
-    descriptor = os.open(shard, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    return _read_at(place.shard, place.meta_size, place.offset + place.head_size)
 
 
 def scan(shard: Path, start: int = 0) -> Iterator[Place | Hole]:
@@ -210,6 +198,19 @@ def _sound(place: Place) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _read_at(shard: Path, size: int, offset: int) -> bytes:
+    """As :func:`_read`; once more if another machine puts a longer version of the shard in its place meanwhile."""
+
+    def read() -> bytes:
+        descriptor = os.open(shard, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return _read(descriptor, size, offset)
+        finally:
+            os.close(descriptor)
+
+    return network.again(read)
 
 
 def _read(descriptor: int, size: int, offset: int) -> bytes:

@@ -143,10 +143,28 @@ class Shared(Protocol):
         """What was imported of a kind (``mm_features``, ``rgb_l8``) and would not be used unless a system asks; None if nothing was."""
 
 
+@dataclass(frozen=True)
+class Epoch:
+    """What a training says of itself at the end of an epoch. It is shown, and nothing that it computes depends on it.
+
+    number: of the epoch, from 1, ``of`` so many at most.
+    record: what was measured in it, by name: ``train_loss``, ``val_accuracy``, ``rate``.
+    by:     the number of the record by which an epoch is kept, "" if the last one is; ``best`` is the one that is kept so far (0: none).
+    """
+
+    number: int
+    of: int
+    record: Mapping[str, float]
+    by: str = ""
+    best: int = 0
+
+
 class Progress(Protocol):
-    """A progress bar: ``with ctx.progress("decode", total=n) as bar: bar.step()``."""
+    """A progress bar: ``with ctx.progress("decode", total=n) as bar: bar.step()``; trainings also say how each ``epoch`` went."""
 
     def step(self, n: int = 1, note: str = "") -> None: ...
+
+    def epoch(self, epoch: Epoch) -> None: ...
 
     def __enter__(self) -> Progress: ...
 
@@ -162,6 +180,9 @@ class Quiet:
     def step(self, n: int = 1, note: str = "") -> None:
         """Count."""
         self.n += n
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Say nothing."""
 
     def __enter__(self) -> Quiet:
         return self

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cache import fs, leftovers, locks
+from cache import fs, leftovers, locks, network
 from cache.digest import Manifest, canonical, digest_value
 from cache.errors import GoneError, StoreError
 from cache.items import ItemSet
@@ -103,7 +103,7 @@ class Store:
         """The record of a finished action, whatever became of its object. Raises StoreError if it is damaged."""
         path = self.action_path(key)
         try:
-            data = path.read_bytes()
+            data = network.read_bytes(path)
         except FileNotFoundError:
             return None
         try:
@@ -124,9 +124,9 @@ class Store:
 
     def refs(self) -> Iterator[tuple[Path, str]]:
         """Every ref: its file, and the key that it names (as it stands there, unchecked)."""
-        base = self.root / "refs"
-        for path in sorted(p for p in base.rglob("*") if p.is_file()) if base.is_dir() else ():
-            yield path, path.read_text(errors="replace").removesuffix("\n")
+        for path in filter(Path.is_file, files_below(self.root / "refs")):
+            with contextlib.suppress(FileNotFoundError):  # replaced or removed while we look
+                yield path, network.read_bytes(path).decode(errors="replace").removesuffix("\n")
 
     def files(self, record: Record) -> Path:
         """Directory with the files of a record's object."""
@@ -141,7 +141,7 @@ class Store:
         path = self.object_path(digest) / "manifest.json"
         hint = "kdpipe fsck --repair puts the object aside; run again then: only what made it is computed"
         try:
-            manifest = Manifest.load(path.read_bytes())
+            manifest = Manifest.load(network.read_bytes(path))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise StoreError(f"object {digest[:12]} has no readable manifest ({path})", hint=hint) from error
         if manifest.digest != digest:
@@ -162,13 +162,15 @@ class Store:
     def ref(self, dataset: str, system: str, node: str) -> str | None:
         """The key that a ref names, or None."""
         try:
-            return self.ref_path(dataset, system, node).read_text(errors="replace").strip()
+            return network.read_bytes(self.ref_path(dataset, system, node)).decode(errors="replace").strip()
         except FileNotFoundError:
             return None
 
-    def item_set(self, stage: str, name: str, *, writable: bool = False, also: Sequence[Path] = ()) -> ItemSet:
+    def item_set(
+        self, stage: str, name: str, *, writable: bool = False, also: Sequence[Path] = (), kind: Callable[..., ItemSet] = ItemSet
+    ) -> ItemSet:
         """Open the item set ``name`` of a stage, with the rows of what it was accepted from, and of the directories ``also``."""
-        return ItemSet(self.items_path(stage, name), writable=writable, also=[*also, *self.predecessors(stage, name)])
+        return kind(self.items_path(stage, name), writable=writable, also=[*also, *self.predecessors(stage, name)])
 
     def predecessors(self, stage: str, name: str) -> list[Path]:
         """Directories of the item sets whose rows were accepted for the set ``name``, the oldest first."""
@@ -183,7 +185,7 @@ class Store:
     def accepted_items(self, stage: str, name: str) -> str | None:
         """The item set whose rows were accepted for the set ``name``, or None."""
         try:
-            return str(open_sealed((self.items_path(stage, name) / "accepted.json").read_bytes())["items"])
+            return str(open_sealed(network.read_bytes(self.items_path(stage, name) / "accepted.json"))["items"])
         except FileNotFoundError:
             return None
 
@@ -240,6 +242,7 @@ class Store:
             fs.make_read_only(files / entry.path)
             fs.fsync_file(files / entry.path)
         for directory in sorted((p for p in files.rglob("*") if p.is_dir()), reverse=True):
+            fs.share(directory, directory)
             fs.fsync_directory(directory)
         fs.fsync_directory(files)
         fs.write_new(temporary / "manifest.json", manifest.dump(), read_only=True)
@@ -264,6 +267,7 @@ class Store:
         makes the two belong together again.
         """
         record = self._write_record(record, members)
+        network.look_anew(self.object_path(record.object).parent)
         if not (self.object_path(record.object) / "manifest.json").exists():
             fs.remove_file(self.action_path(record.digest))
             raise GoneError(f"object {record.object[:12]} was removed while its record was being written", hint="run it again")
@@ -285,7 +289,9 @@ class Store:
     def _listed(self, key: str) -> bool:
         """Whether the record of ``key`` names the list of members beside it."""
         record, path = self.record(key), self.members_path(key)
-        return record is not None and path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == record.members
+        if record is None or not path.exists():
+            return False
+        return hashlib.sha256(network.read_bytes(path)).hexdigest() == record.members
 
     def set_ref(self, dataset: str, system: str, node: str, key: str) -> None:
         """Point a ref at ``key``; an unchanged ref is not rewritten, so its time stamp says when it last changed."""
@@ -305,7 +311,7 @@ class Store:
     def failure(self, dataset: str, system: str, node: str) -> dict[str, Any] | None:
         """What the last failed run of a node said (``error``, ``key``, ``ledger``, ``time``), or None."""
         try:
-            return open_sealed(self.failure_path(dataset, system, node).read_bytes())
+            return open_sealed(network.read_bytes(self.failure_path(dataset, system, node)))
         except (FileNotFoundError, ValueError):
             return None
 
@@ -380,12 +386,18 @@ def open_sealed(data: bytes) -> dict[str, Any]:
 
 
 def listed(directory: Path) -> list[Path]:
-    """What is in a directory; nothing if it is not there, or is no directory."""
+    """What is in a directory; nothing if it is not there, or is no directory. Files that were removed and are still open do not count."""
     try:
         with os.scandir(directory) as entries:
-            return [Path(entry.path) for entry in entries]
+            return [Path(entry.path) for entry in entries if not entry.name.startswith(network.PASSING)]
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def files_below(room: Path) -> list[Path]:
+    """Every file in a directory and those in it, sorted; as :func:`listed`."""
+    found = (path for path in room.rglob("*") if not path.name.startswith(network.PASSING)) if room.is_dir() else ()
+    return sorted(path for path in found if not path.is_dir())
 
 
 def shelved(room: Path) -> Iterator[Path]:

@@ -43,7 +43,7 @@ def _compute(store: Store, key: Key) -> None:
         members.add(f"v{n}", row, item.digest)
     items.flush()
     temporary = store.new_directory()
-    (temporary / "files" / "deep").mkdir()
+    (temporary / "files" / "deep").mkdir(exist_ok=True)
     (temporary / "files" / "a.txt").write_text("hello")
     (temporary / "files" / "deep" / "b.bin").write_bytes(bytes(5000))
     with store.publishing():

@@ -135,6 +135,18 @@ def test_short_writes_are_carried_on(operations: list[str], tmp_path: Path, whol
         assert list(Fsck(Store(root), 1.0)) == []
 
 
+def test_a_rename_whose_reply_was_lost_is_done(operations: list[str], tmp_path: Path, whole: dict[str, bytes], breaking) -> None:
+    renames = sum(line.startswith("rename ") for line in operations)
+    assert renames > 5
+    for step in range(1, renames + 1):
+        root = tmp_path / str(step)
+        breaking(f"lost:{step}")
+        publish_everything(root)
+        breaking("")
+        assert contents(root) == whole
+        assert list(Fsck(Store(root), 1.0)) == []
+
+
 def test_an_append_that_fails_leaves_the_shard_as_it_was_and_the_rows_for_the_next_flush(tmp_path: Path, breaking) -> None:
     items = ItemSet(tmp_path / "set")
     items.append("1" * 64, b"one")

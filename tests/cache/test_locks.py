@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cache import locks
+from cache import locks, machine
 from cache.leftovers import GIVEN_UP
 from cache.locks import Holder, Owner
 from cache.store import Store
@@ -165,13 +165,13 @@ def test_without_locks_of_the_kernel_a_living_process_here_keeps_its_own(tmp_pat
 def test_temporary_files_of_other_containers_and_machines_stay_until_they_are_given_up(tmp_path: Path) -> None:
     store = Store(tmp_path)
     elsewhere = [in_another_container(), replace(Owner.me(), boot="b", machine="m"), replace(Owner.me(), host="other", boot="b")]
-    dead = [replace(Owner.me(), started=1), replace(Owner.me(), boot="b")]
-    left = {owner: store.root / "tmp" / owner.token for owner in (*elsewhere, *dead)}
+    dead = replace(Owner.me(), started=1)
+    left = {owner: store.root / "tmp" / owner.token for owner in (*elsewhere, dead)}
     for path in left.values():
         (path / "files").mkdir(parents=True)
         (path / "files" / "half").write_text("x")
     store.prepare()
-    assert [path.exists() for path in left.values()] == [True, True, True, False, False]
+    assert [path.exists() for path in left.values()] == [True, True, True, False]
     past = time.time() - GIVEN_UP - 60
     for owner in elsewhere:
         for path in (left[owner], left[owner] / "files", left[owner] / "files" / "half"):
@@ -180,6 +180,52 @@ def test_temporary_files_of_other_containers_and_machines_stay_until_they_are_gi
     (tmp_path / "locks" / "k.lock").write_text(json.dumps(asdict(Holder(elsewhere[2], "train", time.time(), {}))))
     Store(tmp_path).prepare()
     assert [left[owner].exists() for owner in elsewhere] == [True, False, True]
+
+
+def test_what_was_left_before_a_restart_goes_when_it_rests_for_a_while_and_no_machine_of_the_same_image_is_at_it(tmp_path: Path) -> None:
+    store, owners = Store(tmp_path), [replace(Owner.me(), boot="b"), replace(Owner.me(), boot="of a twin")]
+    left = [store.root / "tmp" / owner.token for owner in owners]
+    for path in left:
+        path.mkdir(parents=True)
+    store.prepare()
+    assert all(path.exists() for path in left)
+    past = time.time() - locks.DEAD_AFTER - 5
+    for path in left:
+        os.utime(path, (past, past))
+    lock = tmp_path / "locks" / "k.lock"
+    lock.write_text(json.dumps(asdict(Holder(owners[1], "train", time.time(), {}))))
+    Store(tmp_path).prepare()
+    assert [path.exists() for path in left] == [False, True]
+    assert locks.acquire(lock, wait=False) is None  # the twin's heart beats
+
+
+def test_of_two_machines_whoever_made_the_file_has_the_lock_before_it_says_so(tmp_path: Path, monkeypatch) -> None:
+    without_locks(monkeypatch)
+    monkeypatch.setattr(locks, "CLAIM", 0.5)
+    path = tmp_path / "lock"
+    first = locks.acquire(path, wait=False)
+    assert first is not None and path.stat().st_size == 0
+    assert locks.acquire(path, wait=False) is None
+    past = time.time() - 1
+    os.utime(path, (past, past))  # it was killed before it said anything
+    assert locks.acquire(path, wait=False) is not None
+
+
+def test_a_lock_that_another_machine_took_over_is_not_removed_with_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    lock = locks.acquire(path)
+    assert lock is not None
+    path.unlink()
+    on_another_machine(path)
+    lock.release()
+    assert locks.holder_of(path) is not None
+
+
+def test_in_a_sandbox_that_does_not_tell_starts_nobody_of_the_same_host_name_is_judged_by_its_number(monkeypatch) -> None:
+    monkeypatch.setattr(machine, "boot_id", lambda: machine.UNKNOWN)
+    monkeypatch.setattr(locks, "boot_id", lambda: machine.UNKNOWN)
+    other = replace(Owner.me(), pid=2**22 + 1, started=1)
+    assert other.boot == machine.UNKNOWN and not other.dead and not other.same_kernel
 
 
 def test_the_heart_beats_while_the_lock_is_held(tmp_path: Path, monkeypatch) -> None:
@@ -200,11 +246,11 @@ def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
     me = Owner.me()
     assert not me.dead
     assert replace(me, started=me.started + 1).dead
-    assert replace(me, boot="earlier").dead
+    assert replace(me, boot="earlier").restarted and not me.restarted
     assert not replace(me, host="elsewhere", boot="b", started=1).dead  # who knows
     assert Owner.parse(me.token) == me and me.space
     assert not in_another_container().dead and not in_another_container().here
-    assert not replace(me, boot="b", machine="of the same name").dead
+    assert not replace(me, boot="b", machine="of the same name").restarted
     older = Owner.parse(f"{me.host}_{me.boot}_{me.pid}_{me.started}_0123456789ab")
     assert older is not None and older.here and not older.dead  # as older checkouts name their files
     assert Owner.parse("something else") is None

@@ -199,8 +199,12 @@ class StoreMachine(RuleBasedStateMachine):
         path.chmod(0o644)
         path.write_bytes(data)
         path.chmod(mode)
-        found = [f for f in Fsck(self.store, 1.0) if not f.note]
-        assert found, f"a flipped bit in {path} was not found"
+        findings = list(Fsck(self.store, 1.0))
+        found = [f for f in findings if not f.note]
+        if path.suffix == ".members" and not path.with_suffix(".json").exists():  # left by a publication that the disk cut short
+            assert [f.note for f in findings if f.path == path] == [True]  # nothing reads it, and the next publication writes it anew
+        else:
+            assert found, f"a flipped bit in {path} was not found"
         repair(self.store, lambda: Fsck(self.store, 1.0), found)
         for key, record in self.records.items():
             if self.store.record(key) is None:
