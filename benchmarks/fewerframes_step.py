@@ -1,17 +1,14 @@
-"""Training steps of the published NeXtVLAD, ours beside a plain eager re-creation of the published graph, by turns in one process.
-
-    python benchmarks/fewerframes_step.py [--videos 16] [--rounds 5] [--threads 2]
+"""A training step of the published NeXtVLAD and of the published graph re-created, for ``benchmarks/steps.py``.
 
 The plain one is what one writes from the paper in PyTorch: dequantise and normalise the padded grid, ``nn.Linear``, ``nn.BatchNorm1d``,
 the assignment as the published code spells it, every gradient clipped on its own, ``torch.optim.Adam``. Both see the same videos, of
-the lengths that the data set has (120 to 300 s), and start from the same weights; the first losses are compared.
+the lengths that the data set has (120 to 300 s).
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +21,10 @@ from systems.fewerframes.networks import respond
 from systems.fewerframes.nextvlad import NeXtVLAD
 from systems.fewerframes.optimiser import TFAdam
 
+SIZES = {"videos": 16}
+#: of the first step: the Adams of TensorFlow and PyTorch have another epsilon
+ALLOWED = {"loss": 1e-4}
+COUNTED = "ours"
 CLASSES, GRID, RGB, AUDIO = 3862, 300, 1024, 128
 
 
@@ -107,58 +108,48 @@ def plain_input(batch: Batch, eigenvalues: Tensor) -> Tensor:
     return torch.cat([(x[..., :RGB] - 4 / 512) * (eigenvalues.sqrt() + 1e-4), x[..., RGB:]], dim=-1)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--videos", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
-    eigenvalues = torch.linspace(14.7, 0.05, RGB)
-    normalisation = Normalisation("whitening", eigenvalues)
-    ours = NeXtVLAD(CLASSES, drop_rate=0.0).train()
-    plain = Plain().train()
-    same_weights(ours, plain)
-    our_adam, clip = TFAdam(ours.parameters(), lr=2e-4), each_tensor(1.0)
-    plain_adam = torch.optim.Adam(plain.parameters(), lr=2e-4)
-    batch = videos(options.videos)
+class Ours:
+    """The step of the shared loop."""
 
-    def our_step() -> float:
-        our_adam.zero_grad(set_to_none=True)
-        loss = cross_entropy(respond(ours, normalisation, batch)[0].probabilities, batch.labels)
-        loss.backward()
-        clip(list(ours.parameters()))
-        our_adam.step()
-        return float(loss.detach())
+    def __init__(self, options: argparse.Namespace) -> None:
+        torch.set_num_threads(options.threads)
+        torch.manual_seed(0)
+        self.net = NeXtVLAD(CLASSES, drop_rate=0.0).train()
+        self.eigenvalues = torch.linspace(14.7, 0.05, RGB)
+        self.batch = videos(options.videos)
+        self.normalisation = Normalisation("whitening", self.eigenvalues)
+        self.adam, self.clip = TFAdam(self.net.parameters(), lr=2e-4), each_tensor(1.0)
 
-    def plain_step() -> float:
-        plain_adam.zero_grad(set_to_none=True)
-        loss = cross_entropy(plain(plain_input(batch, eigenvalues), batch.present.float()), batch.labels)
+    def learn(self) -> Mapping[str, float]:
+        self.adam.zero_grad(set_to_none=True)
+        loss = cross_entropy(respond(self.net, self.normalisation, self.batch)[0].probabilities, self.batch.labels)
         loss.backward()
-        for parameter in plain.parameters():
+        self.clip(list(self.net.parameters()))
+        self.adam.step()
+        return {"loss": float(loss.detach())}
+
+    def computed(self) -> Mapping[str, Mapping[str, Tensor]]:
+        return {}
+
+
+class Published(Ours):
+    """The same, operation by operation."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        super().__init__(options)
+        self.plain = Plain().train()
+        same_weights(self.net, self.plain)
+        del self.net, self.adam
+        self.moves = torch.optim.Adam(self.plain.parameters(), lr=2e-4)
+
+    def learn(self) -> Mapping[str, float]:
+        self.moves.zero_grad(set_to_none=True)
+        loss = cross_entropy(self.plain(plain_input(self.batch, self.eigenvalues), self.batch.present.float()), self.batch.labels)
+        loss.backward()
+        for parameter in self.plain.parameters():
             nn.utils.clip_grad_norm_([parameter], 1.0)
-        plain_adam.step()
-        return float(loss.detach())
-
-    first = {"ours": our_step(), "plain": plain_step()}
-    print(f"first loss: ours {first['ours']:.4f}, plain {first['plain']:.4f}")
-    wall: dict[str, list[float]] = {"ours": [], "plain": []}
-    cpu: dict[str, list[float]] = {"ours": [], "plain": []}
-    for _ in range(options.rounds):
-        for name, step in (("ours", our_step), ("plain", plain_step)):
-            begin, spent = time.perf_counter(), time.process_time()
-            step()
-            wall[name].append(time.perf_counter() - begin)
-            cpu[name].append(time.process_time() - spent)
-    real = int(batch.present.sum()) / batch.present.numel()
-    print(f"{options.videos} videos a step, {100 * real:.0f} % of the grid real, threads {options.threads}, median of {options.rounds}")
-    for kind, times in (("wall", wall), ("CPU", cpu)):
-        medians = {name: statistics.median(found) for name, found in times.items()}
-        shown = ", ".join(f"{name} {median:.3f} s/step ({options.videos / median:.1f} videos/s)" for name, median in medians.items())
-        ratios = [round(p / o, 2) for o, p in zip(times["ours"], times["plain"])]
-        print(f"{kind}: {shown}; ratio {medians['plain'] / medians['ours']:.2f}, pair by pair {ratios}")
+        self.moves.step()
+        return {"loss": float(loss.detach())}
 
 
-if __name__ == "__main__":
-    main()
+SIDES = {"ours": Ours, "plain": Published}

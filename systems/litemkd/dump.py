@@ -6,7 +6,6 @@ and the switches: rows of another expert are never mixed in, and ten more videos
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from cache.errors import DataError
+from cache.paced import Paced
 from cache.stage import Context
 from models.training.determinism import make_deterministic
 from systems.litemkd import dumped
@@ -22,9 +22,6 @@ from systems.litemkd.draws import DUMP_VIEW, Draws
 from systems.litemkd.seen import Look, number_of
 from systems.litemkd.trained import read
 from systems.litemkd.videos import PARTS, listed, note
-
-#: Finished rows are flushed at once, unless flushing would take more than this share of the time.
-FLUSH_SHARE = 0.05
 
 
 def run(ctx: Context) -> None:
@@ -54,22 +51,13 @@ def run(ctx: Context) -> None:
 def compute(ctx: Context, jobs: Iterator[tuple[str, Any]], total: int) -> None:
     """Append a row to the item set for every key that has none; equal frames are computed once. A kill costs what is not flushed."""
     assert ctx.items is not None
-    flushed, cost = time.monotonic(), 0.0
-    with ctx.progress("dump", total=total) as bar:
-        try:
-            for key, features in jobs:
-                if key not in ctx.items:
-                    made = features()
-                    finite = bool(np.isfinite(made).all())
-                    ctx.items.append(key, dumped.pack_features(made) if finite else b"", {"state": "ok" if finite else "non_finite"})
-                    began = time.monotonic()
-                    if began - flushed >= cost / FLUSH_SHARE:
-                        ctx.items.flush()
-                        flushed = time.monotonic()
-                        cost = flushed - began
-                bar.step()
-        finally:  # an error, or an interrupt, loses nothing that is finished
-            ctx.items.flush()
+    with ctx.progress("dump", total=total) as bar, Paced(ctx.items) as rows:
+        for key, features in jobs:
+            if key not in ctx.items:
+                made = features()
+                finite = bool(np.isfinite(made).all())
+                rows.append(key, dumped.pack_features(made) if finite else b"", {"state": "ok" if finite else "non_finite"})
+            bar.step()
 
 
 def assemble(ctx: Context, keys: dict[str, str], about: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """The ``evaluate`` stage: teacher, experts and students of a seed on episodes of the test classes (spec F).
 
 Writes
-  evaluation.json  accuracy of every network, a column for each number of shots, with its interval over episodes; what they cost
-  curves.jsonl     the training curves of each network (:mod:`models.evaluation.files`)
+  evaluation.json    accuracy of every network, a column for each number of shots, with its interval over episodes; what they cost
+  curves.jsonl       the training curves of each network (:mod:`models.evaluation.files`)
+  predictions.jsonl  for which classes every network took each video, counted over all of its queries (:mod:`.by_video`)
 
 All networks of all seeds answer the same episodes, drawn from the videos of ``few-shot/test`` that every network has frames or features of.
 Experts and teacher are asked on the dumped features, as published.
@@ -15,22 +16,25 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from cache.json_files import read_json
 from cache.stage import Context
 from models.evaluation.costs import FLOPS_NOTE, PARAMETERS
 from models.evaluation.files import network_curves, write_evaluation
-from models.evaluation.record import Column, Cost, Evaluation, Items, Own, Panel, Row, Score
+from models.evaluation.record import Column, Cost, Evaluation, Items, Own, Panel, Row, Score, Sort
+from models.evaluation.sorts import all_wrong, distilled_against
 from models.inference.in_order import in_order
 from models.training.determinism import make_deterministic
+from systems.litemkd import by_video
 from systems.litemkd.clips import Clips
 from systems.litemkd.dumped import Dumped
 from systems.litemkd.episodes import Pool, Shape, Video, pool
-from systems.litemkd.metric import summary
+from systems.litemkd.metric import accuracies, summary
 from systems.litemkd.networks import Network, named, read_all, whole_of
 from systems.litemkd.prepared import by_head, by_single, by_teacher, joined
-from systems.litemkd.protocol import Answers, Drawn, drawn, shared_accuracies
+from systems.litemkd.protocol import Answers, Drawn, drawn, shared_logits
 from systems.litemkd.seen import Look
 from systems.litemkd.videos import listed, note
 from systems.litemkd.whole import costs
@@ -51,6 +55,10 @@ PANELS = (
     Panel("train_r.sup", "distillation: support sets (training)", logarithmic=True),
 )
 SPLIT = "few-shot/test"
+SAID = (
+    "A video is a query of many episodes. A network is right on it if it takes it for its own class in half of them or more; beside a "
+    "class the share of them in which it takes it for this one. A class can only be named in episodes that it is part of."
+)
 
 
 def run(ctx: Context) -> None:
@@ -68,10 +76,13 @@ def run(ctx: Context) -> None:
     kept = [video for video in videos if video.name in here]
     rows = {video: row for row, video in enumerate(kept)}
     asked = {shot: drawn(test, rows, episodes=params.episodes, seed=params.episode_seed) for shot, test in tests.items()}
+    taken = by_video.Taken(kept)
     with ctx.progress("evaluate", total=len(networks)) as bar:
-        scored = {}
+        scored, counts = {}, {}
         for name, answers in answering(ctx, networks, kept, clips, dumps):
-            scored[name] = _row(name, networks, _scores(answers, networks[name], asked, ctx.device), params)
+            said = {shot: shared_logits(test, answers, device=ctx.device) for shot, test in asked.items()}
+            scored[name] = _row(name, networks, _scores(said, asked), params)
+            counts[name] = {_column(params, shot): taken.counts(asked[shot], logits) for shot, logits in said.items()}
             bar.step()
     there = [scored[name] for name in named(ctx.inputs)]
     asks = f"{params.queries} quer{'y' if params.queries == 1 else 'ies'} of each class"
@@ -89,10 +100,13 @@ def run(ctx: Context) -> None:
         costs=COSTS,
         cost_note=f"{FLOPS_NOTE}; an episode of {_column(params, params.shots[0])} with {asks}",
         panels=PANELS,
+        sorts=tuple(_sorts({row.name: row.label for row in there})),
+        said_note=SAID,
         notes=tuple(_notes(networks, tests)),
         flags=(*_imported(networks), *_flags(dumps, tests)),
     )
-    write_evaluation(ctx.out, evaluation, curves=_curves(ctx))
+    said_of = by_video.rows(taken, {row.name: counts[row.name] for row in there})
+    write_evaluation(ctx.out, evaluation, curves=_curves(ctx), predictions=said_of)
 
 
 def answering(
@@ -152,9 +166,15 @@ def _column(params: Any, shot: int) -> str:
     return f"{params.way}-way {shot}-shot"
 
 
-def _scores(answers: Answers, network: Network, asked: Mapping[int, Drawn], device: str) -> dict[int, tuple[float, float]]:
+def _scores(said: Mapping[int, npt.NDArray[np.float32]], asked: Mapping[int, Drawn]) -> dict[int, tuple[float, float]]:
     """Mean accuracy and half width of its interval, in percent, by shots."""
-    return {shot: summary(shared_accuracies(test, answers, device=device)) for shot, test in asked.items()}
+    return {shot: summary(accuracies(logits, asked[shot].labels.numpy())) for shot, logits in said.items()}
+
+
+def _sorts(labels: Mapping[str, str]) -> Iterator[Sort]:
+    """The videos that a reader is offered first."""
+    yield from distilled_against(labels, "teacher", "student.kd", "student.alone")
+    yield all_wrong(labels)
 
 
 def _row(name: str, networks: Mapping[str, Network], found: Mapping[int, tuple[float, float]], params: Any) -> Row:

@@ -63,10 +63,15 @@ def _by_class(episode: Episode) -> list[Video]:
 
 
 @torch.inference_mode()
+def shared_logits(drawn: Drawn, answers: Answers, *, device: str = "cpu", tuples: int = 28) -> npt.NDArray[np.float32]:
+    """Logits (E, Q, W) of all queries, by a network that compares kept features; ``tuples`` of a clip (28 pairs of 8 frames)."""
+    found: npt.NDArray[np.float32] = torch.cat([answers(support, query).cpu() for support, query in drawn.lots(device, tuples)]).numpy()
+    return found
+
+
 def shared_accuracies(drawn: Drawn, answers: Answers, *, device: str = "cpu", tuples: int = 28) -> npt.NDArray[np.float64]:
-    """The accuracy of every episode (E,), by a network that compares kept features; ``tuples`` of a clip (28 pairs of 8 frames)."""
-    logits = torch.cat([answers(support, query).cpu() for support, query in drawn.lots(device, tuples)])
-    return accuracies(logits.numpy(), drawn.labels.numpy())
+    """The accuracy of every episode (E,), by such a network."""
+    return accuracies(shared_logits(drawn, answers, device=device, tuples=tuples), drawn.labels.numpy())
 
 
 @torch.inference_mode()

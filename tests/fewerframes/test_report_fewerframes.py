@@ -49,6 +49,11 @@ def test_a_series_is_a_line_over_every_cost_and_the_teacher_lies_across(tmp_path
         "costs": [asdict(cost) for cost in evaluate.COSTS],
         "metric": "GAP@20",
         "items": {"one": "video"},
+        "dataset": "world8m",
+        "replicates": [{"seed": 0, "fold": ""}],
+        "seeds": [0],
+        "folds": [],
+        "level": 0.95,
     }
     tradeoff.draw(tmp_path / "a.png", summary)
     frames, flops = drawn[0].axes

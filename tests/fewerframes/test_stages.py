@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from cache.errors import ConfigError, DataError
-from models.evaluation.files import read_evaluation
+from models.evaluation.files import read_evaluation, read_predictions
 from models.evaluation.record import Row
-from systems.fewerframes import StudentParams, TeacherParams, TimingParams, student, teacher
+from systems.fewerframes import EvaluateParams, StudentParams, TeacherParams, TimingParams, evaluate, student, teacher
 from systems.fewerframes.data import Partition, open_partition
 from systems.fewerframes.student import objective_of
 from systems.fewerframes.targets import Dumped, Online
@@ -255,6 +255,36 @@ def test_the_evaluation_measures_every_network_and_writes_a_submission_for_each(
             lines = (made["evaluate"] / "submission" / f"{partition}.{name}.csv").read_text().splitlines()
             assert lines[0] == "VideoId,LabelConfidencePairs" and len(lines) == 1 + COUNTS[partition]
             assert len(lines[1].split(",")[1].split()) == 2 * CLASSES
+
+
+def test_every_network_says_its_best_classes_of_every_video(trained: tuple[Bench, dict[str, Path]]) -> None:
+    bench, made = trained
+    store = open_partition(bench.ingest, "validate")
+    said = [one for one in read_predictions(made["evaluate"]) if one.model == "student.both.k6"]
+    lines = (made["evaluate"] / "submission" / "validate.student.both.k6.csv").read_text().splitlines()[1:]
+    best = {id: pairs.split()[::2][:5] for id, pairs in (line.split(",") for line in lines)}
+    assert [one.item for one in said] == store.ids
+    for video, one in enumerate(said):
+        assert one.answer == [str(label) for label in store.labels(video)]
+        assert [name for name, _ in one.top] == best[one.item] and one.prediction == best[one.item][0]
+        assert one.is_right == (one.prediction in one.answer) and one.top[0][1] >= one.top[1][1] > 0
+    found = {row.name: row.scores["Hit@1"].value for row in read_evaluation(made["evaluate"]).networks}
+    assert sum(one.is_right for one in said) / len(said) == pytest.approx(found["student.both.k6"])
+
+
+@pytest.mark.parametrize("size", [7, 16, 60])
+def test_of_very_many_videos_evenly_chosen_ones_are_kept_whatever_the_batch(
+    size: int, trained: tuple[Bench, dict[str, Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, made = trained
+    monkeypatch.setattr(evaluate, "kept", lambda items: range(0, items, 8))
+    ctx = bench.context(EvaluateParams(ks=(6,), batch_size=size), f"thin{size}")
+    (ctx.out / "submission").mkdir()
+    store, network = open_partition(bench.ingest, "validate"), read_network(made["student.both.k6"])
+    _, best = evaluate.measure(network, store, ctx, "student.both.k6")
+    found = list(evaluate.predictions({"student.both.k6": best}, store, [str(number) for number in range(store.classes)]))
+    whole = [one for one in read_predictions(made["evaluate"]) if one.model == "student.both.k6"][::8]
+    assert [(one.item, one.answer, one.prediction) for one in found] == [(one.item, one.answer, one.prediction) for one in whole]
 
 
 def test_a_student_costs_less_than_its_teacher_by_its_frames(trained: tuple[Bench, dict[str, Path]]) -> None:

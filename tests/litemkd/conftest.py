@@ -201,7 +201,12 @@ class Chain:
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     """A finished chain up to the dump of the teacher."""
-    made = make_bench(tmp_path_factory.mktemp("chain"))
+    return make_chain(tmp_path_factory.mktemp("chain"))
+
+
+def make_chain(root: Path) -> Chain:
+    """Train experts and a teacher on a bench."""
+    made = make_bench(root)
     experts = {modality: made.expert(f"expert.{modality}", modality) for modality in ("rgb", "depth")}
     dumps = {modality: made.dump(expert, f"dump.{modality}", modality).out for modality, expert in experts.items()}
     teacher = made.teacher(dumps)

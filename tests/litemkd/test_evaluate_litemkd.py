@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +21,12 @@ from cache.json_files import read_json, write_json, write_lines
 from cache.ledger import Ledger
 from cache.stage import Context, Quiet
 from media.frames import encode_image, encode_payload
-from models.evaluation.files import read_curves, read_evaluation
+from models.evaluation.files import read_curves, read_evaluation, read_predictions
 from models.training import artifact
 from models.training.result import Result
 from systems.litemkd import EvaluateParams, TimingParams, dumped, evaluate, timing, trained
+from systems.litemkd.by_video import Taken
+from systems.litemkd.draws import TEST_EPISODE
 from systems.litemkd.episodes import Shape, Video, pool
 from systems.litemkd.protocol import episode_accuracies
 from systems.litemkd.views import network_input, view
@@ -118,6 +121,30 @@ def test_a_student_scores_what_the_published_procedure_gives(made: Path, found: 
     each = episode_accuracies(tested, {video: row for row, video in enumerate(kept)}, published, episodes=40)
     scores = {row.name: row.scores for row in read_evaluation(found.out).networks}
     assert scores["student.kd"]["3-way 2-shot"].value == each.mean()
+
+
+def test_what_a_video_was_taken_for_is_counted_over_all_of_its_queries(made: Path, found: Context) -> None:
+    kept = [video for video in VIDEOS if video.name != LOST]
+    tested = pool(VIDEOS, kept, Shape(3, 1, 1))
+    asked = Counter(video.name for index in range(40) for video in tested.episode(0, index, TEST_EPISODE).query)
+    said = [one for one in read_predictions(found.out) if (one.model, one.kind) == ("student.kd", "3-way 1-shot")]
+    assert {one.about["video_id"]: one.about["queries"] for one in said} == dict(asked)
+    own = {video.name: video.label for video in VIDEOS}
+    right = 0.0
+    for one in said:
+        shares = dict(one.top)
+        assert one.answer == own[one.about["video_id"]] and sum(shares.values()) == pytest.approx(1, abs=1e-3)
+        assert one.is_right == (shares.get(one.answer, 0) >= 0.5) == (one.prediction == one.answer)
+        right += shares.get(one.answer, 0) * one.about["queries"]
+    score = {row.name: row.scores for row in read_evaluation(found.out).networks}["student.kd"]["3-way 1-shot"].value
+    assert right / sum(asked.values()) == pytest.approx(score, abs=1e-3)
+
+
+def test_a_video_that_is_taken_for_its_own_class_in_half_of_its_queries_is_right() -> None:
+    taken = Taken([Video("a", "v"), Video("b", "w"), Video("c", "never asked")])
+    first, second = taken.predictions("net", "5-shot", np.array([[2, 1, 1], [3, 2, 1], [0, 0, 0]]))
+    assert (first.prediction, first.is_right, first.top) == ("a", True, [("a", 0.5), ("b", 0.25), ("c", 0.25)])
+    assert (second.item, second.prediction, second.is_right) == ("w, 5-shot", "a", False)
 
 
 def test_a_video_that_is_lost_is_counted_and_in_no_episode(found: Context) -> None:

@@ -102,6 +102,9 @@ def distilled_episode(case: Case) -> dict[str, Any]:
     case.allow("*", relative=1e-3)
     case.allow("grad*", relative=GRADIENTS)
     case.allow("sgd_delta*", relative=GRADIENTS, absolute=float(before.abs().max()) * torch.finfo(before.dtype).eps)
+    # ReLU and max pooling pass a number within rounding of another elsewhere: without AVX-512 1.8e-3, PyTorch without oneDNN 7.3e-3
+    for name in ("grad_conv1", "sgd_delta_conv1"):
+        case.allow(name, relative=1e-2)
     norms = [0.0 if gradients[name] is None else float(gradients[name].norm()) for name in case.meta["grad_norm_names"]]
     state = net.state_dict()
     return {

@@ -43,6 +43,9 @@ AREAS = (
     "xkd",
     "xkd_training",
     "xkd_downstream",
+    "xkd_audio",
+    "xkd_windows",
+    "xkd_video",
 )
 """Modules of handlers in this package. A broken one must not take the others with it: it is reported, and skipped."""
 
