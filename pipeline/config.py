@@ -217,6 +217,10 @@ class Config:
         """The section that a node's parameters are set in: ``teacher`` for ``teacher.s0``; the stage, if none is known."""
         return max((s for s in self._sections if f"{node}.".startswith(f"{s}.")), key=len, default=node.partition(".")[0])
 
+    def decided(self, section: str, name: str) -> bool:
+        """Whether the graph decides a parameter of a section, so that nobody can set it."""
+        return f"{section}.{name}" in self._fixed
+
     def check(self, nodes: Iterable[str]) -> None:
         """Raise ConfigError for a configured key that no section has asked for or that the graph decides, and for what is typed and
         matters to none of the graph's ``nodes``. Files hold defaults for many graphs: there it is left out.

@@ -17,6 +17,13 @@ def installed(libraries: Iterable[str]) -> dict[str, str]:
     return {name: _version(name) for name in libraries}
 
 
+def own_version() -> str:
+    """The version of kdpipe: of the checkout that this code lies in, or of what pip installed; "unknown" where neither says it."""
+    setup = Path(__file__).resolve().parent.parent / "setup.cfg"
+    told = re.search(r"^version = (\S+)$", setup.read_text(encoding="utf-8"), re.M) if setup.is_file() else None
+    return told[1] if told else _version("kdpipe") or "unknown"
+
+
 def versions() -> dict[str, str]:
     """What is recorded: the version of Python, and of those of :data:`RECORDED` that are installed."""
     return {"python": sys.version.split()[0], **{name: version for name, version in installed(RECORDED).items() if version}}

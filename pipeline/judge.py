@@ -60,6 +60,7 @@ class Judge:
     ``allow_stale`` lets a node run on the last result of an input that is not fresh; the record says so.
     ``looking``: raw and external files that are not there are taken to be what the node's last result was made from;
     :attr:`assumed` says of which nodes, and why.
+    ``trusting``: so are files that would have to be read. For those who only fill rows: whoever publishes reads them.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Judge:
         read_files: bool = False,
         allow_stale: bool = False,
         looking: bool = False,
+        trusting: bool = False,
         source_tree: Path | None = None,
     ) -> None:
         self.store = store
@@ -79,6 +81,7 @@ class Judge:
         self.read_files = read_files
         self.allow_stale = allow_stale
         self.looking = looking
+        self.trusting = trusting
         self.assumed: dict[str, str] = {}
         self.fingerprint = Fingerprint(source_tree or paths.PROJECT, store.root / "memo" / "code.json")
         self._states: dict[str, State] = {}
@@ -223,8 +226,9 @@ class Judge:
         """What ``look`` finds among files; if it cannot and the judge is only looking, what the node's last result was made from."""
         try:
             return look(node)
-        except DataError as error:
-            last = self.usable(node.name) if self.looking else None
+        except (DataError, _UnreadFiles) as error:
+            assume = self.trusting or (self.looking and isinstance(error, DataError))
+            last = self.usable(node.name) if assume else None
             if last is None:
                 raise
             when = datetime.datetime.fromtimestamp(last.created).strftime("%Y-%m-%d %H:%M")

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from cache.errors import ConfigError
+from cache.option import idle_because
 from cache.stage import Node
 from pipeline.device import require_device
 from pipeline.graph import check_possible
@@ -16,10 +17,11 @@ from pipeline.judge import FRESH, Judge
 
 #: The end of the name of a node that there is one of for each seed; no key has it.
 SEED = re.compile(r"\.s\d+$")
-#: Parameter -> its values that need a package which kdpipe does not bring, and that package.
+#: Parameter -> its values that need a package which kdpipe does not bring, that package, and the extra that brings it.
 EXTRAS = {
-    "runtime": {"openvino": "openvino"},
-    "decode": {"torchcodec": "torchcodec", "torchcodec-cuda": "torchcodec"},
+    "runtime": {"openvino": ("openvino", "openvino")},
+    "decode": {"torchcodec": ("torchcodec", "torchcodec"), "torchcodec-cuda": ("torchcodec", "torchcodec")},
+    "resampler": {"soxr": ("soxr", "audio")},
 }
 
 
@@ -46,9 +48,9 @@ def lacking(node: Node) -> tuple[str, str] | None:
 def _missing_package(node: Node) -> tuple[str, str] | None:
     for name, values in EXTRAS.items():
         value = getattr(node.params, name, "")
-        package = values.get(value)
-        if package and find_spec(package) is None:
-            return f"{node.name}.{name}={value} needs {package}, which is not installed", f"pip install 'kdpipe[{package}]'"
+        package, extra = values.get(value, ("", ""))
+        if package and find_spec(package) is None and not idle_because(node.params, name):
+            return f"{node.name}.{name}={value} needs {package}, which is not installed", f"pip install 'kdpipe[{extra}]'"
     for library, version in installed(node.declared("libraries")).items():
         if not version:
             return f"{node.name} needs {library}, which is not installed", f"pip install {library}"

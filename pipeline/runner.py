@@ -15,6 +15,7 @@ from typing import Protocol
 from cache import fs
 from cache.digest import Manifest
 from cache.errors import DataError, KdpipeError, StoreError, ToleranceError, disk_error
+from cache.items import ItemSet
 from cache.ledger import Ledger
 from cache.locks import Holder
 from cache.publication import publish
@@ -26,6 +27,7 @@ from pipeline import imports
 from pipeline.installed import versions
 from pipeline.judge import FRESH, Judge
 from pipeline.progress import Bars
+from pipeline.sinks.sink import Run, Spec
 from pipeline.text import tolerance_text
 from pipeline.watch import Watch
 
@@ -44,14 +46,21 @@ class Upstream(Protocol):
 
 @dataclass(frozen=True)
 class Options:
-    """How to run, as opposed to what: none of these may change a result. ``verify`` reads every byte of what a node reads."""
+    """How to run, as opposed to what: none of these may change a result.
+
+    verify: read every byte of what a node reads.
+    sinks:  where else the epochs of trainings go.
+    begin:  told the name of a node and the reason when it begins to run; without it ``say`` says so.
+    """
 
     workers: int = 1
     threads: int = 1
     progress: str = "quiet"
     verify: bool = False
     upstream: Upstream | None = None
+    sinks: tuple[Spec, ...] = ()
     say: Callable[[str], None] = lambda line: None
+    begin: Callable[[str, str], None] | None = None
 
 
 class Busy(Exception):
@@ -83,13 +92,13 @@ def run_node(judge: Judge, name: str, options: Options, *, wait: bool = True) ->
     def waiting(holder: Holder | None) -> None:
         options.say(f"{name}: {holder or 'another process'} is computing the same result; waiting for it")
 
-    with judge.store.running(key.digest, what=name, uses=_uses(judge, node, key, inputs), wait=wait, waiting=waiting) as scratch:
+    with judge.store.running(key.digest, what=name, uses=uses_of(judge, node, key, inputs), wait=wait, waiting=waiting) as scratch:
         if scratch is None:
             raise Busy(name, judge.store.holder(key.digest))
         record = judge.store.record(key.digest) or _taken(judge, name, key, options)  # the process waited for may have made it
         computed = record is None
         if record is None:
-            options.say(f"{name}: running ({state.reason})")
+            _begin(options, name, state.reason)
             record = _compute(judge, node, key, scratch, options)
         else:
             _point(judge, name, record)
@@ -97,6 +106,13 @@ def run_node(judge: Judge, name: str, options: Options, *, wait: bool = True) ->
     judge.store.clear_failure(judge.dataset, judge.system, name)
     judge.forget(name)
     return record, computed
+
+
+def _begin(options: Options, name: str, reason: str) -> None:
+    if options.begin is not None:
+        options.begin(name, reason)
+    else:
+        options.say(f"{name}: running ({reason})")
 
 
 def _taken(judge: Judge, name: str, key: Key, options: Options) -> Record | None:
@@ -122,7 +138,7 @@ def _point(judge: Judge, name: str, record: Record) -> None:
         raise StoreError(f"the result of {name} was removed while it was being looked at", hint="run it again")
 
 
-def _uses(judge: Judge, node: Node, key: Key, inputs: Mapping[str, Record]) -> dict[str, list[str]]:
+def uses_of(judge: Judge, node: Node, key: Key, inputs: Mapping[str, Record]) -> dict[str, list[str]]:
     """What gc must leave alone while the node runs."""
     sets = [f"{r.key.stage}/{r.items}" for r in inputs.values() if r.items]
     if node.stage.items:
@@ -150,11 +166,12 @@ def _publish(
     store, inputs = judge.store, judge.inputs(node)
     temporary = store.new_directory()
     started = time.time()
-    context = _context(judge, node, key, temporary / "files", scratch, options)
+    context = context_of(judge, node, key, temporary / "files", scratch, options)
     try:
         function(context)
         if context.items is not None:
             context.items.flush()
+            context.items.lost.forget()  # they are counted now
         _check(judge, node, key, context.ledger)
         watch.check()
         if context.ledger.entries:
@@ -168,8 +185,7 @@ def _publish(
     except BaseException as error:
         fs.remove_tree(temporary)
         told = disk_error(error) if isinstance(error, OSError) else None
-        if isinstance(error, KdpipeError):  # a stage does not know under which name its parameters are set
-            error.hint = error.hint.replace("{section}", judge.graph.config.section(node.name))
+        told_of(judge, node, error)
         if isinstance(error, Exception):
             words = str(told or error) if told or isinstance(error, KdpipeError) else f"{type(error).__name__}: {error}"
             with contextlib.suppress(OSError):
@@ -189,17 +205,23 @@ def _appended(context: Context) -> int:
     return context.items.appended if context.items is not None else 0
 
 
-def _context(judge: Judge, node: Node, key: Key, out: Path, scratch: Path, options: Options) -> Context:
+def context_of(
+    judge: Judge, node: Node, key: Key, out: Path, scratch: Path, options: Options, kind: Callable[..., ItemSet] = ItemSet
+) -> Context:
+    """What the stage of a node is given; ``kind`` is how it sees its item set."""
     store = judge.store
     inputs = judge.inputs(node)
     upstream = options.upstream.items if options.upstream is not None else lambda stage, name: []
     own = judge.item_key(node, key)
+    items = store.item_set(key.stage, own, writable=True, also=upstream(key.stage, own), kind=kind) if own else None
+    if items is not None:
+        items.made = {"device": judge.device, **versions()}
     return Context(
         params=node.params,
         out=out,
         scratch=scratch,
         ledger=Ledger(),
-        progress=_progress(node, options),
+        progress=_progress(judge, node, key, options),
         inputs={alias: store.files(record) for alias, record in inputs.items()},
         input_items={
             alias: store.item_set(record.key.stage, record.items, also=upstream(record.key.stage, record.items))
@@ -209,7 +231,7 @@ def _context(judge: Judge, node: Node, key: Key, out: Path, scratch: Path, optio
         root=judge.data_root(node),
         sources=judge.sources(node),
         files=judge.files(node),
-        items=store.item_set(key.stage, own, writable=True, also=upstream(key.stage, own)) if own else None,
+        items=items,
         workers=options.workers,
         threads=options.threads,
         device=judge.device,
@@ -238,10 +260,21 @@ def _record(
     )
 
 
-def _check(judge: Judge, node: Node, key: Key, ledger: Ledger) -> None:
+def told_of(judge: Judge, node: Node, error: BaseException) -> None:
+    """Complete the hint of a stage's error: a stage does not know under which name its parameters are set."""
+    if isinstance(error, KdpipeError):
+        error.hint = error.hint.replace("{section}", judge.graph.config.section(node.name))
+
+
+def check_unchanged(judge: Judge, node: Node, key: Key) -> None:
+    """Raise DataError if a file that the key speaks of is another by now."""
     changed = judge.sources_changed(node) or _files_changed(judge, node, key)
     if changed:
         raise DataError(f"{changed} was changed while {node.name} was reading it; nothing was published", hint="run it again")
+
+
+def _check(judge: Judge, node: Node, key: Key, ledger: Ledger) -> None:
+    check_unchanged(judge, node, key)
     if not node.stage.tolerance:
         return
     tolerated = float(getattr(node.params, node.stage.tolerance))
@@ -268,5 +301,5 @@ def _files_changed(judge: Judge, node: Node, key: Key) -> str:
     return ", ".join(name for name, digest in key.files.items() if now.get(name) != digest)
 
 
-def _progress(node: Node, options: Options) -> Callable[..., Progress]:
-    return Bars(node.name, options.progress)
+def _progress(judge: Judge, node: Node, key: Key, options: Options) -> Callable[..., Progress]:
+    return Bars(node.name, options.progress, options.sinks, Run(node.name, judge.system, judge.dataset, key.digest, key.params))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cache.errors import StoreError
+from cache.filling import fillers
 from cache.record import Record
 from pipeline.judge import DAMAGED, FRESH, WAITS, Judge, State, damage
 
 RUNNING = "running"
+FILLING = "filling"
 FAILED = "failed"
 
 
@@ -87,6 +89,11 @@ def _status(judge: Judge, state: State) -> tuple[str, str]:
     holder = store.holder(state.key.digest)
     if holder is not None:
         return RUNNING, str(holder) if holder.owner.pid else "another process"  # it has not said yet who it is
+    others = fillers(store, state.key.digest)
+    if others:
+        shown = ", ".join(f"{one.what.rpartition(' ')[2]} by {one}" for one in others[:3])
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        return FILLING, f"shard{'s' if len(others) > 1 else ''} {shown}{more}"
     failure = store.failure(judge.dataset, judge.system, name)
     if failure is not None and failure["key"] == state.key.digest:
         return FAILED, str(failure["error"]).splitlines()[0].removesuffix(":")

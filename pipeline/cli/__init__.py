@@ -6,21 +6,28 @@ import importlib
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from cache.errors import KdpipeError, disk_error, nearest
+from pipeline.cli.groups import grouped
 from pipeline.declared import declared
 
-#: Command -> (module, what ``--help`` says of it), in the order in which people meet them; stages are commands by their declarations.
+#: Command -> (module, what ``--help`` says of it), under the headings of :mod:`pipeline.cli.groups`; stages are declared elsewhere.
 COMMANDS: dict[str, tuple[str, str]] = {
     "world": ("world", "Draw the embedded world: real videos in an official layout, no download."),
     "distill": ("stages", "Train a teacher, dump its targets, or train students."),
     "report": ("report", "Show the result: tables, curves, cost."),
+    "compare": ("compare", "Compare two results: settings and code, scores, the items that changed."),
+    "predict": ("predict", "Ask a trained network about your own videos."),
+    "export": ("export", "Write a trained network as files that need no kdpipe."),
     "run": ("run", "Run what a target needs, in order."),
+    "fill": ("fill", "Make rows of a stage beside others, on any machine that shares the store; run publishes them."),
     "plan": ("plan", "Show what would run, in order, and why."),
     "status": ("status", "Show where every stage stands."),
+    "params": ("params", "List every parameter of a stage: default, meaning, range, when it counts."),
     "why": ("why", "Show why a stage is not fresh, as a difference."),
     "one": ("one", ""),
     "accept": ("accept", "Accept an old result after an edit that changes nothing, with the reason."),
@@ -72,9 +79,8 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing their modules."""
-        commands = {name: text for name, (_, text) in COMMANDS.items() if text}
-        for title, rows in (("Stages", verbs()), ("Commands", commands)):
+        """List the commands by what people do with them, without importing their modules."""
+        for title, rows in grouped({name: text for name, (_, text) in COMMANDS.items() if text}, verbs()).items():
             with formatter.section(title):
                 formatter.write_dl(list(rows.items()))
 
@@ -84,7 +90,17 @@ def verbs() -> dict[str, str]:
     return {stage.name: stage.help for stage in declared("stages", "systems").values() if stage.help and stage.name not in COMMANDS}
 
 
+def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from pipeline.installed import own_version, versions
+
+        found = versions()
+        click.echo(f"kdpipe {own_version()} (Python {found['python']}, torch {found.get('torch', 'not installed')})")
+        ctx.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Print the version and exit.")
 def cli() -> None:
     """Video knowledge distillation, from raw video to a small model that answers."""
     from pipeline.cli.surroundings import known_settings, own_checkout
@@ -97,22 +113,25 @@ def main() -> None:
     """Run the command line, by itself or in each of the processes that ``torchrun`` started."""
     # RANK and WORLD_SIZE alone do not say so: some clusters set them for every command of a job
     if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("WORLD_SIZE") == "1":
-        sys.exit(_run())
-    from models.training.processes import serving
+        sys.exit(_run(_command))
+    from models.training.launched import serving
 
-    with serving() as first:
-        if first:
-            sys.exit(_run())
+    with serving() as launched:
+        sys.exit(_run(_command if launched.first else launched.follow))
 
 
-def _run() -> int:
-    """Run the command line; errors of ours are shown as messages, others as such with ``-v``."""
+def _command() -> Any:
+    return cli.main(standalone_mode=False)
+
+
+def _run(work: Callable[[], Any]) -> int:
+    """Do what this process is for; errors of ours are shown as messages, others as such with ``-v``."""
     from pipeline.cli.surroundings import settle
 
     settle()
     verbose = any(arg in ("-v", "--verbose") for arg in sys.argv[1:])
     try:
-        code = cli.main(standalone_mode=False)
+        code = work()
     except KdpipeError as error:
         _complain(f"error: {error}", verbose)
         code = 1

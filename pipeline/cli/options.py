@@ -38,6 +38,17 @@ class Option:
         return [word for one in values for word in (self.flags[-1], str(one))]
 
 
+def _names(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """What a shell offers for an option that names a config."""
+
+    def offered(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]:
+        from pipeline.config import names
+
+        return [name for name in names(kind) if name.startswith(begun)]
+
+    return offered
+
+
 def _directory(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
     return paths.expanded(value) if value is not None else None
 
@@ -46,9 +57,20 @@ def _directory(ctx: click.Context, param: click.Parameter, value: Path | None) -
 OPTIONS: dict[str, Option] = {
     "dataset": Option(
         ("--dataset",),
-        {"default": "", "help": "Name of a file of configs/datasets (default: KDPIPE_DATASET, or the one that the system's config names)."},
+        {
+            "default": "",
+            "help": "Name of a file of configs/datasets (default: KDPIPE_DATASET, or the one that the system's config names).",
+            "shell_complete": _names("datasets"),
+        },
     ),
-    "system": Option(("--system",), {"default": "", "help": "Name of a file of configs/systems (default: videoqa, or KDPIPE_SYSTEM)."}),
+    "system": Option(
+        ("--system",),
+        {
+            "default": "",
+            "help": "Name of a file of configs/systems (default: videoqa, or KDPIPE_SYSTEM).",
+            "shell_complete": _names("systems"),
+        },
+    ),
     "settings": Option(
         ("--set",), {"multiple": True, "metavar": "KEY=VALUE", "help": "Change one parameter, for example student.kd_alpha=2."}
     ),
@@ -80,6 +102,10 @@ OPTIONS: dict[str, Option] = {
         {"default": "", "metavar": "DIR|URL", "help": "Take from this store the results that it has (default: KDPIPE_UPSTREAM)."},
     ),
     "log_json": Option(("--log-json",), {"is_flag": True, "help": "Progress as JSON lines on standard error."}),
+    "log": Option(
+        ("--log",),
+        {"multiple": True, "metavar": "KIND:PLACE", "help": "Also send every epoch of a training to tensorboard:DIR or wandb:PROJECT."},
+    ),
     "dry_run": Option(("--dry-run",), {"is_flag": True, "help": "Only show what would be done."}),
     "as_json": Option(("--json",), {"is_flag": True, "help": "Print the answer as JSON."}),
     "verbose": Option(("-v", "--verbose"), {"is_flag": True, "help": "Show tracebacks."}),
@@ -88,7 +114,7 @@ OPTIONS: dict[str, Option] = {
 #: What is meant: which graph, and which results of it count.
 WHAT = ("dataset", "system", "settings", "data_root", "seeds", "seed", "device", "allow_stale")
 #: How it is computed: none of these may change a result.
-HOW = ("workers", "threads", "verify", "upstream", "log_json")
+HOW = ("workers", "threads", "verify", "upstream", "log_json", "log")
 #: How it is shown.
 LOOK = ("as_json", "verbose")
 

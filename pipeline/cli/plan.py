@@ -8,23 +8,34 @@ import sys
 
 import click
 
-from cache.errors import KdpipeError
+from cache.errors import ConfigError, KdpipeError
+from pipeline.cli.fill import Spread, job_of, spread_options
 from pipeline.cli.options import HOW, LOOK, WHAT
 from pipeline.cli.session import Session, select, session_options
 from pipeline.cli.typed import command, completed
 from pipeline.device import require_device
 from pipeline.estimate import Estimate, Estimates, total
+from pipeline.executors.slurm import script
+from pipeline.filling import survey
 from pipeline.judge import FRESH, WAITS, Judge, State
 from pipeline.ready import require_files
+from pipeline.spreading import logs_of
 from pipeline.text import line_text, time_text
 
 
 @click.command()
 @click.argument("targets", nargs=-1)
 @click.option("--make", "as_make", is_flag=True, help="Print a makefile of what would run (this is how `make` orders the stages).")
+@click.option("--sbatch", "as_sbatch", is_flag=True, help="With --shards: print a script for sbatch that makes the rows of one node.")
+@spread_options
 @session_options(*WHAT, *HOW, *LOOK)
-def plan(session: Session, targets: tuple[str, ...], as_make: bool) -> None:
-    """Show what TARGETS (default: everything) would run."""
+def plan(session: Session, targets: tuple[str, ...], as_make: bool, as_sbatch: bool, shards: int | None, jobs: tuple[str, ...]) -> None:
+    """Show what TARGETS (default: everything) would run; with --shards, how many rows of these nodes each shard would make."""
+    if shards is not None:
+        print_shards(session, select(session, targets), Spread.of(session, "slurm", shards, jobs), as_sbatch=as_sbatch)
+        return
+    if as_sbatch or jobs:
+        raise click.UsageError("--sbatch and --job go with --shards")
     names = [node.name for node in session.graph.closure(select(session, targets))]
     if as_make:
         judge = session.judge()
@@ -35,6 +46,26 @@ def plan(session: Session, targets: tuple[str, ...], as_make: bool) -> None:
         click.echo(makefile(states), nl=False)
     else:
         print_plan(session, names)
+
+
+def print_shards(session: Session, names: list[str], how: Spread, *, as_sbatch: bool) -> None:
+    """Print how many rows each shard of the nodes would make, or a script that makes them for one node."""
+    if as_sbatch and len(names) != 1:
+        raise ConfigError(f"a script is for one node, not for {len(names)}", hint=f"kdpipe plan {names[0]} --shards {how.shards} --sbatch")
+    judge, rows = session.judge(), []
+    for name in names:
+        lacking = survey(judge, name, session.options)
+        counts = lacking.shards(how.shards)
+        rows.append({"node": name, "wanted": lacking.wanted, "missing": len(lacking.todo), "shards": counts})
+        if as_sbatch:
+            logs = logs_of(session.store, judge.dataset, judge.system, name)
+            job = job_of(session, name, f"SHARD/{how.shards}", logs)
+            click.echo(script(name, job, how.shards, how.settings, logs, command("run", name)), nl=False)
+        elif not session.json:
+            spread = f"; {how.shards} shards of {min(counts)} to {max(counts)}" if lacking.todo else ""
+            click.echo(f"{name}: {len(lacking.todo)} of {lacking.wanted} rows are missing{spread}")
+    if session.json and not as_sbatch:
+        click.echo(json.dumps(rows, indent=1))
 
 
 def _not_fresh(judge: Judge, names: list[str]) -> list[State]:
@@ -108,9 +139,9 @@ def makefile(states: list[State]) -> str:
     pending = {state.node.name for state in states}
     lines = ["SHELL := /bin/bash", ".PHONY: all " + " ".join(sorted(pending)), "all: " + " ".join(sorted(pending))]
     python = f"{shlex.quote(sys.executable)} -m pipeline"
-    for state in states:
+    for number, state in enumerate(states, 1):
         name = state.node.name
         needs = " ".join(read for read in state.node.reads.values() if read in pending)
-        one = f"{python} {command('one', name).removeprefix('kdpipe ')}"
+        one = f"{python} {command('one', name, '--place', f'{number}/{len(states)}').removeprefix('kdpipe ')}"
         lines += [f"{name}: {needs}".rstrip(), "\t@" + one.replace("$", "$$")]
     return "\n".join(lines) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,9 @@ from pipeline.config import Config, local_file, named, shown_on
 from pipeline.graph import Graph, build
 from pipeline.imports import Import
 from pipeline.judge import Judge
-from pipeline.progress import mode
+from pipeline.progress import mode, say_json
 from pipeline.runner import Options, Upstream
+from pipeline.sinks.sink import specs
 
 #: The system, when neither the command line, the environment nor kdpipe.local.yaml names one. Its config names its dataset.
 SYSTEM = "videoqa"
@@ -47,6 +48,10 @@ class Session:
         read_files = read_files or self.options.verify
         return Judge(self.store, self.graph, device=self.device, read_files=read_files, allow_stale=self.allow_stale)
 
+    def trust(self) -> Judge:
+        """A judge for who fills rows: what earlier stages read is taken to be as it was, and not read again by every process."""
+        return Judge(self.store, self.graph, device=self.device, allow_stale=self.allow_stale, trusting=True)
+
     def look(self, *, read_files: bool = False) -> Judge:
         """A judge for who only looks: what is not there now is taken to be as it was; :func:`say_assumed` tells of it."""
         return Judge(self.store, self.graph, device=self.device, read_files=read_files, allow_stale=self.allow_stale, looking=True)
@@ -64,6 +69,13 @@ class Session:
         weights = imports.weights(self.store)
         again = Config(config.dataset, config.system, self.settings, root=config.root, imports=brought, weights=weights)
         return dataclasses.replace(self, graph=build(again))
+
+    def with_settings(self, more: Sequence[str]) -> Session:
+        """The same session with these settings (``student.kd_alpha=2``) beside those that were typed."""
+        config, settings = self.graph.config, (*self.settings, *more)
+        brought, weights = imports.current(self.store, config.dataset), imports.weights(self.store)
+        again = Config(config.dataset, config.system, settings, root=config.root, imports=brought, weights=weights)
+        return dataclasses.replace(self, graph=build(again), settings=settings)
 
 
 def default(name: str, system: str = "") -> str:
@@ -125,7 +137,8 @@ def _session(given: Mapping[str, Any]) -> Session:
             progress=mode(given["log_json"]),
             verify=given["verify"],
             upstream=_upstream(given["upstream"] or paths.upstream()),
-            say=functools.partial(click.echo, err=True),
+            sinks=specs(given["log"]),
+            say=say_json if given["log_json"] else functools.partial(click.echo, err=True),
         ),
         verbose=given["verbose"],
         json=given["as_json"],

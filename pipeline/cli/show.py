@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,18 +35,40 @@ MEMORY = "peak_rss_mb"
 @click.command()
 @click.argument("result")
 @click.option("--ledger", "with_ledger", is_flag=True, help="List every item that is not ok (also of a run that failed).")
+@click.option("--rows", "with_rows", is_flag=True, help="Count the rows behind it by the device and the libraries that made them.")
 @click.option("--code", "with_code", is_flag=True, help="List the modules that its key covers, with their digests.")
 @click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Draw what derive.* nodes hold, side by side, to this PNG.")
 @click.option("--videos", type=click.IntRange(1), default=8, show_default=True, help="Rows of the sheet.")
+@click.option("--predictions", is_flag=True, help="Print what every network of an evaluation said of every item, as csv.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="With --predictions: into this .csv or .parquet file instead.")
 @session_options(*WHAT, *LOOK)
-def show(session: Session, result: str, with_ledger: bool, with_code: bool, sheet: Path | None, videos: int) -> None:
+def show(
+    session: Session,
+    result: str,
+    with_ledger: bool,
+    with_rows: bool,
+    with_code: bool,
+    sheet: Path | None,
+    videos: int,
+    predictions: bool,
+    out: Path | None,
+) -> None:
     """Show RESULT: a node (under the settings given, or its last result), the name of a pin, or the beginning of a key."""
+    if out is not None and not predictions:
+        raise click.UsageError("--out goes with --predictions")
     judge = session.look()
     found = resolve(judge, result)
     say_assumed(judge)
     if with_ledger:
         for one in found:
             _show_ledger(session, one)
+        return
+    if with_rows:
+        for one in found:
+            _show_rows(session, one)
+        return
+    if predictions:
+        _show_predictions(session, found, out)
         return
     if sheet is not None:
         _draw_sheet(session, found, sheet, videos)
@@ -68,6 +92,25 @@ def _draw_sheet(session: Session, found: list[Result], path: Path, videos: int) 
     made = {one.name: derivation(session.store, one.record) for one in found if one.record is not None}
     number = contact_sheet(paths.expanded(path), made, [one.name for one in found if one.record is None], videos)
     click.echo(json.dumps({"file": str(path), "videos": number}) if session.json else f"{path}  {number} videos")
+
+
+def _show_predictions(session: Session, found: list[Result], out: Path | None) -> None:
+    from models.evaluation.predictions import keeps, write_csv, write_parquet
+
+    places = {one.name: session.store.files(_record(session, one)) for one in found}
+    asked = {name: place for name, place in places.items() if keeps(place)}
+    if not asked:
+        names = ", ".join(places)
+        raise KdpipeError(f"there are no predictions by item in {names}", hint="some systems keep them: kdpipe show evaluate")
+    if out is None:
+        write_csv(sys.stdout.buffer, asked)
+        return
+    path = paths.expanded(out)
+    if path.suffix not in (".csv", ".parquet"):
+        raise KdpipeError(f"{path.name} is neither .csv nor .parquet")
+    with path.open("wb") as file:
+        count = write_csv(file, asked) if path.suffix == ".csv" else write_parquet(file, asked)
+    click.echo(json.dumps({"file": str(path), "rows": count}) if session.json else f"{path}  {count:,} rows")
 
 
 def _record(session: Session, result: Result) -> Record:
@@ -146,6 +189,22 @@ def _named(name: str, lines: list[str], most: int = 1000) -> list[tuple[str, str
 
 def _some(name: str, lines: list[str]) -> list[tuple[str, str]]:
     return _named(name, lines) if lines else []
+
+
+def _show_rows(session: Session, one: Result) -> None:
+    """Who made the rows that a result was assembled from."""
+    record, store = _record(session, one), session.store
+    if not record.items:
+        raise KdpipeError(f"{one.name} was not assembled from rows", hint=f"kdpipe show {one.name}")
+    items = store.item_set(record.key.stage, record.items)
+    keys = {row for row, _ in store.members(record).rows.values()}
+    made = Counter(", ".join(f"{name} {version}" for name, version in items.maker(key).items()) for key in keys if items.has(key))
+    if session.json:
+        click.echo(json.dumps([{"rows": count, "made": by} for by, count in made.most_common()], indent=1))
+        return
+    click.echo(f"{one.name}  {sum(made.values())} of {len(keys)} rows are there")
+    for by, count in made.most_common():
+        click.echo(f"  {count} by {by or 'an older kdpipe'}")
 
 
 def _show_ledger(session: Session, result: Result) -> None:

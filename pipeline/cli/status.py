@@ -12,7 +12,8 @@ from pipeline.cli.options import LOOK, WHAT
 from pipeline.cli.session import Session, select, session_options
 from pipeline.cli.typed import command
 from pipeline.judge import DAMAGED, FRESH
-from pipeline.standing import RUNNING, Standing, standings
+from pipeline.spreading import logs_of
+from pipeline.standing import FAILED, FILLING, RUNNING, Standing, standings
 from pipeline.text import line_text, size_text, time_text
 
 
@@ -20,7 +21,7 @@ from pipeline.text import line_text, size_text, time_text
 @click.argument("targets", nargs=-1)
 @session_options(*WHAT, *LOOK)
 def status(session: Session, targets: tuple[str, ...]) -> None:
-    """Show where every stage (or TARGETS) stands: fresh, stale, missing, waiting, running, failed or damaged."""
+    """Show where every stage (or TARGETS) stands: fresh, stale, missing, waiting, running, filling, failed or damaged."""
     found = standings(session.look(), select(session, targets))
     if session.json:
         click.echo(json.dumps([_row(standing) for standing in found], indent=1, sort_keys=True))
@@ -29,6 +30,10 @@ def status(session: Session, targets: tuple[str, ...]) -> None:
     click.echo(f"{session.graph.config.system} on {session.graph.config.dataset}")
     for standing in found:
         click.echo(_line(standing, width))
+    for standing in found:
+        logs = logs_of(session.store, session.graph.config.dataset, session.graph.config.system, standing.name)
+        if standing.status in (FAILED, FILLING) and logs.is_dir():
+            click.echo(f"logs of the shards of {standing.name}: {logs}")
     following = next_command(found, targets)
     if following:
         click.echo(f"next: {following}")

@@ -16,7 +16,7 @@ from tests import warm
 from tests.command import PROJECT, variables
 
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
-SHOWN = re.compile(r"^ {4}(?:\$ )?((?:kdpipe|make) .*)$")
+SHOWN = re.compile(r"^ {4}(?:\$ )?(?:\.venv/bin/)?((?:kdpipe|make) .*)$")
 
 #: What a name in a command stands for here; the rest of a path is kept.
 STANDS_FOR = {
@@ -34,6 +34,9 @@ STANDS_FOR = {
 ONLY_PARSED = {
     "kdpipe push s3://": "needs a bucket",
     "kdpipe pull s3://": "needs a bucket",
+    "kdpipe run features --upstream s3://": "needs a bucket",
+    "kdpipe run features --executor slurm": "needs a Slurm",
+    "kdpipe run features --executor ray": "needs Ray",
     "kdpipe weights check FILE": "needs published weights",
     "kdpipe weights import": "needs published weights",
     "kdpipe run extract.appearance --dataset msvd": "needs published weights",
@@ -52,7 +55,10 @@ ONLY_PARSED = {
     "kdpipe import-features ucf/feature/mm_features": "needs the authors' features",
     "kdpipe run report --system gkd": "trains for minutes",
     "kdpipe distill --system gkd": "trains for minutes",
+    "kdpipe run report --system xkd": "needs the videos, or published encoders",
     "kdpipe index --dataset labelled": "needs videos with a table of classes",
+    "kdpipe index --dataset csv-qa": "needs videos with a table of questions",
+    "kdpipe index --dataset csv-labels": "needs videos with a table of labels",
     "kdpipe distill --system videoqa": "the same as in the README",
     "kdpipe doctor --system videoqa --bench": "measures for minutes",
     "kdpipe doctor --dataset msvd": "asks for published weights",
@@ -60,10 +66,20 @@ ONLY_PARSED = {
     "kdpipe world --layout yt8m --size medium": "draws for minutes",
     "kdpipe world --layout ucf101 --size medium": "draws for minutes",
     "kdpipe world --layout thumos14 --size small": "draws for minutes",
+    "kdpipe world --layout kinetics-sound --size medium": "draws for minutes",
+    "kdpipe world --layout esc50 --size small": "draws a hundred megabytes",
+    "kdpipe world --layout fsd50k --size small": "draws a hundred megabytes",
     "kdpipe run derive --system litemkd": "draws and derives for a minute",
     "kdpipe show derive": "needs what that derives",
     "kdpipe why teacher.s0 --dataset msvd": "needs published weights",
     "kdpipe why index --dataset own": "the dataset is an example",
+    "kdpipe predict clip.mp4": "the file is an example",
+    "kdpipe predict clip.mp4 bark.wav": "the files are examples",
+    "kdpipe predict match.mp4": "the file is an example",
+    "kdpipe predict programme.mp4": "the file is an example",
+    "kdpipe compare evaluate --set-b": "needs what is trained with that setting",
+    "kdpipe compare camera-ready": "needs an edit in between",
+    "kdpipe run report --log wandb": "needs an account",
     "kdpipe ls --tree": "lists a key of the example",
 }
 #: Commands whose answer is an error, as the page shows.

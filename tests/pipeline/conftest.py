@@ -7,6 +7,7 @@ import compileall
 import functools
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -81,17 +82,27 @@ STAGE = Stage(
 import hashlib, json, time
 from stages.sample import helper
 
+def work(ctx, name, digest):
+    time.sleep(ctx.params.pause)
+    text = (ctx.root / name).read_text()
+    with open(ctx.items.directory.parents[2] / "worked.log", "a") as log:
+        log.write(name + chr(10))
+    if "slow" in text:
+        ctx.items.lost.add(digest, {"state": "timed_out", "reason": "it took too long"})
+        return
+    ctx.items.append(digest, helper.work(text).encode(), {"state": "empty" if "broken" in text else "ok"})
+    ctx.items.flush()
+
 def run(ctx):
-    rows = {}
-    for name, digest in json.loads((ctx.inputs["index"] / "index.json").read_text()).items():
-        if ctx.items.get(digest) is None:
-            time.sleep(ctx.params.pause)
-            text = (ctx.root / name).read_text()
-            ctx.items.append(digest, helper.work(text).encode(), {"state": "empty" if "broken" in text else "ok"})
-            ctx.items.flush()
-            with open(ctx.scratch.parent.parent / "worked.log", "a") as log:
-                log.write(name + chr(10))
+    rows, listed = {}, json.loads((ctx.inputs["index"] / "index.json").read_text())
+    for name, digest in listed.items():
+        if digest not in ctx.items and ctx.items.lost.get(digest) is None:
+            work(ctx, name, digest)
+    for name, digest in listed.items():
         item = ctx.items.get(digest)
+        if item is None:
+            ctx.ledger.add(name, **ctx.items.lost.get(digest))
+            continue
         ctx.members.add(name, digest, item.digest)
         ctx.ledger.add(name, item.meta["state"])
         if item.meta["state"] == "ok":
@@ -221,8 +232,16 @@ class House:
         return done
 
     def start(self, *arguments: str) -> subprocess.Popen:
-        command = [sys.executable, "-m", "pipeline", *arguments]
-        return subprocess.Popen(command, cwd=self.root, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        """Start it so that Ctrl-C reaches it, also where the tests themselves run in the background, where it is ignored."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipeline", *arguments],
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
 
     def computed(self, *arguments: str) -> list[str]:
         """Run a target and name the nodes that were computed."""

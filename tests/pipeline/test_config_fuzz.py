@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import config, flat_yaml, paths
-from pipeline.cli import _run
+from pipeline.cli import _command, _run
 from pipeline.cli.options import OPTIONS
 from pipeline.config import GENERAL, Config, names
 from pipeline.graph import build
@@ -119,7 +119,7 @@ def kdpipe(*words: str) -> tuple[int, str]:
         for name in HEAVY:
             patch.setitem(sys.modules, name, None)
         try:
-            return _run(), told.getvalue()
+            return _run(_command), told.getvalue()
         except SystemExit as leaving:
             return int(leaving.code or 0), told.getvalue()
 

@@ -98,7 +98,22 @@ def test_who_may_only_read_can_look(kdpipe: Command, place: Path, verb: str) -> 
     assert {path: path.stat().st_mtime_ns for path in (place / "store").rglob("*")} == before
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_the_umask_of_one_user_does_not_keep_the_others_from_going_on(kdpipe: Command, place: Path, umask: int) -> None:
+    (place / "store" / "worked.log").touch()  # the toy stage's own, which kdpipe knows nothing of
+    (place / "store" / "worked.log").chmod(0o666)
+    kdpipe(FIRST, "run", "index", umask=umask)
+    kdpipe(FIRST, "fill", "sample", "--shard", "1/2", umask=umask)
+    kdpipe(SECOND, "fill", "sample", "--shard", "2/2", umask=umask)
+    kdpipe(FIRST, "run", "report", umask=umask)
+    kdpipe(SECOND, "run", "report", "--set", "world.videos=5", umask=umask)
+    assert " 0 damaged" in kdpipe(FIRST, "fsck", "--all", umask=umask).stdout
+    kdpipe(SECOND, "gc", "--yes", "--grace", "0", "--keep", "1", umask=umask)
+    assert not [path for path in (place / "store").rglob("*") if path.is_dir() and not path.stat().st_mode & 0o020]
+
+
 def test_without_the_umask_the_error_names_the_file_and_what_to_do(kdpipe: Command, place: Path) -> None:
+    (place / "store").chmod(0o775)
     kdpipe(FIRST, "run", "world", umask=0o022)
     told = kdpipe(SECOND, "run", "index", code=1).stderr
     assert str(place / "store") in told and "umask 002" in told

@@ -175,12 +175,38 @@ def dumped(tmp: Path) -> Iterator[Rows]:
         yield rows_of(where, dump, DumpParams(backbone="small2d"), inputs=inputs, input_items={"frames": items})
 
 
+def encoded(tmp: Path) -> Iterator[Rows]:
+    from systems.xkd.encode import run as encode
+    from systems.xkd.params import EncodeParams
+    from tests.xkd.bench import make_bench as make_recordings
+    from tests.xkd.bench import write_frames as write_pictures
+    from tests.xkd.bench import write_index as write_list
+    from tests.xkd.bench import write_sound
+
+    pretrain = make_recordings(tmp / "one").pretrain(learns="random").out
+    for name, order in (("one", 1), ("two", -1)):
+        where = tmp / name
+        bench = make_recordings(where)
+        if order < 0:  # other ids in another order, on equal frames and sounds
+            other = {id: f"other {id}" for id in bench.videos}
+            for artifact, write in (("frames", write_pictures), ("sound", write_sound)):
+                shutil.rmtree(where / artifact)
+                write(bench, other)
+            bench.videos = {other[id]: video for id, video in reversed(bench.videos.items())}
+            write_list(bench)
+        inputs = {alias: where / alias for alias in ("index", "frames", "sound")} | {"pretrain": pretrain}
+        items = {alias: ItemSet(where / alias / "items", writable=False) for alias in ("frames", "sound")}
+        (where / "rows").mkdir()
+        yield rows_of(where / "rows", encode, EncodeParams(train_clips=2, test_clips=2), inputs=inputs, input_items=items)
+
+
 TWICE: dict[str, Callable[[Path], Iterator[Rows]]] = {
     "sample": sampled,
     "ingest": ingested,
     "extract": extracted,
     "derive": derived,
     "dump": dumped,
+    "encode": encoded,
 }
 
 

@@ -35,6 +35,10 @@ READ = {
     "ls": {*WHAT, *LOOK},
     "show": {*WHAT, *LOOK},
     "open": {*WHAT, "verify", "verbose"},
+    "params": {*WHAT, *LOOK},
+    "compare": {*WHAT, *LOOK},
+    "predict": {*WHAT, *LOOK, "workers", "threads", "log_json"},
+    "export": {*WHAT, *LOOK},
     "accept": {*WHAT, *LOOK},
     "pin": {*WHAT, *LOOK},
     "unpin": set(LOOK),
@@ -57,6 +61,7 @@ VALUES: dict[str, st.SearchStrategy[list[str]]] = {
     "device": TEXT.map(lambda text: [f"--device=x{text}"]),
     "workers": st.just(["--workers", "3"]),
     "threads": st.just(["--threads", "2"]),
+    "log": st.lists(TEXT, min_size=1, max_size=2).map(lambda texts: [f"--log=tensorboard:{text}" for text in texts]),
     "upstream": TEXT.map(lambda text: [f"--upstream=/x{text}"]),
 }
 

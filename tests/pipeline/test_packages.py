@@ -41,7 +41,7 @@ def test_a_module_that_only_the_copy_has_is_refused(house) -> None:
 
 def hears(house, module: str, file: str, text: str) -> None:
     """Let the toy stage ``sample`` have a worker that says what it loaded."""
-    house.edit("stages/sample/run.py", "    rows = {}\n", f"    rows = {{}}\n    told({module!r}, {file}, {text})\n")
+    house.edit("stages/sample/run.py", "    rows, listed = {}, ", f"    told({module!r}, {file}, {text})\n    rows, listed = {{}}, ")
     path = house.root / "stages/sample/run.py"
     path.write_text(
         "from cache import loaded\nfrom pathlib import Path\n\n"

@@ -87,6 +87,7 @@ def test_every_published_file_is_listed_and_what_is_shipped_is_found(store: Path
         "small2d.world",
         "pose2d.world",
         "small3d.world",
+        "small_i3d.world",
         "small-flow.world",
         "small-depth.world",
         "small-pose.world",

@@ -3,16 +3,18 @@
 import shutil
 import subprocess
 import sys
+import venv
 import zipfile
 from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 
+from pipeline.installed import own_version
 from tests.command import plain_environment
 
 PROJECT = Path(__file__).resolve().parents[2]
-KINDS = (".py", ".yaml", ".json", ".c", ".safetensors", ".txt")
+KINDS = (".py", ".yaml", ".json", ".c", ".safetensors", ".txt", ".css", ".js")
 PACKAGES = ("cache", "pipeline", "stages", "systems", "models", "media", "formats", "world", "configs")
 
 #: Looked up in the metadata: find_spec("pip") would spoil torch.compile in this process (findings/find_spec_pip.sh).
@@ -25,7 +27,8 @@ pytestmark = [
 
 
 def pip(*words: str) -> None:
-    command = [sys.executable, "-m", "pip", *words, "--no-deps", "--no-index", "--quiet", "--disable-pip-version-check"]
+    """pip with these words, without the network."""
+    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *words, "--no-deps", "--no-index"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
 
@@ -48,25 +51,35 @@ def test_the_wheel_holds_every_file_that_the_code_opens(wheel: Path) -> None:
     assert {str(path.relative_to(PROJECT)) for path in ours} <= held
 
 
-def test_an_installed_kdpipe_works_from_an_empty_directory_and_keeps_its_results_there(wheel: Path, tmp_path: Path) -> None:
-    site, here = tmp_path / "site", tmp_path / "here"
-    pip("install", "--target", str(site), str(wheel))
-    here.mkdir()
-    kept = plain_environment()
+@pytest.fixture(scope="module")
+def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """kdpipe as pip installs it into a fresh environment; the packages that it needs are those of this one."""
+    place = tmp_path_factory.mktemp("installed") / "venv"
+    venv.create(place, symlinks=True)
+    (site,) = place.glob("lib/python*/site-packages")
+    (site / "here.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    pip("--python", str(place / "bin" / "python"), "install", str(wheel))
+    return place / "bin" / "kdpipe"
+
+
+def test_an_installed_kdpipe_works_from_an_empty_directory_and_keeps_its_results_there(program: Path, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
 
     def kdpipe(*words: str) -> str:
-        command = [sys.executable, "-P", str(site / "bin" / "kdpipe"), *words]
-        done = subprocess.run(
-            command, cwd=here, env={**kept, "PYTHONPATH": str(site), "KDPIPE_DEVICE": "cpu"}, capture_output=True, text=True, timeout=120
-        )
+        environment = {**plain_environment(), "KDPIPE_DEVICE": "cpu"}
+        done = subprocess.run([program, *words], cwd=tmp_path / "here", env=environment, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    assert kdpipe("--version").startswith(f"kdpipe {own_version()} (Python ")
+    assert "kd_alpha" in kdpipe("params", "student")
+    kdpipe("world", "--layout", "ucf101", "--size", "tiny", "--action", "bow", "--out", "drawn", "--workers", "1")
+    assert len(list((tmp_path / "here" / "drawn").rglob("*.avi"))) == 4
     assert "videoqa on world" in kdpipe("status")
     assert "extract.motion" in kdpipe("plan", "--dataset", "tiny")
-    (here / "kdpipe.local.yaml").write_text("dataset: tiny\n")
+    (tmp_path / "here" / "kdpipe.local.yaml").write_text("dataset: tiny\n")
     kdpipe("run", "index", "--workers", "1")
-    assert (here / "artifacts" / "objects").is_dir()
-    assert not (site / "artifacts").exists()
+    assert (tmp_path / "here" / "artifacts" / "objects").is_dir()
+    assert not list(program.parents[1].rglob("artifacts"))
     rules = kdpipe("plan", "questions", "--make")
     assert " one questions " in rules
