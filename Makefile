@@ -6,8 +6,8 @@
 #   make features DATASET=msvd DATA_ROOT=/data/msvd
 #   make student ARGS="--set student.kd_alpha=2"
 #
-# setup test lint parity clean; demo and report run everything and show the result. Any other target is one of the system's, which
-# `kdpipe status` lists: a stage (student), a node (student.kd.s0) or a group of them (features).
+# setup test lint parity clean; demo and report run everything and show the result, demo as a page too. Any other target is one of
+# the system's, which `kdpipe status` lists: a stage (student), a node (student.kd.s0) or a group of them (features).
 #
 # DATASET SYSTEM   a config of configs/datasets, configs/systems      DATA_ROOT   directory of the raw dataset
 # ARGS             more options for kdpipe, as in a shell             VENV        where Python's packages live
@@ -83,7 +83,7 @@ Makefile: ;
 
 demo report: $(READY)
 	$(call run_target,report)
-	@$(KDPIPE) report $(OPTIONS)
+	@$(KDPIPE) report $(OPTIONS) $(if $(filter demo,$@),--html)
 
 test: $(READY)
 	$(BIN)/python -m pytest --numprocesses=$(JOBS) $(ARGS)

@@ -179,6 +179,25 @@ def _world(
     )
 
 
+def _actions(backbone: str, sha256: str) -> Weights:
+    """What a small I3D learnt from drawn clips of twelve actions."""
+    return Weights(
+        f"{backbone}.world",
+        backbone,
+        f"{backbone}_world.safetensors",
+        "python -m systems.gkd.recognition.pretraining (models/backbones/weights/README.md)",
+        "Apache-2.0; trained on the drawn world of this project",
+        48,
+        IMAGENET_MEAN,
+        IMAGENET_STD,
+        sha256=sha256,
+        naming=backbone,
+        classes=12,
+        shipped=True,
+        frames=16,
+    )
+
+
 _ALL = (
     _world("small2d", 112, "60adb46a4e727c1dba7815617b8d23fa80c2a5732a2dd5389682d43ecb998ae1"),
     _world(
@@ -189,6 +208,7 @@ _ALL = (
         IMAGENET_STD,
     ),
     _world("small3d", 112, "f6250c7a83ebbc8e6c9ebb9f16c180b0f1abebae0f317ea6c24e08c9bb263dec"),
+    _actions("small_i3d", "0a4551ff2a3b01bd501a5cec7be8775fecd3b8790b585b63ee778f45b3e9a6ba"),
     _imagenet("resnet18", "resnet18-f37072fd.pth", 44.661),
     _imagenet("resnet34", "resnet34-b627a593.pth", 83.275),
     _imagenet("resnet50", "resnet50-0676ba61.pth", 97.781),

@@ -20,9 +20,11 @@ def fold_batch_norm(module: nn.Module) -> nn.Module:
     In every network here a normalisation is applied to the output of the convolution that is declared just before it, and to nothing
     else; that is how the pairs are found. Works for Conv1d to Conv3d, with or without bias, in any floating-point type; the arithmetic
     is done in float64. The copy's state dict has other entries: save and load the original. Raises ValueError for a normalisation
-    without such a convolution, or without running statistics.
+    without such a convolution, or without running statistics. A network that says that it is not ``foldable`` is only copied.
     """
     folded = copy.deepcopy(module).eval()
+    if not getattr(module, "foldable", True):
+        return folded
     for parent, conv, name, norm in list(_pairs(folded)):
         _fold(conv, norm, name)
         setattr(parent, name.rpartition(".")[2], nn.Identity())

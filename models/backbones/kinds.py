@@ -35,7 +35,7 @@ class Kind:
 
 
 _ALL = (
-    Kind("appearance", False, "resnet_features", "small2d", ("paper", "imagenet")),
+    Kind("appearance", False, "resnet_features", "small2d", ("paper", "imagenet", "symmetric")),
     Kind("motion", True, "resnext_features", "small3d", ("raw255", "mean_subtract", "kinetics2020", "symmetric")),
     Kind("flow", True, "flow_features", "i3d_flow", ("symmetric",), channels=2),
 )

@@ -79,8 +79,10 @@ _ALL = (
     Backbone("i3d", "i3d:i3d", "motion", 1024, 224, 16),
     Backbone("i3d_flow", "i3d:i3d", "flow", 1024, 224, 16, {"n_input_channels": 2}, channels=2),
     Backbone("topi3d", "i3d:topi3d", "motion", 1024, 224, 16),
+    Backbone("small_i3d", "i3d:small_i3d", "motion", 128, 48, 16),
     Backbone("topi3d_flow", "i3d:topi3d", "flow", 1024, 224, 16, {"n_input_channels": 2}, channels=2),
 )
+#: Besides these, :func:`find` knows the networks of timm.
 BACKBONES: dict[str, Backbone] = {entry.name: entry for entry in _ALL}
 
 
@@ -91,13 +93,21 @@ def module_of(entry: Backbone) -> str:
 
 def find(name: str, kind: str | None = None) -> Backbone:
     """The entry of ``name``; a ConfigError names the nearest one if there is none, or if it is of another ``kind``."""
-    entry = BACKBONES.get(name)
+    entry = BACKBONES.get(name) or _of_timm(name)
     known = [other for other, value in BACKBONES.items() if kind in (None, value.kind)]
     if entry is None:
         raise ConfigError(f"unknown backbone {name!r}", hint=nearest(name, known))
     if kind not in (None, entry.kind):
         raise ConfigError(f"backbone {name!r} makes {entry.kind} features, not {kind} features", hint="known: " + ", ".join(sorted(known)))
     return entry
+
+
+def _of_timm(name: str) -> Backbone | None:
+    """The entry of an image network of timm, ``timm:<its name there>``; how wide its feature is, only the network itself can say."""
+    prefix, _, own = name.partition(":")
+    if prefix != "timm" or not own:
+        return None
+    return Backbone(name, "timm_networks:timm_network", "appearance", 0, 224, options={"name": own}, library="timm")
 
 
 def build(name: str, **options: Any) -> Any:

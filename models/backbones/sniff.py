@@ -187,11 +187,13 @@ def _mobilenet(state: Mapping[str, Tensor]) -> Found:
 
 
 def _i3d(state: Mapping[str, Tensor]) -> Found:
-    channels = state["Conv3d_1a_7x7.conv3d.weight"].shape[1]
+    shape = state["Conv3d_1a_7x7.conv3d.weight"].shape
+    channels = shape[1]
     options = {**i3d.options_of(state), "n_input_channels": channels}
     top = state.get("Conv3d_2c_3x3.conv3d.weight", state["Conv3d_1a_7x7.conv3d.weight"]).shape[2] == 1
-    make = i3d.topi3d if top else i3d.i3d
-    words = ("Top-I3D" if top else "I3D") + {3: ", RGB", 2: ", flow"}.get(channels, "")
+    small = not top and shape[0] == i3d.UNITS["Conv3d_1a_7x7"][0] * i3d.SMALL
+    make = i3d.topi3d if top else i3d.small_i3d if small else i3d.i3d
+    words = ("Top-I3D" if top else "small I3D" if small else "I3D") + {3: ", RGB", 2: ", flow"}.get(channels, "")
     name = _if_it_fits(make.__name__ + ("_flow" if channels == 2 else ""), state)
     return Found(words, name, lambda: make(**options), n_classes=options["n_classes"], channels=channels)
 

@@ -15,7 +15,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ import numpy as np
 
 from cache.errors import DataError
 from cache.ledger import STATES, Ledger
+from cache.paced import Paced
 from cache.stage import Context
 from media.codings.derived import Coder
 from media.codings.table import coder
@@ -38,9 +38,6 @@ from models.weight_files import locate
 from models.weights import check
 from stages.derive.results import Lacking, Results
 from stages.derive.rows import Part, Reader, Video, parts_of
-
-#: Finished videos are flushed at once, unless flushing would take more than this share of the time.
-FLUSH_SHARE = 0.05
 
 
 def run(ctx: Context) -> None:
@@ -62,18 +59,10 @@ def compute(ctx: Context, sampled: list[dict[str, Any]]) -> None:
         if not jobs:
             return
         by = processor(ctx.params.runtime, ctx.device) if ctx.params.network.network else vectors("cpu")
-        flushed, cost = time.monotonic(), 0.0
-        try:
+        with Paced(ctx.items) as rows:
             for row in derived(ctx, jobs):
-                ctx.items.append(row.key, row.payload, {"state": row.state, "reason": row.reason, "by": by, **row.facts})
-                began = time.monotonic()
-                if began - flushed >= cost / FLUSH_SHARE:
-                    ctx.items.flush()
-                    flushed = time.monotonic()
-                    cost = flushed - began
+                rows.append(row.key, row.payload, {"state": row.state, "reason": row.reason, "by": by, **row.facts})
                 bar.step()
-        finally:  # an error, or an interrupt, loses nothing that is finished
-            ctx.items.flush()
 
 
 def key_of(ctx: Context, row: dict[str, Any]) -> str:

@@ -25,16 +25,18 @@ class ExtractParams:
     kind: str = option(
         "appearance", "features of each frame (appearance) or of each clip (motion, flow)", choices=("appearance", "motion", "flow")
     )
-    backbone: str = option("", "name in the registry of backbones; '' is the kind's own: small2d and small3d, made for the embedded world")
+    backbone: str = option(
+        "", "name in the registry of backbones, or timm:NAME; '' is the kind's own: small2d and small3d, made for the world"
+    )
     weights: str = option(
         "world",
-        "'world' (shipped, for small2d, small3d, pose2d), a published name such as imagenet1k_v1 or kinetics400 (needs weights_file, "
-        "which is checked), 'file' (weights_file as it is) or 'random' (flagged in every report)",
+        "'world' (shipped, for small2d, small3d, pose2d, small_i3d), a published name such as imagenet1k_v1 or kinetics400 "
+        "(needs weights_file, which is checked), 'file' (weights_file as it is) or 'random' (flagged in every report)",
     )
     weights_file: str = option(
         "",
         "path of a weights file: .safetensors, .pth; keyed by its content",
-        unless=({"weights": ("random",)}, {"weights": ("world",), "backbone": ("", "small2d", "small3d", "pose2d")}),
+        unless=({"weights": ("random",)}, {"weights": ("world",), "backbone": ("", "small2d", "small3d", "pose2d", "small_i3d")}),
     )
     random_seed: int = option(0, "seed of weights=random", at_least=0, at_most=2**32 - 1, when={"weights": ("random",)})
     image_size: int = option(0, "side of the square that frames are resized to; 0 is the backbone's own", at_least=0, at_most=4096)
@@ -54,9 +56,10 @@ class ExtractParams:
     )
     input: str = option(
         "",
-        "how pixels become network input; '' is as published. appearance: 'paper' has 0.224 for the blue deviation, 'imagenet' 0.225; "
-        "motion: 'raw255' 0..255 as they are, 'mean_subtract' minus the ActivityNet mean, 'kinetics2020', 'symmetric' -1..1 (I3D, flow)",
-        choices=("", "paper", "imagenet", "raw255", "mean_subtract", "kinetics2020", "symmetric"),
+        "how pixels become network input; '' is as published. appearance: 'paper' has 0.224 for the blue deviation, 'imagenet' 0.225 "
+        "(what '' is for timm's networks), 'symmetric' -1..1; motion: 'raw255' "
+        "0..255 as they are, 'mean_subtract' minus the ActivityNet mean, 'kinetics2020', 'symmetric' -1..1 (I3D, flow)",
+        choices=("", "paper", "imagenet", "symmetric", "raw255", "mean_subtract", "kinetics2020"),
     )
     lost_videos: str = option(
         "leave_out",
@@ -93,7 +96,8 @@ class ExtractParams:
         """The name of how pixels become network input; one that is not of this kind raises ConfigError."""
         if self.input and self.input not in self.form.inputs:
             raise ConfigError(f"{self.kind} features have no input {self.input!r}", hint="known: " + ", ".join(self.form.inputs))
-        return self.input or self.form.inputs[0]
+        usual = "imagenet" if self.backbone.startswith("timm:") else self.form.inputs[0]
+        return self.input or usual
 
     @property
     def modules(self) -> tuple[str, ...]:

@@ -18,10 +18,13 @@ from models.weight_files import locate
 from models.weights import of_backbone
 
 
-def load_network(entry: Backbone, weights: str, file: Path | None, *, image_size: int, frames: int, seed: int, device: str) -> nn.Module:
+def load_network(
+    entry: Backbone, weights: str, file: Path | None, *, image_size: int, frames: int, seed: int, device: str, pixels: str = ""
+) -> nn.Module:
     """Return the network in evaluation mode on ``device``, its parameters frozen.
 
-    ``frames`` and ``image_size`` are the clip that it will see. Raises ConfigError or DataError that say what to type.
+    ``frames`` and ``image_size`` are the clip that it will see, ``pixels`` how that becomes input: a network that knows what it was
+    trained with refuses another. Raises ConfigError or DataError that say what to type.
     """
     options: dict[str, Any] = {"sample_size": image_size, "sample_duration": frames} if entry.window else {}
     if weights == "random":
@@ -32,4 +35,6 @@ def load_network(entry: Backbone, weights: str, file: Path | None, *, image_size
         state = read_state(path)
         options |= options_of(entry.name, state)
         net = load_into(build(entry.name, **options), state, path.name)
+    if pixels and hasattr(net, "check_input"):
+        net.check_input(pixels)
     return net.requires_grad_(False).eval().to(torch.device(device))

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +25,7 @@ from cache.errors import DataError
 from cache.hdf5 import FeatureWriter
 from cache.items import Item
 from cache.ledger import Ledger
+from cache.paced import Paced
 from cache.stage import Context
 from models.backbones.inputs import input_on
 from models.backbones.registry import Backbone
@@ -35,9 +35,6 @@ from models.inference.runtimes import processor
 from stages.extract.loader import clip_shape, load_clips
 from stages.extract.network import load_network
 from stages.extract.row import chunk_of, pack_row, unpack_row
-
-#: Finished videos are flushed at once, unless flushing would take more than this share of the time.
-FLUSH_SHARE = 0.05
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -58,19 +55,12 @@ def compute(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> Non
     wanted = {row["frames"]: row.get("source", row["media"]) for row in sampled}
     jobs = [(media, frames) for frames, media in wanted.items() if frames not in ctx.items]
     by = processor(ctx.params.runtime, ctx.device) if jobs else ""
-    flushed, cost = time.monotonic(), 0.0
-    with ctx.progress(f"extract {ctx.params.kind}", total=len(wanted)) as bar:
+    with ctx.progress(f"extract {ctx.params.kind}", total=len(wanted)) as bar, Paced(ctx.items) as rows:
         bar.step(len(wanted) - len(jobs))
         for digest, feature in features(ctx, entry, jobs) if jobs else ():
             finite = bool(np.isfinite(feature).all())
-            ctx.items.append(digest, pack_row(feature) if finite else b"", {"state": "ok" if finite else "non_finite", "by": by})
-            began = time.monotonic()
-            if began - flushed >= cost / FLUSH_SHARE:
-                ctx.items.flush()
-                flushed = time.monotonic()
-                cost = flushed - began
+            rows.append(digest, pack_row(feature) if finite else b"", {"state": "ok" if finite else "non_finite", "by": by})
             bar.step()
-    ctx.items.flush()
 
 
 def features(ctx: Context, entry: Backbone, jobs: list[tuple[str, str]]) -> Iterator[tuple[str, FloatArray]]:
@@ -93,6 +83,7 @@ def features(ctx: Context, entry: Backbone, jobs: list[tuple[str, str]]) -> Iter
         frames=clip_shape(source, *jobs[0])[1],
         seed=params.random_seed,
         device=ctx.device,
+        pixels=params.pixels,
     )
 
     def load(job: tuple[str, str]) -> Work:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from cache.errors import DataError
-from cache.items import ItemSet
+from cache.items import Item, ItemSet
 from cache.json_files import read_json, read_lines, write_json
 from cache.ragged import RaggedWriter
 from cache.stage import Context
@@ -67,7 +67,7 @@ def run(ctx: Context) -> None:
 
 def _read(ctx: Context, items: ItemSet, shards: list[dict[str, Any]], level: str) -> None:
     """Append the rows of every shard that lacks one: its pieces, then a summary under the shard's row key."""
-    todo = {shard["row"]: shard for shard in shards if not _complete(items, shard["row"])}
+    todo = {shard["row"]: shard for shard in shards if not items.whole(shard["row"], _pieces)}  # a repair may have put some aside
     with ctx.progress("read shards", total=len(shards)) as bar:
         bar.step(len(shards) - len(todo))
         if todo and ctx.root is None:
@@ -91,20 +91,20 @@ def _row_key(digest: str, level: str) -> str:
     return digest if level == "frame" else hashlib.sha256(f"{digest} {level}".encode()).hexdigest()
 
 
-def _complete(items: ItemSet, row: str) -> bool:
-    """Whether all rows of a shard are there; a repair of the store may have put some aside."""
-    return row in items and all(key in items for key in _summary(items, row)["keys"])
-
-
 def _piece_key(row: str, piece: str) -> str:
     """Key of a piece of a shard, from both digests: a shard that changed while it was read leaves no piece that is taken for another."""
     return hashlib.sha256(f"{row} piece {piece}".encode()).hexdigest()
 
 
+def _pieces(item: Item) -> list[str]:
+    """The row keys of the pieces of a shard, from its summary."""
+    return [_piece_key(item.key, piece) for piece in bytes(item.payload).decode().split()]
+
+
 def _summary(items: ItemSet, row: str) -> dict[str, Any]:
     item = items.get(row)
     assert item is not None
-    return {**item.meta, "keys": [_piece_key(row, piece) for piece in bytes(item.payload).decode().split()], "digest": item.digest}
+    return {**item.meta, "keys": _pieces(item), "digest": item.digest}
 
 
 def _check(ctx: Context, shards: list[dict[str, Any]], tallies: dict[str, dict[str, Any]], classes: int) -> None:

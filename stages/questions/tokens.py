@@ -7,14 +7,14 @@ and the word tokenizer needs no data.
 
 from __future__ import annotations
 
-from nltk.tokenize import NLTKWordTokenizer
+from stages.questions.treebank import word_tokenizer
 
-_TOKENIZER = NLTKWordTokenizer()
+_TOKENIZER = word_tokenizer()
 
 
 def tokenise(text: str) -> list[str]:
     """Split ``text``, already lower-cased and cut, into tokens: ``"who can't jump"`` -> ``who, ca, n't, jump``."""
-    return _TOKENIZER.tokenize(text)
+    return list(_TOKENIZER.tokenize(text))
 
 
 def question_tokens(question: str) -> list[str]:

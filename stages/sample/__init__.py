@@ -37,6 +37,13 @@ class SampleParams:
         when={"policy": ("rate",)},
     )
     audio_rate: int = option(16_000, "samples a second of the sound", at_least=1000, at_most=192_000, when={"policy": ("audio",)})
+    resampler: str = option(
+        "soxr",
+        "what changes the rate of the sound: 'soxr' (extra kdpipe[audio]), which lets nothing through from above half the new rate, or "
+        "'ffmpeg', which lets a little through",
+        choices=("soxr", "ffmpeg"),
+        when={"policy": ("audio",)},
+    )
     seconds: float = option(
         0.0, "of the beginning only so many seconds; 0 = all", at_least=0, at_most=10_000_000, when={"policy": ("rate", "all", "audio")}
     )
@@ -72,6 +79,11 @@ class SampleParams:
         return ("audio" if self.policy == "audio" else "videos",)
 
     @property
+    def libraries(self) -> tuple[str, ...]:
+        """The packages whose versions can change the samples."""
+        return ("soxr",) if self.policy == "audio" and self.resampler == "soxr" else ()
+
+    @property
     def modules(self) -> tuple[str, ...]:
         """The module that reads: an edit of another one is none of its business."""
         return (module_of(self.reader),)
@@ -88,4 +100,5 @@ STAGE = Stage(
     reads=("index",),
     tolerance="max_lost",
     modules="modules",
+    libraries="libraries",
 )

@@ -22,11 +22,13 @@ def module_of(name: str) -> str:
 
 
 def reader(name: str) -> Any:
-    """The function ``(path, choose, keep) -> (Summary, {number: kept})``; of ``audio`` ``(path, rate, seconds) -> Recording``."""
+    """The function ``(path, choose, keep) -> (Summary, {number: kept})``; of sound ``(path, rate, seconds, resampler) -> Recording``."""
     return getattr(importlib.import_module(module_of(name)), READERS[name].partition(":")[2])
 
 
-def check(name: str) -> None:
-    """Raise ConfigError if a reader cannot work on this machine."""
+def check(name: str, resampler: str = "") -> None:
+    """Raise ConfigError if a reader, or of ``audio`` what changes the rate, cannot work on this machine."""
+    if name == "audio":
+        importlib.import_module(module_of(name)).require(resampler)
     if name.startswith("torchcodec"):
         importlib.import_module(module_of(name)).require("cuda" if name.endswith("cuda") else "cpu")

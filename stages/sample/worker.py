@@ -61,7 +61,8 @@ def _decode(job: Job) -> Sampled:
 
 
 def _sound(job: Job) -> Sampled:
-    summary, samples = reader(job.params.reader)(job.path, job.params.audio_rate, job.params.seconds)
+    params = job.params
+    summary, samples = reader(params.reader)(job.path, params.audio_rate, params.seconds, params.resampler)
     state, reason = summary.verdict()
     return Sampled({"state": state, "reason": reason, **summary.facts()}, encode_waveform(samples, summary.rate, summary.start))
 

@@ -65,7 +65,7 @@ def test_parameter_counts_are_the_published_ones(name: str, millions: float) -> 
     assert sum(p.numel() for p in net.parameters()) / 1e6 == pytest.approx(millions, abs=0.01)
 
 
-@pytest.mark.parametrize(("name", "most"), [("small2d", 130e6), ("pose2d", 80e6), ("small3d", 1.05e9)])
+@pytest.mark.parametrize(("name", "most"), [("small2d", 130e6), ("pose2d", 80e6), ("small3d", 1.05e9), ("small_i3d", 55e6)])
 def test_small_nets_stay_small(name: str, most: float) -> None:
     entry = BACKBONES[name]
     net = build(name).eval()

@@ -1,5 +1,7 @@
 """The main job for real, on sixteen drawn videos: world to report, as commands."""
 
+import csv
+import io
 import json
 import os
 import random
@@ -42,6 +44,35 @@ def test_the_report_compares_teacher_student_and_baselines(finished: Path) -> No
         assert f"\n{line}" in text
     report = json.loads(kdpipe(finished, "report", "--json"))
     assert report["seeds"] == [0, 1]
+
+
+def test_the_report_is_also_a_page_with_examples_and_frames(finished: Path, tmp_path: Path) -> None:
+    said = kdpipe(finished, "report", "--html", str(tmp_path / "page"))
+    assert said == kdpipe(finished, "report") + f"\npage: {tmp_path / 'page' / 'index.html'}\n"
+    text = (tmp_path / "page" / "index.html").read_text()
+    report = json.loads(kdpipe(finished, "report", "--json"))
+    assert all(f'title="seed 0: {100 * row["scores"]["all"]["values"][0]:.1f}, ' in text for row in report["networks"])
+    assert all(f">{node} <code>" in text for node in results(finished))
+    page = (tmp_path / "page" / "data" / "page_0.js").read_text()
+    videos = json.loads(page[page.index(",") + 1 : page.rindex(")")])["preview"]
+    assert set(videos) == {path.name for path in (tmp_path / "page" / "previews").iterdir()}
+    assert "holds other files" in command(finished, "report", "--html", str(tmp_path), *DATASET, code=1).stderr
+
+
+def test_the_tables_and_the_predictions_leave_for_other_programs(finished: Path, tmp_path: Path) -> None:
+    report = json.loads(kdpipe(finished, "report", "--json"))
+    for form, begin in (("csv", "table,row,column"), ("latex", "% video question"), ("markdown", "**video question")):
+        printed = kdpipe(finished, "report", "--format", form)
+        assert printed.startswith(begin) and report["networks"][0]["label"] in printed
+    rows = list(csv.DictReader(io.StringIO(kdpipe(finished, "show", "evaluate", "--predictions"))))
+    for network in report["networks"]:
+        for seed, accuracy in zip(report["seeds"], network["scores"]["all"]["values"], strict=True):
+            mine = [row["right"] == "True" for row in rows if (row["network"], row["seed"]) == (network["name"], str(seed))]
+            assert sum(mine) / len(mine) == accuracy
+    for name in ("answers.csv", "answers.parquet"):
+        assert kdpipe(finished, "show", "evaluate", "--predictions", "--out", str(tmp_path / name)).endswith(f"{len(rows)} rows\n")
+    assert "neither .csv nor" in command(finished, "show", "evaluate", "--predictions", "--out", "a.xls", *DATASET, code=1).stderr
+    assert "no predictions by item in teacher.s0" in command(finished, "show", "teacher.s0", "--predictions", *DATASET, code=1).stderr
 
 
 def test_a_second_run_computes_nothing(finished: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cache import paced
 from cache.errors import ConfigError, DataError
 from cache.stage import Context
 from media.codings.derived import Derived
@@ -195,7 +196,7 @@ def test_an_interrupted_run_loses_the_video_at_hand_alone(sampled, context, monk
                 raise KeyboardInterrupt
             yield row
 
-    monkeypatch.setattr(work, "FLUSH_SHARE", share)
+    monkeypatch.setattr(paced, "SHARE", share)
     monkeypatch.setattr(work, "derived", dying)
     with pytest.raises(KeyboardInterrupt):
         run(context("flow", "killed", items="shared.items"))

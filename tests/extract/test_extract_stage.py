@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from cache import paced
 from cache.errors import ConfigError, DataError, StoreError
 from cache.hdf5 import FeatureReader
 from media.frames import decode_payload
@@ -86,7 +87,7 @@ def test_a_killed_run_goes_on_where_it_was(sampled, context, monkeypatch: pytest
                 raise KeyboardInterrupt
             yield row
 
-    monkeypatch.setattr(work, "FLUSH_SHARE", float("inf"))
+    monkeypatch.setattr(paced, "SHARE", float("inf"))
     monkeypatch.setattr(work, "infer", dying)
     with pytest.raises(KeyboardInterrupt):
         run(context("killed", items="shared.items"))
@@ -96,29 +97,6 @@ def test_a_killed_run_goes_on_where_it_was(sampled, context, monkeypatch: pytest
     run(again)
     assert len(seen) == 2
     assert files(again.out) == files(whole.out)
-
-
-def test_finished_videos_are_flushed_as_often_as_its_share_of_the_time_allows(sampled, context, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr(work.time, "monotonic", lambda: now[0])
-    ctx = context()
-    real, flushed = ctx.items.flush, []
-
-    def flush() -> None:
-        now[0] += 1.0  # a second each, so the next is due after 20
-        flushed.append(len(ctx.items._pending_keys))
-        real()
-
-    def rows(*_: object):
-        for n in range(30):
-            now[0] += 4.0
-            yield f"{n:064x}", np.zeros((1, 1, 1), np.float32)
-
-    sampled()
-    monkeypatch.setattr(work, "features", rows)
-    monkeypatch.setattr(ctx.items, "flush", flush)
-    work.compute(ctx, ctx.params.network, [{"frames": "a", "media": "b"}])
-    assert flushed == [1, 5, 5, 5, 5, 5, 4]
 
 
 def note_loaded(monkeypatch: pytest.MonkeyPatch, seen: list[str]) -> None:
@@ -245,7 +223,7 @@ def test_what_computes_is_in_the_key_and_an_input_of_another_kind_is_refused() -
     assert (ExtractParams(kind="flow").pixels, ExtractParams(kind="motion").pixels) == ("symmetric", "raw255")
     with pytest.raises(ConfigError, match="appearance features have no input 'raw255'") as error:
         assert ExtractParams(input="raw255").network
-    assert error.value.hint == "known: paper, imagenet"
+    assert error.value.hint == "known: paper, imagenet, symmetric"
 
 
 def test_flow_features_come_of_frames_with_two_channels(sampled, context) -> None:

@@ -73,7 +73,8 @@ def redocumented(text: str, dice: random.Random) -> str:
 def reannotated(text: str, dice: random.Random) -> str:
     """Another annotation of an argument or a result; none on a local variable."""
     tree = ast.parse(text)
-    spots: list[ast.AST] = [n for n in ast.walk(tree) if isinstance(n, ast.arg | ast.FunctionDef)]
+    bare = {arg for n in ast.walk(tree) if isinstance(n, ast.Lambda) for arg in ast.walk(n.args)}  # a lambda has no annotations
+    spots: list[ast.AST] = [n for n in ast.walk(tree) if isinstance(n, ast.arg | ast.FunctionDef) and n not in bare]
     if not spots:
         return unparsed(text, dice)
     spot = dice.choice(spots)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cache.errors import DataError
+from cache.errors import ConfigError, DataError
 from cache.ledger import STATES
 from cache.option import idle_because
 from cache.stage import Context
@@ -106,6 +107,40 @@ def test_sound_is_kept_of_every_file_that_has_some(data: Path, write_index: Inde
         decode_waveform(ctx.items.get(json.loads((write_index(files) / "media.jsonl").read_text().splitlines()[4])["digest"]).payload)
 
 
+def test_a_file_in_which_nothing_is_heard_is_kept_and_named(data: Path, write_index: Index, make_context: Make) -> None:
+    write_media(data / "a.wav", None, 12, np.zeros((22_050, 1), np.float32), 22_050)
+    sound(data / "b.wav")
+    write_index({"1": "a.wav", "2": "b.wav"})
+    ctx = make_context(policy="audio")
+    run(ctx)
+    assert states(ctx) == {"1": "silent", "2": "ok"} and len(sounds(ctx)) == 2
+    assert STATES["silent"] == "degraded" and "-80 dB" in ctx.ledger.sorted()[0].reason
+
+
+def test_the_resampler_counts_where_sound_is_read_and_nowhere_else(data: Path, write_index: Index, make_context: Make) -> None:
+    sound(data / "a.wav")
+    write_index({"1": "a.wav"})
+    one, other = make_context("soxr", policy="audio"), make_context("ffmpeg", policy="audio", resampler="ffmpeg")
+    run(one)
+    run(other)
+    heard, other_heard = (decode_waveform(ctx.items.get(sounds(ctx)[0]["media"]).payload).samples for ctx in (one, other))
+    assert not np.array_equal(heard, other_heard) and abs(len(heard) - len(other_heard)) <= 1
+    assert one.params.libraries == ("soxr",) and other.params.libraries == () and SampleParams().libraries == ()
+
+
+def test_a_resampler_that_is_not_installed_is_said_before_a_file_is_read(
+    data: Path, write_index: Index, make_context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "soxr", None)
+    sound(data / "a.wav")
+    write_index({"1": "a.wav"})
+    with pytest.raises(ConfigError, match="soxr is not installed") as error:
+        run(make_context("without", policy="audio"))
+    assert "kdpipe[audio]" in error.value.hint and "ffmpeg" in error.value.hint
+    run(make_context("with", policy="audio", resampler="ffmpeg"))
+    run(make_context("frames", policy="all"))
+
+
 def test_the_sound_of_a_file_that_hangs_is_given_up(data: Path, write_index: Index, make_context: Make) -> None:
     sound(data / "a.wav")
     os.mkfifo(data / "hangs.wav")
@@ -151,7 +186,7 @@ def test_a_parameter_that_a_policy_does_not_read_does_not_count() -> None:
         "even": {"num_frames", "codec", "decode"},
         "rate": {"fps", "take", "seconds", "codec", "decode"},
         "all": {"seconds", "codec", "decode"},
-        "audio": {"audio_rate", "seconds"},
+        "audio": {"audio_rate", "seconds", "resampler"},
     }
     known = set().union(*read.values())
     for policy, names in read.items():
