@@ -12,7 +12,7 @@
 # DATASET SYSTEM   a config of configs/datasets, configs/systems      DATA_ROOT   directory of the raw dataset
 # ARGS             more options for kdpipe, as in a shell             VENV        where Python's packages live
 # JOBS             stages, or tests, at a time (or make -jN)          PYTHON      which one sets VENV up
-# KDPIPE_STORE     where results live (artifacts/)
+# KDPIPE_STORE     where results live (artifacts/)                EXECUTOR    who makes rows, as in "slurm --shards 64"
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -24,6 +24,7 @@ JOBS ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 1)
 DATASET ?=
 SYSTEM ?=
 ARGS ?=
+EXECUTOR ?=
 CASES ?= ../shared/golden/videoqa
 ONLY ?=
 
@@ -69,7 +70,7 @@ $(READY):
 # Run what a target needs, as many at a time as JOBS= says, else as -j (typed, or in MAKEFLAGS) says, else as there are cores.
 PARALLEL = $(if $(filter command line,$(origin JOBS)),-j$(JOBS),$(if $(filter -j%,$(MFLAGS)),,-j$(JOBS)))
 define run_target
-+@rules="$$($(KDPIPE) plan $(1) $(OPTIONS) --make)"; \
++@rules="$$($(KDPIPE) plan $(1) $(OPTIONS) --make $(if $(EXECUTOR),--executor $(EXECUTOR)))"; \
 if [ -n "$$rules" ]; then \
   printf '%s\n' "$$rules" | $(MAKE) --no-print-directory $(PARALLEL) -f - all; \
 fi

@@ -51,6 +51,14 @@ def place_of(key: str, count: int) -> int:
     return int.from_bytes(hashlib.sha256(key.encode()).digest(), "big") % count
 
 
+def counted(keys: Iterable[str], count: int) -> list[int]:
+    """How many of the row keys fall into each of ``count`` parts."""
+    sha256, number, found = hashlib.sha256, int.from_bytes, [0] * count
+    for key in keys:  # as place_of; millions of them, so without its calls
+        found[number(sha256(key.encode()).digest(), "big") % count] += 1
+    return found
+
+
 class Part(ItemSet):
     """An item set as the process sees it that fills ``shard`` of it. What it loses, it leaves for others to know."""
 

@@ -42,6 +42,16 @@ def require_device(device: str, dev: Path = Path("/dev")) -> None:
         raise ConfigError(f"--device {device}: there is no such GPU here; there is {last}", hint=hint)
 
 
+def gpus_to_share(device: str, dev: Path = Path("/dev")) -> list[str]:
+    """The GPUs that several processes can be given one each, by their names in CUDA_VISIBLE_DEVICES; none if they are told which to use,
+    or none is known.
+    """
+    if device != "cuda" or _hidden():
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [name.strip() for name in visible.split(",")] if visible is not None else [str(number) for number in range(_gpus(dev))]
+
+
 def device_class(device: str) -> str:
     """``"cuda:1"`` -> ``"cuda"``: what can change bits is the kind of device, not which one."""
     return device.partition(":")[0]

@@ -18,7 +18,7 @@ from cache import fs
 from cache.errors import ConfigError, KdpipeError
 from cache.filling import filling
 from cache.items import ItemSet
-from cache.part import Filled, Part, Shard, Survey, place_of
+from cache.part import Filled, Part, Shard, Survey, counted
 from cache.record import Key
 from cache.stage import Context, Node
 from pipeline import imports
@@ -46,10 +46,7 @@ class Lacking:
 
     def shards(self, count: int) -> list[int]:
         """How many rows each of ``count`` shards has to make."""
-        found = [0] * count
-        for key in self.todo:
-            found[place_of(key, count)] += 1
-        return found
+        return counted(self.todo, count)
 
 
 def fillable(graph: Graph, name: str) -> bool:

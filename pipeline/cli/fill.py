@@ -19,6 +19,7 @@ from pipeline import paths
 from pipeline.cli.options import HOW, LOOK, WHAT
 from pipeline.cli.session import Session, select, session_options
 from pipeline.cli.typed import command
+from pipeline.device import gpus_to_share
 from pipeline.executors import EXECUTORS, Job, make
 from pipeline.filling import fill_node, fillable, survey
 from pipeline.judge import FRESH, Judge
@@ -59,6 +60,12 @@ class Spread:
     shards: int
     settings: dict[str, str]
 
+    @property
+    def words(self) -> list[str]:
+        """As it would be typed."""
+        jobs = [word for name, value in self.settings.items() for word in ("--job", f"{name}={value}")]
+        return ["--executor", self.executor, "--shards", str(self.shards), *jobs]
+
     @classmethod
     def of(cls, session: Session, executor: str, shards: int | None, settings: Iterable[str]) -> Spread:
         """Raises ConfigError for a setting that is not ``NAME=VALUE``."""
@@ -91,9 +98,11 @@ def spread(session: Session, judge: Judge, name: str, how: Spread) -> None:
     logs = logs_of(judge.store, judge.dataset, judge.system, name)
     for log in logs.glob("*.log"):
         log.unlink()
-    workers = max(1, options.workers // len(shards)) if how.executor == "local" else None
+    gpus = gpus_to_share(judge.device)
+    at_once = min(max(options.workers, 1), len(shards), *([len(gpus)] if gpus else []))
+    workers = max(1, options.workers // at_once) if how.executor == "local" else None
     jobs = [job_of(session, name, str(shard), logs / log_name(shard), workers) for shard in shards]
-    executor = make(how.executor, at_once=max(options.workers, 1), settings=how.settings, logs=logs)
+    executor = make(how.executor, at_once=max(options.workers, 1), settings=how.settings, logs=logs, gpus=gpus)
     options.say(f"{name}: {len(lacking.todo)} of {lacking.wanted} rows are missing; {how.executor} makes them in {len(shards)} shards")
     node = judge.graph.nodes[name]
     items = judge.store.item_set(node.stage.name, judge.item_key(node, judge.key(node)))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 
 import click
 
 from cache.errors import ConfigError, KdpipeError
-from pipeline.cli.fill import Spread, job_of, spread_options
+from pipeline.cli.fill import Spread, executor_option, job_of, spread_options
 from pipeline.cli.options import HOW, LOOK, WHAT
 from pipeline.cli.session import Session, select, session_options
 from pipeline.cli.typed import command, completed
@@ -27,23 +28,35 @@ from pipeline.text import line_text, time_text
 @click.argument("targets", nargs=-1)
 @click.option("--make", "as_make", is_flag=True, help="Print a makefile of what would run (this is how `make` orders the stages).")
 @click.option("--sbatch", "as_sbatch", is_flag=True, help="With --shards: print a script for sbatch that makes the rows of one node.")
+@executor_option
 @spread_options
 @session_options(*WHAT, *HOW, *LOOK)
-def plan(session: Session, targets: tuple[str, ...], as_make: bool, as_sbatch: bool, shards: int | None, jobs: tuple[str, ...]) -> None:
+def plan(
+    session: Session,
+    targets: tuple[str, ...],
+    as_make: bool,
+    as_sbatch: bool,
+    executor: str | None,
+    shards: int | None,
+    jobs: tuple[str, ...],
+) -> None:
     """Show what TARGETS (default: everything) would run; with --shards, how many rows of these nodes each shard would make."""
-    if shards is not None:
+    if executor is not None and not as_make:
+        raise click.UsageError("--executor goes with --make")
+    if shards is not None and executor is None:
         print_shards(session, select(session, targets), Spread.of(session, "slurm", shards, jobs), as_sbatch=as_sbatch)
         return
-    if as_sbatch or jobs:
+    if as_sbatch or (jobs and executor is None):
         raise click.UsageError("--sbatch and --job go with --shards")
     names = [node.name for node in session.graph.closure(select(session, targets))]
     if as_make:
+        how = Spread.of(session, executor, shards, jobs).words if executor is not None else []
         judge = session.judge()
         states = _not_fresh(judge, names)
         require_files(judge, names)
         if session.json and targets != ("report",):
             raise KdpipeError("--json goes through make only with what answers: make report, make demo", hint="kdpipe plan --json")
-        click.echo(makefile(states), nl=False)
+        click.echo(makefile(states, how), nl=False)
     else:
         print_plan(session, names)
 
@@ -129,10 +142,10 @@ def _row(state: State, estimate: Estimate) -> dict[str, object]:
     }
 
 
-def makefile(states: list[State]) -> str:
+def makefile(states: list[State], how: Sequence[str] = ()) -> str:
     """A makefile with one phony rule per node that is not fresh; nodes that wait are judged again when their turn comes.
 
-    What was typed is carried into every rule.
+    What was typed is carried into every rule, and ``how``: words that say who makes the rows.
     """
     if not states:
         return ""
@@ -142,6 +155,6 @@ def makefile(states: list[State]) -> str:
     for number, state in enumerate(states, 1):
         name = state.node.name
         needs = " ".join(read for read in state.node.reads.values() if read in pending)
-        one = f"{python} {command('one', name, '--place', f'{number}/{len(states)}').removeprefix('kdpipe ')}"
+        one = f"{python} {command('one', name, '--place', f'{number}/{len(states)}', *how).removeprefix('kdpipe ')}"
         lines += [f"{name}: {needs}".rstrip(), "\t@" + one.replace("$", "$$")]
     return "\n".join(lines) + "\n"

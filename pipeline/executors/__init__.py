@@ -32,15 +32,15 @@ class Job:
     directory: Path
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start it in this machine, in a session of its own: a Ctrl-C at the terminal is not for it."""
+    def start(self, gpu: str | None = None) -> subprocess.Popen[bytes]:
+        """Start it in this machine, in a session of its own: a Ctrl-C at the terminal is not for it. ``gpu``: the only one that it sees."""
         fs.make_directory(self.log.parent)
         with self.log.open("ab") as log:
             fs.share(log.fileno(), self.log)
             return subprocess.Popen(
                 self.command,
                 cwd=self.directory,
-                env={**os.environ, **self.environment},
+                env={**os.environ, **self.environment, **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -75,22 +75,23 @@ class Executor(Protocol):
         """End what waits or runs, and let go of everything. What the jobs had finished stays."""
 
 
-def make(name: str, *, at_once: int, settings: Mapping[str, str], logs: Path) -> Executor:
+def make(name: str, *, at_once: int, settings: Mapping[str, str], logs: Path, gpus: Sequence[str] = ()) -> Executor:
     """The executor ``name``. ``at_once``: how many processes this machine may run; ``settings``: what jobs ask for, in the words of the
-    executor (options of sbatch, resources of Ray). Raises ConfigError if its package is not installed, or it takes no such setting.
+    executor (options of sbatch, resources of Ray); ``gpus``: those of this machine, for the local one. Raises ConfigError if its package
+    is not installed, or it takes no such setting.
     """
     builders: dict[str, Callable[[], Executor]] = {
-        "local": lambda: _local(at_once, settings),
+        "local": lambda: _local(at_once, settings, gpus),
         "slurm": lambda: _slurm(settings, logs),
         "ray": lambda: _ray(at_once, settings),
     }
     return builders[name]()
 
 
-def _local(at_once: int, settings: Mapping[str, str]) -> Executor:
+def _local(at_once: int, settings: Mapping[str, str], gpus: Sequence[str]) -> Executor:
     from pipeline.executors.local import Local
 
-    return Local(at_once, settings)
+    return Local(at_once, settings, gpus)
 
 
 def _slurm(settings: Mapping[str, str], logs: Path) -> Executor:

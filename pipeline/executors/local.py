@@ -16,12 +16,14 @@ GRACE = 20.0
 
 
 class Local:
-    """At most ``at_once`` processes at a time; the others wait."""
+    """At most ``at_once`` processes at a time; the others wait. Where ``gpus`` are given, each process has one of them for itself."""
 
-    def __init__(self, at_once: int, settings: Mapping[str, str]) -> None:
+    def __init__(self, at_once: int, settings: Mapping[str, str], gpus: Sequence[str] = ()) -> None:
         if settings:
             raise ConfigError(f"--job {next(iter(settings))}=… means nothing to processes on this machine", hint="leave it out")
-        self._at_once = at_once
+        self._at_once = min(at_once, len(gpus)) if gpus else at_once
+        self._free = list(gpus)
+        self._gpu: dict[str, str] = {}
         self._waiting: deque[Job] = deque()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._ended: dict[str, Outcome] = {}
@@ -38,6 +40,8 @@ class Local:
         for name, process in list(self._running.items()):
             if (code := process.poll()) is not None:
                 del self._running[name]
+                if name in self._gpu:
+                    self._free.append(self._gpu.pop(name))
                 self._ended[name] = Outcome(name, FAILED, ended(code)) if code else Outcome(name, DONE)
         self._start()
         there = [Outcome(name, RUNNING) for name in self._running] + [Outcome(job.name, WAITING) for job in self._waiting]
@@ -46,7 +50,9 @@ class Local:
     def _start(self) -> None:
         while self._waiting and len(self._running) < self._at_once:
             job = self._waiting.popleft()
-            self._running[job.name] = job.start()
+            if self._free:
+                self._gpu[job.name] = self._free.pop(0)
+            self._running[job.name] = job.start(self._gpu.get(job.name))
 
     def cancel(self) -> None:
         """As :meth:`pipeline.executors.Executor.cancel`."""

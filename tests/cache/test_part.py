@@ -13,7 +13,7 @@ from cache.filling import fillers, filling
 from cache.fsck import Fsck
 from cache.gc import find
 from cache.items import ItemSet
-from cache.part import Filled, Part, Shard, Survey, place_of
+from cache.part import Filled, Part, Shard, Survey, counted, place_of
 from cache.store import Store
 
 KEYS = [hashlib.sha256(str(n).encode()).hexdigest() for n in range(200)]
@@ -31,6 +31,7 @@ def test_every_row_belongs_to_one_shard(count: int) -> None:
     held = [[shard.holds(key) for shard in (Shard(n, count) for n in range(1, count + 1))] for key in KEYS]
     assert all(sum(one) == 1 for one in held)
     assert [one.index(True) for one in held] == [place_of(key, count) for key in KEYS]
+    assert counted(KEYS, count) == [sum(one[n] for one in held) for n in range(count)]
 
 
 def test_the_rule_is_the_sha256_of_the_row_key() -> None:

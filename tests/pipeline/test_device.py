@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from cache.errors import ConfigError
 from pipeline.cli import cli
-from pipeline.device import default_device, device_class, known_device, require_device
+from pipeline.device import default_device, device_class, gpus_to_share, known_device, require_device
 
 RUNS = (("run", "features"), ("extract",), ("distill", "--stage", "teacher"), ("plan",), ("plan", "--make"), ("run", "report", "--dry-run"))
 
@@ -53,6 +53,18 @@ def test_drivers_without_numbered_gpus_are_drivers(no_gpu: Path) -> None:
     (no_gpu / "dxg").touch()
     require_device("cuda:5", no_gpu)
     assert device_class("cuda:5") == "cuda"
+
+
+def test_gpus_are_shared_out_unless_one_was_named_or_none_is_known(no_gpu: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gpus_to_share("cuda", no_gpu) == []
+    for name in ("nvidiactl", "nvidia0", "nvidia1"):
+        (no_gpu / name).touch()
+    assert gpus_to_share("cuda", no_gpu) == ["0", "1"]
+    assert gpus_to_share("cuda:1", no_gpu) == gpus_to_share("cpu", no_gpu) == []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-8f")
+    assert gpus_to_share("cuda", no_gpu) == ["2", "GPU-8f"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert gpus_to_share("cuda", no_gpu) == []
 
 
 @pytest.mark.parametrize("verb", RUNS, ids=" ".join)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,31 @@ def test_an_interrupt_ends_what_was_started_and_keeps_its_rows(house) -> None:
     worked = len(house.worked())
     house.run("run", "sample", *MANY)
     assert 4 <= worked < 40 and len(house.worked()) <= 42
+
+
+def test_each_process_has_a_gpu_for_itself(tmp_path: Path) -> None:
+    """Two at a time, since there are two GPUs; the third has the one that comes free."""
+    code = (
+        "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(os.environ['CUDA_VISIBLE_DEVICES'])\n"
+        "while not pathlib.Path('go' + sys.argv[1]).exists(): time.sleep(0.02)"
+    )
+    executor = Local(8, {}, ["3", "GPU-5"])
+    executor.submit([Job(name, (sys.executable, "-c", code, name), tmp_path / f"{name}.log", tmp_path) for name in "abc"])
+    try:
+        assert [outcome.state for outcome in executor.poll()] == ["running", "running", "waiting"]
+        (tmp_path / "gob").touch()
+        until(lambda: {outcome.name for outcome in executor.poll() if outcome.state == "running"} == {"a", "c"})
+        until(lambda: (tmp_path / "c").exists() and (tmp_path / "c").read_text() != "")
+        assert {name: (tmp_path / name).read_text() for name in "abc"} == {"a": "3", "b": "GPU-5", "c": "GPU-5"}
+    finally:
+        executor.cancel()
+
+
+def until(held: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not held():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_settings_that_mean_nothing_are_refused(house) -> None:

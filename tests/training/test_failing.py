@@ -8,12 +8,15 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from cache.errors import DataError
 from models.training.failure import BROKEN, ENDED, ERROR, Failure, ProcessError, cause, failure_of, gone
 from models.training.silence import Silence
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 WORK = """
 import os, signal, sys
@@ -53,6 +56,46 @@ def test_the_first_process_of_a_launcher_says_why_another_ended_it(way: str, sai
     assert [process.returncode for process in started] == [1, -9 if way == "killed" else 1], errors
     assert time.monotonic() - begun < 60 + 30  # starting takes the last
     assert re.search(said, errors[0]), errors[0]
+
+
+AGENTS = """
+from torch import distributed as dist
+from cache.errors import DataError
+from models.training import distributed, processes
+import pipeline.cli as cli
+
+def work(device):
+    if distributed.rank() == 3:
+        raise DataError("a frame is missing", hint="look for it")
+    dist.barrier()
+
+cli._command = lambda: processes.run_together(4, work)
+if __name__ == "__main__":
+    cli.main()
+"""
+
+
+@pytest.mark.long
+def test_an_error_on_one_host_of_torchrun_is_said_on_the_first(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    (tmp_path / "agents.py").write_text(AGENTS)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc_per_node=2", "--master_addr=127.0.0.1"]
+    begun = time.monotonic()
+    started = [
+        subprocess.Popen(
+            [*torchrun, f"--master_port={port}", f"--node_rank={host}", "-m", "agents"],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), str(tmp_path)]), "OMP_NUM_THREADS": "1"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for host in range(2)
+    ]
+    errors = [agent.communicate(timeout=150)[1] for agent in started]
+    assert all(agent.returncode for agent in started), errors
+    assert time.monotonic() - begun < 60 + 60  # starting takes the last
+    assert re.search("error: rank 3 of 4 on .*: a frame is missing", errors[0]), errors[0]
 
 
 def test_an_echo_is_no_cause_and_of_two_causes_the_first_counts() -> None:

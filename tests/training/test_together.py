@@ -61,15 +61,19 @@ def averaged_in(bucket: int) -> list[list[float] | None]:
     return [None if parameter.grad is None else parameter.grad.flatten().tolist() for parameter in parameters]
 
 
-def test_gradients_are_averaged_whatever_their_buckets_and_one_that_a_process_lacks_counts_as_zeros(tmp_path: Path) -> None:
-    one, two = together(averaged, tmp_path)
-    assert one == two == [[[0.5, 1.5, 2.5], [0.0, 0.5, 1.0, 1.5], [0.5, 1.5, 2.5, 3.5], None, None]] * 3
+@pytest.mark.parametrize("number", [2, 4])
+def test_gradients_are_averaged_whatever_their_buckets_and_one_that_a_process_lacks_counts_as_zeros(number: int, tmp_path: Path) -> None:
+    told = together(averaged, tmp_path, number=number)
+    mean = (number - 1) / 2
+    first, third = ([place + mean for place in range(length)] for length in (3, 4))
+    second = [place / number for place in range(4)]
+    assert told == [[[first, second, third, None, None]] * 3] * number
 
 
 class Disagreeing:
     """Processes measure different accuracies, as different machines may in the last bits."""
 
-    accuracies = ((0.5, 0.6, 0.55, 0.5), (0.6, 0.5, 0.7, 0.8))
+    accuracies = ((0.5, 0.6, 0.55, 0.5), (0.6, 0.5, 0.7, 0.8), (0.1, 0.2, 0.3, 0.4), (0.9, 0.8, 0.7, 0.6))
 
     def __init__(self) -> None:
         self.model = nn.Linear(1, 1, bias=False)
@@ -97,10 +101,11 @@ def disagreeing(scratch: Path) -> tuple[int, int, float, list[float]]:
     return result.epoch, len(result.curves), float(result.weights["weight"]), [record["val_accuracy"] for record in result.curves]
 
 
-def test_the_first_process_decides_the_best_epoch_and_when_to_stop(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [2, 4])
+def test_the_first_process_decides_the_best_epoch_and_when_to_stop(number: int, tmp_path: Path) -> None:
     (tmp_path / "scratch").mkdir()
-    one, two = together(disagreeing, tmp_path, tmp_path / "scratch")
-    assert one == two
+    one, *others = together(disagreeing, tmp_path, tmp_path / "scratch", number=number)
+    assert others == [one] * (number - 1)
     assert one[:2] == (1, 3) and one[2] == pytest.approx(0.8) and one[3] == [0.5, 0.6, 0.55]
 
 
