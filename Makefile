@@ -6,7 +6,7 @@
 #   make features DATASET=msvd DATA_ROOT=/data/msvd
 #   make student ARGS="--set student.kd_alpha=2"
 #
-# setup test lint parity clean; demo and report run everything and show the result, demo as a page too. Any other target is one of
+# setup test check lint parity clean; demo and report run everything and show the result, demo as a page too. Any other target is one of
 # the system's, which `kdpipe status` lists: a stage (student), a node (student.kd.s0) or a group of them (features).
 #
 # DATASET SYSTEM   a config of configs/datasets, configs/systems      DATA_ROOT   directory of the raw dataset
@@ -45,7 +45,7 @@ OPTIONS = $(if $(DATASET),--dataset '$(DATASET)') $(if $(SYSTEM),--system '$(SYS
 # The environment is ready for exactly this setup.cfg: an edit there sets it up again, nothing else does.
 READY := $(VENV)/.ready-$(shell cat setup.cfg pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: help setup demo report test parity lint clean FORCE
+.PHONY: help setup demo report test check parity lint clean FORCE
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -88,6 +88,10 @@ demo report: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest --numprocesses=$(JOBS) $(ARGS)
+
+# After every edit: the lint, and the tests that take no time.
+check: lint
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --quick $(ARGS)
 
 parity: $(READY)
 	@$(BIN)/python -m tests.parity $(CASES) $(if $(ONLY),--only '$(ONLY)')

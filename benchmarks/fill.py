@@ -36,7 +36,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--items", type=int, default=1_000_000, help="videos of the simulated index")
     parser.add_argument("--shards", type=int, default=0, help="1,000 for the plan, 4 for extract")
-    parser.add_argument("--size", default="small", help="of the world whose motion is extracted: tiny, small ...")
+    parser.add_argument("--size", default="large", help="of the world whose motion is extracted: tiny, small ...")
+    parser.add_argument("--clips", type=int, default=24, help="clips a video: processes take seconds to start, so they need minutes of work")
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
@@ -47,7 +48,7 @@ def main() -> None:
         if "rows" in options.only:
             show("rows", rows(work, options.rows, options.repeat))
         if "extract" in options.only:
-            show("extract", extract(work, options.shards or 4, options.size))
+            show("extract", extract(work, options.shards or 4, options.size, options.clips))
     finally:
         shutil.rmtree(work)
 
@@ -111,11 +112,11 @@ def rows(work: Path, count: int, repeat: int) -> dict[str, Any]:
     return {"rows": count, "run_ms": round(whole, 4), "fill_ms": round(part, 4), "overhead_ms": round(part - whole, 4)}
 
 
-def extract(work: Path, shards: int, size: str) -> dict[str, Any]:
+def extract(work: Path, shards: int, size: str, clips: int) -> dict[str, Any]:
     """``extract.motion`` of the drawn world with the small network: one worker, then an executor of so many processes."""
     store = {**os.environ, "KDPIPE_STORE": str(work / "store"), "KDPIPE_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
     kdpipe = [sys.executable, "-m", "pipeline"]
-    said = ["--dataset", "tiny", "--set", f"world.size={size}"]
+    said = ["--dataset", "tiny", "--set", f"world.size={size}", "--set", f"sample.num_clips={clips}"]
 
     def timed(*words: str) -> float:
         began = time.perf_counter()
@@ -129,7 +130,7 @@ def extract(work: Path, shards: int, size: str) -> dict[str, Any]:
         if json.loads(path.read_text())["record"]["node"] == "extract.motion":
             path.unlink()
     many = timed("run", "extract.motion", "--executor", "local", "--shards", str(shards), "--workers", str(os.cpu_count() or 1))
-    return {"one_worker_s": one, "shards": shards, "shards_s": many, "speed": round(one / many, 2), "cores": os.cpu_count()}
+    return {"size": size, "clips": clips, "one_worker_s": one, "shards": shards, "shards_s": many, "speed": round(one / many, 2), "cores": os.cpu_count()}
 
 
 if __name__ == "__main__":

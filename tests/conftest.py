@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.command import PROJECT, variables
+from tests.seconds import QUICK, Stopwatch, noted
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a worker has one core: before a library of linear algebra is loaded
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -31,9 +32,24 @@ MEMORY = Path("/dev/shm")
 ROOM = 6 << 30
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What ``make check`` asks for, and how its choice is measured."""
+    parser.addoption("--quick", action="store_true", help=f"only modules that take no more than {QUICK} seconds (tests/seconds.json)")
+    parser.addoption("--note-seconds", action="store_true", help="write tests/seconds.json anew, of a whole run")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Whether a module is too slow for ``--quick``. One that was never measured is run."""
+    if not config.option.quick or not collection_path.is_relative_to(PROJECT):
+        return None
+    return True if noted().get(collection_path.relative_to(PROJECT).as_posix(), 0.0) > QUICK else None
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest makes a directory of its own
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the files of the tests in memory, unless there is little of it or the user says where."""
+    if config.option.note_seconds and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Stopwatch())
     chosen = config.option.basetemp or os.environ.get("TMPDIR") or os.environ.get("PYTEST_DEBUG_TEMPROOT")
     if chosen or hasattr(config, "workerinput") or not _is_roomy():
         return
@@ -50,9 +66,12 @@ def _is_roomy() -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let modules that take long come first."""
-    slow = {item.nodeid.partition("::")[0] for item in items if item.get_closest_marker("long")}
-    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in slow)
+    """Let modules that take long come first; of those that were never measured, the ones that say so."""
+    seconds = dict(noted())
+    for item in items:
+        if item.get_closest_marker("long"):
+            seconds.setdefault(item.nodeid.partition("::")[0], 1e9)
+    items.sort(key=lambda item: -seconds.get(item.nodeid.partition("::")[0], 0.0))
 
 
 @pytest.hookimpl(optionalhook=True)

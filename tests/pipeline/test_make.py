@@ -62,10 +62,10 @@ def test_a_dry_run_through_make_trains_nothing(front) -> None:
 
 
 def test_an_executor_makes_the_rows_of_what_make_runs(front) -> None:
+    assert "--job gpus=…" in make(front, "report", "EXECUTOR=local --job gpus=1", code=2).stderr
     done = make(front, "report", "EXECUTOR=local --shards 2", "ARGS=--set world.videos=9")
     assert "sample: 9 of 9 rows are missing; local makes them in 2 shards" in done.stderr
     assert front.computed("report", "--set", "world.videos=9") == []
-    assert "--job gpus=…" in make(front, "report", "EXECUTOR=local --job gpus=1", code=2).stderr
 
 
 def test_settings_arrive_with_whatever_they_hold(front) -> None:
