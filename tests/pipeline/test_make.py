@@ -6,10 +6,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import warm
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -30,8 +31,7 @@ def front(house):
         shutil.copy(PROJECT / name, house.root / name)
     bin = house.root / ".venv" / "bin"
     bin.mkdir(parents=True)
-    (bin / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    (bin / "python").chmod(0o755)
+    warm.interpreter(bin / "python", light=True)
     both = (PROJECT / "setup.cfg").read_bytes() + (PROJECT / "pyproject.toml").read_bytes()
     (house.root / ".venv" / f".ready-{hashlib.sha256(both).hexdigest()[:16]}").touch()
     return house
@@ -65,7 +65,7 @@ def test_an_executor_makes_the_rows_of_what_make_runs(front) -> None:
     done = make(front, "report", "EXECUTOR=local --shards 2", "ARGS=--set world.videos=9")
     assert "sample: 9 of 9 rows are missing; local makes them in 2 shards" in done.stderr
     assert front.computed("report", "--set", "world.videos=9") == []
-    assert "--job gpus=…" in make(front, "report", "EXECUTOR=local --job gpus=1", code=2).stderr
+    assert "--job gpus=…" in make(front, "report", "EXECUTOR=local --job gpus=1", "ARGS=--set world.videos=10", code=2).stderr
 
 
 def test_settings_arrive_with_whatever_they_hold(front) -> None:
