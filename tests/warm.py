@@ -28,6 +28,7 @@ import sys
 import tempfile
 import threading
 import traceback
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -199,6 +200,8 @@ def _serve(ask: socket.socket, door: socket.socket, libraries: Sequence[str]) ->
     """
     for name in libraries:
         importlib.import_module(name)
+    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
+        finalizer.atexit = False  # what the libraries would clean up is not the forks'
     gc.collect()
     gc.freeze()
     woken, wake = os.pipe()
