@@ -243,6 +243,19 @@ class House:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
+    def rules(self, *arguments: str) -> str:
+        """The rules that ``plan --make`` prints, with processes that are forks."""
+        python = warm.interpreter(self.root / "warm", light=True)
+        return self.run("plan", *arguments, "--make").stdout.replace(sys.executable, str(python))
+
+    def make(self, rules: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run such rules."""
+        done = subprocess.run(
+            ["make", *words, "-f", "-"], input=rules, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
     def computed(self, *arguments: str) -> list[str]:
         """Run a target and name the nodes that were computed."""
         done = self.run("run", *(arguments or ("report",)))

@@ -192,33 +192,30 @@ def test_kills_at_random_moments_lose_nothing(house) -> None:
 
 
 def test_make_runs_the_plan_in_parallel_and_then_nothing(house) -> None:
-    rules = house.run("plan", "report", "--make").stdout
-    done = subprocess.run(
-        ["make", "-j4", "-f", "-"], input=rules, cwd=house.root, env=house.environment, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
+    house.make(house.rules("report"), "-j4")
     assert house.run("plan", "report", "--make").stdout == ""
     assert set(house.status().values()) == {"fresh"}
 
 
 def test_the_same_bits_whatever_runs_beside_what(house) -> None:
-    """One job or eight, one worker or four, in order or each node by itself: the same keys and objects."""
+    """One job or eight, one worker or four, in order or each node by itself, in forks or not: the same keys and objects."""
 
-    def objects(name: str, *make: str) -> dict[str, str]:
-        house.environment["KDPIPE_STORE"] = str(house.root / name)
-        rules = house.run("plan", "report", "--make").stdout
-        subprocess.run(["make", *make, "-f", "-"], input=rules, cwd=house.root, env=house.environment, check=True, text=True, timeout=120)
-        return {n: json.loads(house.run("show", n, "--json").stdout)["object"] for n in ALL}
+    def results(name: str) -> dict[str, tuple[str, str]]:
+        store = Store(house.root / name)
+        return {path.name: (key, record.object) for path, key in store.refs() if (record := store.record(key))}
 
-    serial = objects("serial", "-j1")
-    assert objects("parallel", "-j8") == serial
+    house.environment["KDPIPE_STORE"] = str(house.root / "serial")
+    house.make(house.run("plan", "report", "--make").stdout, "-j1")
+    house.environment["KDPIPE_STORE"] = str(house.root / "parallel")
+    house.make(house.rules("report"), "-j8")
     house.environment["KDPIPE_STORE"] = str(house.root / "workers")
     house.run("run", "report", "--workers", "4")
-    assert {n: json.loads(house.run("show", n, "--json").stdout)["object"] for n in ALL} == serial
+    assert sorted(results("serial")) == ALL
+    assert results("parallel") == results("workers") == results("serial")
 
 
 def test_two_makes_at_once_share_the_work(house) -> None:
-    rules = house.run("plan", "report", "--set", "sample.pause=0.3", "--make").stdout
+    rules = house.rules("report", "--set", "sample.pause=0.3")
     command = {"cwd": house.root, "env": house.environment, "stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     both = [subprocess.Popen(["make", "-j2", "-f", "-"], **command) for _ in range(2)]
     for process in both:
@@ -235,10 +232,7 @@ def test_two_makes_at_once_share_the_work(house) -> None:
 def test_make_stops_at_equal_bytes(house) -> None:
     house.computed()
     house.edit("models/net.py", "str(len(text) * WIDTH)", "str(WIDTH * len(text))")
-    rules = house.run("plan", "report", "--make").stdout
-    done = subprocess.run(
-        ["make", "-f", "-"], input=rules, cwd=house.root, env=house.environment, capture_output=True, text=True, timeout=120
-    )
+    done = house.make(house.rules("report"))
     computed = [line.split(":")[0] for line in done.stderr.splitlines() if ": done in" in line]
     assert sorted(computed) == ["extract.appearance", "extract.motion"]
 
