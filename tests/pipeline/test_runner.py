@@ -32,7 +32,7 @@ def test_everything_runs_once(house) -> None:
 
 
 def test_touching_every_file_reruns_nothing(house) -> None:
-    house.computed()
+    house.finish()
     for path in house.root.rglob("*"):
         if path.is_file():
             path.touch()
@@ -49,37 +49,37 @@ def test_touching_every_file_reruns_nothing(house) -> None:
     ],
 )
 def test_a_cosmetic_edit_reruns_nothing(house, name: str, old: str, new: str) -> None:
-    house.computed()
+    house.finish()
     house.edit(name, old, new)
     assert house.computed() == []
 
 
 def test_a_constant_in_a_helper_of_extract_reruns_extract_and_what_follows(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("models/net.py", "WIDTH = 2", "WIDTH = 3")
     assert house.computed() == sorted([*TRAINED, "extract.appearance", "extract.motion"])
 
 
 def test_a_student_weight_reruns_student_evaluate_report(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("configs/systems/videoqa.world.yaml", "kd_alpha: 0.5", "kd_alpha: 0.7")
     assert house.computed() == ["evaluate.s0", "evaluate.s1", "report", "student.kd.s0", "student.kd.s1"]
 
 
 def test_going_back_to_old_settings_computes_nothing(house) -> None:
-    house.computed()
+    house.finish()
     house.computed("report", "--set", "student.kd_alpha=2")
     assert house.computed() == []
 
 
 def test_equal_bytes_stop_a_rerun(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("models/net.py", "str(len(text) * WIDTH)", "str(WIDTH * len(text))")
     assert house.computed() == ["extract.appearance", "extract.motion"]
 
 
 def test_one_more_seed_trains_one_more(house) -> None:
-    house.computed()
+    house.finish()
     assert house.computed("report", "--seeds", "3") == ["evaluate.s2", "report", "student.alone.s2", "student.kd.s2", "teacher.s2"]
 
 
@@ -93,7 +93,7 @@ def test_a_stage_runs_alone_once_its_inputs_are_there(house) -> None:
 
 
 def test_stale_inputs_are_an_error_unless_allowed_and_then_recorded(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("models/net.py", "WIDTH = 2", "WIDTH = 3")
     assert "stale" in house.run("distill", "--stage", "teacher", code=1).stderr
     house.edit("systems/videoqa/train.py", "repr(ctx.params)", "repr(ctx.params) + 'x'")
@@ -230,7 +230,7 @@ def test_two_makes_at_once_share_the_work(house) -> None:
 
 
 def test_make_stops_at_equal_bytes(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("models/net.py", "str(len(text) * WIDTH)", "str(WIDTH * len(text))")
     done = house.make(house.rules("report"))
     computed = [line.split(":")[0] for line in done.stderr.splitlines() if ": done in" in line]
@@ -238,7 +238,7 @@ def test_make_stops_at_equal_bytes(house) -> None:
 
 
 def test_light_verbs_import_nothing_heavy(house) -> None:
-    house.computed()
+    house.finish()
     probe = "import sys; sys.argv = ['kdpipe', {!r}]\ntry:\n    from pipeline.cli import main; main()\nexcept SystemExit: pass\n"
     probe += "heavy = {{'torch', 'av', 'h5py', 'pandas', 'numpy.linalg', 'matplotlib'}} & set(sys.modules); assert not heavy, heavy"
     for verb in ("status", "plan"):
@@ -250,7 +250,7 @@ def test_light_verbs_import_nothing_heavy(house) -> None:
 
 
 def test_results_do_not_depend_on_where_the_store_is(house, tmp_path: Path) -> None:
-    house.computed()
+    house.finish()
     first = json.loads(house.run("show", "report", "--json").stdout)
     house.environment["KDPIPE_STORE"] = str(tmp_path / "elsewhere")
     house.computed()
