@@ -71,6 +71,8 @@ class Fingerprint:
         self.memo = memo
         self._by_text: dict[str, Module] = {}
         self._modules: dict[str, Module | None] = {}
+        self._closures: dict[frozenset[str], dict[str, Module]] = {}
+        self._contexts: dict[tuple[str, str], Module] = {}
         self._asked: set[str] = set()
         self._dirty = False
         if memo is not None:
@@ -79,10 +81,16 @@ class Fingerprint:
     def closure(self, entry: str, extra: Iterable[str] = ()) -> dict[str, Module]:
         """Return module name -> :class:`Module` for everything reachable from module ``entry`` and from ``extra``.
 
-        Raises StoreError if one of the named modules does not exist.
+        The tree is read once: the same answer, not to be changed, is given again. Raises StoreError if one of the named modules does
+        not exist.
         """
+        roots = frozenset({entry, *extra})
+        if roots not in self._closures:
+            self._closures[roots] = self._closure(roots)
+        return self._closures[roots]
+
+    def _closure(self, roots: frozenset[str]) -> dict[str, Module]:
         found: dict[str, Module] = {}
-        roots = {entry, *extra}
         queue = sorted(roots)
         for name in queue:
             if self._module(name) is None:
@@ -119,8 +127,14 @@ class Fingerprint:
         else:
             order = list(dict.fromkeys(reached for reached in self._reached(module) if reached in closure))
             more = {ORDER: short_digest("\n".join(order))} if len(order) > 1 else {}
-        definitions = {**module.definitions, **more}
-        return dataclasses.replace(module, digest=digest_definitions(definitions), definitions=definitions) if more else module
+        if not more:
+            return module
+        ((kind, digest),) = more.items()
+        context = (name, f"{kind} {digest}")
+        if context not in self._contexts:
+            definitions = {**module.definitions, **more}
+            self._contexts[context] = dataclasses.replace(module, digest=digest_definitions(definitions), definitions=definitions)
+        return self._contexts[context]
 
     def save(self) -> None:
         """Write the memory of parsed modules, if it grew; where it cannot be written, they are parsed again next time."""

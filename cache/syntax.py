@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cache.declarations import declarations
-from cache.normal_form import dump, normal_form, without_type_checking
+from cache.normal_form import dump, normal_form, walk, without_type_checking
 from cache.values import VALUE, values
 
 #: Packages of the project; imports of anything else are the environment's business.
@@ -59,7 +59,7 @@ def parse(text: bytes, package: str, *, is_package: bool) -> Module:
     tree = ast.parse(text)
     if b"TYPE_CHECKING" in text:
         tree = without_type_checking(tree)
-    nodes = list(ast.walk(tree))
+    nodes = walk(tree)
     imports = tuple(dict.fromkeys(_imports(nodes, package)))
     reads_text = any(word in READERS for word in _words(nodes))
     declared = declarations(tree)
@@ -73,7 +73,7 @@ def parse(text: bytes, package: str, *, is_package: bool) -> Module:
         imports=imports,
         text=short_digest(text),
         reads_text=reads_text,
-        uses=tuple(sorted(_uses(list(ast.walk(tree)), package))),
+        uses=tuple(sorted(_uses(walk(tree), package))),
         declares=tuple(sorted(declared.names)),
     )
 

@@ -19,6 +19,7 @@ import multiprocessing.process
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -27,6 +28,7 @@ import sys
 import tempfile
 import threading
 import traceback
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -47,6 +49,29 @@ AT_START = (
     "PYTHONHASHSEED", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS", "PYTHONDEVMODE", "OMP_NUM_THREADS", "LD_PRELOAD", "LANG",
     "LC_ALL", "TZ",
 )  # fmt: skip
+
+
+#: A program that has the server at a socket run its words, and ends as they do; where it is killed, the server kills them.
+CLIENT = """
+import json, os, socket, struct, sys
+door, *words = sys.argv[1:]
+if words[:1] != ["-m"]:
+    os.execv({python!r}, [{python!r}, *words])
+told, end = os.pipe()
+job = {{"command": words[1:], "cwd": os.getcwd(), "env": dict(os.environ), "session": True, "executable": {place!r}}}
+job = json.dumps(job).encode()
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect(door)
+    socket.send_fds(server, [struct.pack("i", len(job))], [1, 2, end])
+    server.sendall(job)
+    os.close(end)
+    os.read(told, 4)
+    answer = os.read(told, 4)
+code = struct.unpack("i", answer)[0] if answer else 1
+if code < 0:
+    os.kill(os.getpid(), -code)
+sys.exit(code)
+"""
 
 
 class Process:
@@ -113,12 +138,24 @@ def run(
         return subprocess.CompletedProcess([module, *words], code, out.read(), err.read())
 
 
+def interpreter(place: Path, *, light: bool = False) -> Path:
+    """Write the program ``place``, which runs ``place -m module words`` as :func:`run` does, for whoever starts Python by its path.
+
+    Its words have no input and a process group of their own; killed, it takes them along. What is no ``-m`` an ordinary Python gets. It
+    is the ``sys.executable`` of what it runs.
+    """
+    client = place.with_name(f".{place.name}-client.py")
+    client.write_text(CLIENT.format(python=sys.executable, place=str(place)))
+    place.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {client} {_door("light" if light else "heavy")} "$@"\n')
+    place.chmod(0o755)
+    return place
+
+
 def _ask(
     command: Sequence[str], cwd: Path, env: Mapping[str, str], out: int, err: int, *, light: bool = False, session: bool = False
 ) -> int:
     """Have the server fork; return the pipe on which it tells pid and exit status."""
-    differs = [name for name in AT_START if env.get(name) != os.environ.get(name)]
-    assert not differs, f"{differs} count when Python starts: use subprocess"
+    _check(env)
     status, end = os.pipe()
     job = json.dumps({"command": list(command), "cwd": str(cwd), "env": dict(env), "session": session}).encode()
     server = _server("light" if light else "heavy")
@@ -128,54 +165,113 @@ def _ask(
     return status
 
 
+def _check(env: Mapping[str, str]) -> None:
+    differs = [name for name in AT_START if env.get(name) != os.environ.get(name)]
+    assert not differs, f"{differs} count when Python starts: use subprocess"
+
+
 @functools.cache
 def _server(kind: str) -> socket.socket:
     ours, theirs = socket.socketpair()
-    subprocess.Popen([sys.executable, __file__, str(theirs.fileno()), kind], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+    files = theirs.fileno(), _listen(kind).fileno()
+    subprocess.Popen([sys.executable, __file__, *map(str, files), kind], pass_fds=files, stdin=subprocess.DEVNULL)
     theirs.close()
     return ours
 
 
-def _serve(ask: socket.socket, libraries: Sequence[str]) -> tuple[dict[str, Any], list[int]] | None:
-    """Fork for every job, and tell how each ended; in a fork: return its job and files, in the server in the end None."""
+@functools.cache
+def _listen(kind: str) -> socket.socket:
+    """The socket at which other programs reach the server."""
+    door = socket.socket(socket.AF_UNIX)
+    door.bind(f"{tempfile.mkdtemp(prefix='warm-')}/{kind}")
+    door.listen(50)
+    return door
+
+
+def _door(kind: str) -> str:
+    _server(kind)
+    return _listen(kind).getsockname()
+
+
+def _serve(ask: socket.socket, door: socket.socket, libraries: Sequence[str]) -> tuple[dict[str, Any], list[int]] | None:
+    """Fork for every job, and tell how each ended; in a fork: return its job and files, in the server in the end None.
+
+    A job whose end nobody waits for any more is killed.
+    """
     for name in libraries:
         importlib.import_module(name)
+    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
+        finalizer.atexit = False  # what the libraries would clean up is not the forks'
     gc.collect()
     gc.freeze()
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    running: dict[int, int] = {}
+    running: dict[int, tuple[int, bool]] = {}
+    look = select.poll()
+    for fd in (ask.fileno(), door.fileno(), woken):
+        look.register(fd, select.POLLIN)
     while True:
-        ready = select.select([ask, woken], [], [])[0]
+        ready = {fd for fd, _ in look.poll()}
         if woken in ready:
             os.read(woken, 100)
             for pid in list(running):
                 ended, code = os.waitpid(pid, os.WNOHANG)
                 if ended:
-                    end = running.pop(pid)
+                    end, _ = running.pop(pid)
                     with contextlib.suppress(BrokenPipeError):
                         os.write(end, struct.pack("i", os.waitstatus_to_exitcode(code)))
+                    look.unregister(end)
                     os.close(end)
-        if ask in ready:
-            size, files, _, _ = socket.recv_fds(ask, 4, 3)
-            if not size:
-                return None
-            out, err, end = files
-            job = json.loads(ask.recv(struct.unpack("i", size)[0], socket.MSG_WAITALL))
+        for pid, (end, session) in running.items():
+            if end in ready:
+                _end(pid, session)
+        for asked in (ask, door):
+            if asked.fileno() not in ready:
+                continue
+            found = _take(ask) if asked is ask else _take(door.accept()[0], last=True)
+            if found is None:
+                if asked is ask:
+                    return None
+                continue
+            job, (out, err, end) = found
             pid = os.fork()
             if not pid:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                for fd in (woken, wake, end, *running.values()):
+                for fd in (woken, wake, end, *(end for end, _ in running.values())):
                     os.close(fd)
                 ask.close()
+                door.close()
                 return job, [out, err]
-            os.write(end, struct.pack("i", pid))
-            running[pid] = end
+            with contextlib.suppress(BrokenPipeError):
+                os.write(end, struct.pack("i", pid))
+            running[pid] = end, job["session"]
+            look.register(end, 0)  # an error is told: nobody reads there
             os.close(out)
             os.close(err)
+
+
+def _take(asking: socket.socket, *, last: bool = False) -> tuple[dict[str, Any], list[int]] | None:
+    """A job and its files, None if whoever asks is gone; ``last``: there is one job only."""
+    size, files, _, _ = socket.recv_fds(asking, 4, 3)
+    wanted = struct.unpack("i", size)[0] if len(size) == 4 else 0
+    text = asking.recv(wanted, socket.MSG_WAITALL) if wanted else b""
+    if last:
+        asking.close()
+    if wanted and len(text) == wanted:
+        return json.loads(text), files
+    for fd in files:
+        os.close(fd)
+    return None
+
+
+def _end(pid: int, session: bool) -> None:
+    """Kill a fork that was not waited for yet; with its process group, if it has come to lead one."""
+    with contextlib.suppress(ProcessLookupError):
+        leads = session and os.getpgid(pid) == pid
+        (os.killpg if leads else os.kill)(pid, signal.SIGKILL)
 
 
 def _become(job: dict[str, Any], files: list[int]) -> None:
@@ -187,6 +283,7 @@ def _become(job: dict[str, Any], files: list[int]) -> None:
     for fd in files:
         os.close(fd)
     sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", 1, errors="backslashreplace", closefd=False)
+    _check(job["env"])
     os.chdir(job["cwd"])
     os.environ.clear()
     os.environ.update(job["env"])
@@ -194,6 +291,7 @@ def _become(job: dict[str, Any], files: list[int]) -> None:
     here = [] if job["env"].get("PYTHONSAFEPATH") else [job["cwd"]]
     sys.path[:0] = [*here, *filter(None, job["env"].get("PYTHONPATH", "").split(os.pathsep))]
     sys.dont_write_bytecode = bool(job["env"].get("PYTHONDONTWRITEBYTECODE"))
+    sys.executable = job.get("executable", sys.executable)
     sys.argv = ["-m", *job["command"][1:]]
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
@@ -205,8 +303,10 @@ def _become(job: dict[str, Any], files: list[int]) -> None:
 def main() -> None:
     """Be the server; each fork of it comes back from :func:`_serve`, does its work and ends as Python does."""
     sys.path.pop(0)
-    found = _serve(socket.socket(fileno=int(sys.argv[1])), LIGHT if sys.argv[2] == "light" else LIBRARIES)
+    ask, door = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
+    found = _serve(ask, door, LIGHT if sys.argv[3] == "light" else LIBRARIES)
     if found is None:
+        shutil.rmtree(Path(door.getsockname()).parent)
         return
     code: Any = 0
     try:

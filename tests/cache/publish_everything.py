@@ -1,4 +1,4 @@
-"""One pass over everything that a run writes, for tests that break it: ``python publish_everything.py STORE``.
+"""One pass over everything that a run writes, for tests that break it: ``python -m tests.cache.publish_everything STORE``.
 
 Run a second time on the same store it completes what a first one left undone.
 """

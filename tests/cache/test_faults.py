@@ -17,10 +17,10 @@ from cache.fsck import Fsck
 from cache.items import ItemSet
 from cache.members import Members
 from cache.store import Store
+from tests import warm
 from tests.cache.conftest import make_key, publish
 from tests.cache.publish_everything import publish_everything
-
-SCRIPT = Path(__file__).with_name("publish_everything.py")
+from tests.command import PROJECT
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +32,8 @@ def operations(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def run(root: Path, fault: str = "", log: Path | None = None) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[2]), "KDPIPE_FAULT": fault, "KDPIPE_FAULT_LOG": str(log or "")}
-    return subprocess.run([sys.executable, str(SCRIPT), str(root)], env=environment, capture_output=True, text=True, timeout=60)
+    environment = {**os.environ, "KDPIPE_FAULT": fault, "KDPIPE_FAULT_LOG": str(log or "")}
+    return warm.run("tests.cache.publish_everything", str(root), cwd=PROJECT, env=environment, light=True, timeout=60)
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -176,7 +176,7 @@ def test_a_kill_at_every_operation_of_a_collection_removes_nothing_that_is_neede
         step += 1
         root = tmp_path / f"k{step}"
         shutil.copytree(whole, root)
-        environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[2]), "KDPIPE_FAULT": f"kill:{step}"}
+        environment = {**os.environ, "PYTHONPATH": str(PROJECT), "KDPIPE_FAULT": f"kill:{step}"}
         done = subprocess.run([sys.executable, "-c", script, str(root)], env=environment, capture_output=True, timeout=60)
         look(root)
         if done.returncode == 0:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stages.index import csv_labels, csv_qa, esc50, fsd50k, hmdb51, kinetics, kinetics_sound, labelled, thumos14, ucf101
+from stages.index import csv_labels, csv_qa, esc50, few_shot, fsd50k, hmdb51, kinetics, kinetics_sound, labelled, thumos14, ucf101
 from stages.index.dataset import id_order
 from stages.index.msvd_qa import MAPPING, read_mapping, sources
 from stages.index.question_files import FILES, read_questions
@@ -34,10 +34,17 @@ def _npy(values: Any) -> bytes:
     return buffer.getvalue()
 
 
+def put(path: Path, data: bytes) -> None:
+    """A sound file, where none lies from the time before: to read it changes nothing."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
 def questions(root: Path) -> Any:
     for file in FILES.values():
         if file != "train_qa.json":
-            (root / file).write_bytes(QUESTIONS)
+            put(root / file, QUESTIONS)
     found = read_questions(root, lambda id: "")
     for question in found:
         id_order(question.video_id)
@@ -55,9 +62,8 @@ def clips(root: Path, name: str) -> Any:
     """The file ``name`` as it lies there, and sound ones beside it."""
     tested = b"Archery/v_Archery_g01_c01.avi\n"
     beside = {ucf101.CLASSES: UCF_CLASSES} | {file: UCF_CLIPS if "train" in file else tested for file in ucf101.LISTS}
-    if not (root / "ucfTrainTestlist/testlist03.txt").exists():
-        for file in beside.keys() - {name}:
-            (root / file).write_bytes(beside[file])
+    for file in beside.keys() - {name}:
+        put(root / file, beside[file])
     found = [ucf101.read(root), list(ucf101.sources(root))]
     assert str(found).encode()
     return found
@@ -114,8 +120,7 @@ def tree(layout: ModuleType, name: str) -> tuple[bytes, Callable[[Path], Any]]:
 
     def read(root: Path) -> Any:
         for file in TREES[layout].keys() - {name}:
-            (root / file).parent.mkdir(parents=True, exist_ok=True)
-            (root / file).write_bytes(TREES[layout][file])
+            put(root / file, TREES[layout][file])
         found = layout.LAYOUT.read(root), list(layout.LAYOUT.sources(root))
         assert str(found).encode() and all(video.id.encode() for video in found[0].videos)
         return found
@@ -151,10 +156,15 @@ EACH = pytest.mark.parametrize("name", READERS)
 
 
 @pytest.fixture(autouse=True)
-def folders(tmp_path: Path) -> None:
-    """Where the files lie."""
+def folders(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the files lie. The few-shot lists that are shipped have a line each here, instead of thousands."""
     for name in READERS:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    shipped = tmp_path_factory.getbasetemp() / "few-shot-lists"
+    for folder in (hmdb51.FEW_SHOT, kinetics.FEW_SHOT, ucf101.FEW_SHOT):
+        for part in few_shot.PARTS:
+            put(shipped / folder / f"{part}list03.txt", f"{part} class/{part} clip\n".encode())
+    monkeypatch.setattr(few_shot, "SHIPPED", shipped)
 
 
 @EACH

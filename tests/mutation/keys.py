@@ -1,29 +1,43 @@
 """Computes the real keys of a graph from a source tree, with mutated declarations: a program, run in the tree.
 
-    python keys.py < {"edits": [["stages/index/__init__.py", "text"], ...]}
+It prints a JSON line for the tree as it is: node -> [what the declaration says, key]. Then it reads edits, one JSON line each
+(``{"stages/index/__init__.py": "text"}``; a list of bytes for what is no text, null for a file that is gone), and prints the keys after
+each, or an error. What a node reads stands in its key by the key of the node that makes it, as if equal keys made equal bytes.
 
-Prints one JSON line an edit (and one for the unedited tree first): node -> [what the declaration says, key], or an error.
-What a node reads stands in its key by the key of the node that makes it, as if equal keys made equal bytes.
+Every answer comes from a fork that has loaded no declaration before. Which modules of the tree stand behind the keys, and what they
+contribute, the first fork tells all later ones: they parse what was edited.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import gc
 import hashlib
 import importlib
 import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 ROOT = Path.cwd()
 STORE = Path(tempfile.mkdtemp())
+#: What the first fork parsed.
+MEMORY = STORE / "parsed.json"
+#: They load no declaration.
+LIGHT = (
+    "yaml", "importlib.metadata", "cache.store", "cache.stage", "cache.fingerprint", "pipeline.config", "pipeline.graph", "pipeline.judge",
+    "media.codings.table", "models.backbones.registry", "models.experts.registry", "models.inference.runtimes", "models.weights",
+)  # fmt: skip
+#: What a declaration says.
+SAID = ("name", "version", "entry", "facets", "libraries", "params", "modules", "data", "files", "reads")
 
 
-def keys() -> dict[str, list[str]]:
+def keys(fingerprint: Any) -> dict[str, list[str]]:
     """Load the graph anew and key every node."""
     graph_module, judge_module = importlib.import_module("pipeline.graph"), importlib.import_module("pipeline.judge")
     config = importlib.import_module("pipeline.config").Config("bare", "videoqa", [])
@@ -34,10 +48,10 @@ def keys() -> dict[str, list[str]]:
 
     graph = graph_module.build(config)
     judge = Judge(importlib.import_module("cache.store").Store(STORE), graph, device="cpu", read_files=True, source_tree=ROOT)
+    judge.fingerprint = fingerprint
     found: dict[str, list[str]] = {}
     for name, node in graph.nodes.items():
         found[name] = [said(node, {alias: found[read][0] for alias, read in node.reads.items()}), judge.key(node).digest]
-    judge.fingerprint.save()
     return found
 
 
@@ -53,28 +67,21 @@ def said(node: Any, reads: dict[str, str]) -> str:
         else []
     )
     files = [(f, getattr(node.params, f)) for f in stage.files if getattr(node.params, f)]
-    whole = [
-        stage.name,
-        stage.version,
-        stage.entry,
-        sorted(stage.facets),
-        sorted(packages),
-        kept,
-        sorted(modules),
-        data,
-        files,
+    whole = (
+        stage.name, stage.version, stage.entry, sorted(stage.facets), sorted(packages), kept, sorted(modules), data, files,
         sorted(reads.items()),
-    ]
-    return json.dumps(whole, sort_keys=True)
+    )  # fmt: skip
+    return json.dumps(dict(zip(SAID, whole, strict=True)), sort_keys=True)
 
 
-def answer() -> str:
-    """The keys as they are now, computed in a child that has loaded no declaration before."""
+def answer(fingerprint: Any) -> str:
+    """The keys as they are now, computed in a child."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            text = json.dumps(keys())
+            text = json.dumps(keys(fingerprint))
+            fingerprint.save()
         except BaseException as error:  # noqa: BLE001 - a mutant may fail in any way
             text = json.dumps({"error": f"{type(error).__name__}: {error}"})
         with os.fdopen(write, "w") as pipe:
@@ -87,23 +94,47 @@ def answer() -> str:
     return text
 
 
+@contextlib.contextmanager
+def edited(edit: dict[str, Any]) -> Iterator[None]:
+    """The tree with other contents of some files."""
+    kept = [(ROOT / name, (ROOT / name).read_bytes(), (ROOT / name).stat()) for name in edit]
+    for name, new in edit.items():
+        if new is None:
+            (ROOT / name).unlink()
+        else:
+            (ROOT / name).write_bytes(new.encode() if isinstance(new, str) else bytes(new))
+    try:
+        yield
+    finally:
+        for path, content, stat in kept:
+            path.write_bytes(content)
+            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # its bytecode is good again
+
+
+def module_of(name: str) -> str:
+    """The dotted name of the module in a file of the tree."""
+    return ".".join(Path(name).with_suffix("").parts).removesuffix(".__init__")
+
+
 def main() -> None:
     """Answer for the tree as it is, then for one edit after another."""
     sys.path.insert(0, str(ROOT))
-    light = ("yaml", "importlib.metadata", "cache.store", "cache.stage", "cache.fingerprint", "pipeline.config")
-    for name in light:  # they load no declaration
+    for name in LIGHT:
         importlib.import_module(name)
-    write = sys.stdout.write
-    write(answer() + "\n")
-    for name, text in json.load(sys.stdin)["edits"]:
-        path = ROOT / name
-        original, stat = path.read_bytes(), path.stat()
-        path.write_bytes(text.encode() if isinstance(text, str) else bytes(text))
-        try:
-            write(answer() + "\n")
-        finally:
-            path.write_bytes(original)
-            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # its bytecode is good again
+    declaring = [name for name in sys.modules if name.startswith(("stages.", "systems."))]
+    assert not declaring, declaring
+    again = importlib.import_module("again")
+    print(first := answer(again.Fingerprint(ROOT, MEMORY)), flush=True)  # noqa: T201
+    whole = again.Fingerprint(ROOT, MEMORY)
+    for what, _ in json.loads(first).values():
+        declared = json.loads(what)
+        whole.closure(declared["entry"].partition(":")[0], declared["modules"])
+    gc.collect()
+    gc.freeze()  # what all forks share is copied for none of them
+    for line in sys.stdin:
+        edit = json.loads(line)
+        with edited(edit):
+            print(answer(again.after_edit(whole, map(module_of, edit))), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

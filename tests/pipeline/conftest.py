@@ -217,9 +217,10 @@ def run(ctx):
 
 @dataclass
 class House:
-    """A toy checkout with its own store and data."""
+    """A toy checkout with its own store and data; ``finished``: where a copy of the store of such a house is kept, once it is finished."""
 
     root: Path
+    finished: Path
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -243,10 +244,33 @@ class House:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
+    def rules(self, *arguments: str) -> str:
+        """The rules that ``plan --make`` prints, with processes that are forks."""
+        python = warm.interpreter(self.root / "warm", light=True)
+        return self.run("plan", *arguments, "--make").stdout.replace(sys.executable, str(python))
+
+    def make(self, rules: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run such rules."""
+        done = subprocess.run(
+            ["make", *words, "-f", "-"], input=rules, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
     def computed(self, *arguments: str) -> list[str]:
         """Run a target and name the nodes that were computed."""
         done = self.run("run", *(arguments or ("report",)))
         return sorted(line.split(":")[0] for line in done.stderr.splitlines() if ": done in" in line)
+
+    def finish(self) -> None:
+        """Compute everything in a house that is as it was built; if another one did before, take what it computed."""
+        assert not self.store.exists()
+        if self.finished.exists():
+            shutil.copytree(self.finished, self.store)
+            return
+        self.computed()
+        shutil.copytree(self.store, making := self.finished.with_suffix(".new"))
+        making.rename(self.finished)
 
     def edit(self, name: str, old: str, new: str) -> None:
         path = self.root / name
@@ -273,7 +297,7 @@ def compiled() -> tuple[str, ...]:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
+def house(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> House:
     """A toy checkout in a temporary directory."""
     root = tmp_path / "checkout"
     for package in compiled():
@@ -283,7 +307,7 @@ def house(tmp_path: Path) -> House:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     kept = {k: v for k, v in plain_environment().items() if k != "PYTHONPATH"}
-    return House(root, {**kept, "KDPIPE_DEVICE": "cpu", "PYTHONDONTWRITEBYTECODE": "1"})
+    return House(root, tmp_path_factory.getbasetemp() / "finished-house", {**kept, "KDPIPE_DEVICE": "cpu", "PYTHONDONTWRITEBYTECODE": "1"})
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ EDIT = ("models/net.py", "WIDTH = 2", "WIDTH = int(2.5)")
 
 
 def test_an_accepted_result_is_fresh_and_nothing_after_it_runs(house) -> None:
-    house.computed()
+    house.finish()
     before = json.loads(house.run("show", "extract.motion", "--json").stdout)["object"]
     house.edit(*EDIT)
     assert house.status()["extract.motion"] == "stale"
@@ -17,7 +17,7 @@ def test_an_accepted_result_is_fresh_and_nothing_after_it_runs(house) -> None:
 
 
 def test_what_was_accepted_is_shown_wherever_it_is_used(house) -> None:
-    house.computed()
+    house.finish()
     house.edit(*EDIT)
     house.run("accept", "extract.motion", "extract.appearance", "--because", "int(2.5) is 2")
     assert "int(2.5) is 2" in house.run("status").stdout
@@ -29,7 +29,7 @@ def test_what_was_accepted_is_shown_wherever_it_is_used(house) -> None:
 
 
 def test_it_can_be_undone(house) -> None:
-    house.computed()
+    house.finish()
     house.edit(*EDIT)
     house.run("accept", "extract", "--because", "int(2.5) is 2")
     house.run("accept", "extract", "--undo")
@@ -77,7 +77,7 @@ def test_what_cannot_be_accepted_is_an_error_that_says_why(house) -> None:
 
 
 def test_a_damaged_result_is_not_accepted(house) -> None:
-    house.computed()
+    house.finish()
     files = json.loads(house.run("show", "extract.motion", "--json").stdout)["files"]
     from pathlib import Path
 

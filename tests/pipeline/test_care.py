@@ -23,7 +23,7 @@ def spoil(path: Path) -> None:
 
 
 def test_damage_is_named_repaired_by_a_rerun_of_just_that_and_the_result_is_the_same(house) -> None:
-    house.computed()
+    house.finish()
     before = house.run("report").stdout
     spoil(result(house, "extract.motion") / "feature")
     assert "0 damaged" in house.run("fsck").stdout  # structure only
@@ -38,7 +38,7 @@ def test_damage_is_named_repaired_by_a_rerun_of_just_that_and_the_result_is_the_
 
 
 def test_a_damaged_row_costs_that_row(house) -> None:
-    house.computed()
+    house.finish()
     (shard,) = (house.store / "items" / "sample").glob("*/*.items")
     data = bytearray(shard.read_bytes())
     data[-1] ^= 1
@@ -67,7 +67,7 @@ def test_losing_a_whole_room_of_the_store_loses_no_work_that_can_be_kept(house, 
 
 
 def test_a_verified_run_refuses_what_rotted(house) -> None:
-    house.computed()
+    house.finish()
     spoil(result(house, "extract.motion") / "feature")
     house.edit("systems/videoqa/train.py", "repr(ctx.params)", "repr(ctx.params) + 'x'")
     error = house.run("distill", "--stage", "teacher", "--verify", code=1).stderr

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import config, flat_yaml, paths
+from pipeline import config, flat_yaml, judge, paths
 from pipeline.cli import _command, _run
 from pipeline.cli.options import OPTIONS
 from pipeline.config import GENERAL, Config, names
@@ -135,7 +135,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for name, text in (("KDPIPE_STORE", "store"), ("DATA_ROOT", "data")):
             patch.setenv(name, str(room / text))
         patch.setattr(paths, "local_config", lambda: room / "kdpipe.local.yaml")
-        read = functools.cache(config.read_lines)  # what is shipped is the same every time
+        read = functools.cache(config.read_lines)  # what is shipped is the same every time, and so is its code
+        patch.setattr(judge, "Fingerprint", functools.cache(judge.Fingerprint))
         patch.setattr(config, "read_lines", lambda path: (flat_yaml.read_lines if path == paths.local_config() else read)(path))
         for graph in GRAPHS:  # before the first local file
             keys(*graph)

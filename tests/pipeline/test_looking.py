@@ -79,7 +79,7 @@ def test_status_shows_the_first_line_of_a_failure(house, videos: Path) -> None:
 
 
 def test_an_accepted_result_is_shown_by_itself_and_by_everything_below(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("models/net.py", "WIDTH = 2", "WIDTH = 1 + 1")
     house.run("accept", "extract.motion", "--because", "one and one is two")
     house.computed()
@@ -94,7 +94,7 @@ def test_an_accepted_result_is_shown_by_itself_and_by_everything_below(house) ->
 
 
 def test_results_made_from_old_inputs_are_flagged(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("models/net.py", "str(len(text) * WIDTH)", "str(WIDTH * len(text))")
     house.edit("systems/videoqa/train.py", "repr(ctx.params)", "repr(ctx.params) + 'x'")
     house.run("distill", "--stage", "teacher", "--allow-stale")
@@ -106,7 +106,7 @@ def test_results_made_from_old_inputs_are_flagged(house) -> None:
 
 @pytest.mark.parametrize("node", ["sample", "evaluate.s0"])
 def test_a_damaged_record_is_one_row_of_the_table(house, node: str) -> None:
-    house.computed()
+    house.finish()
     damage(house, node)
     found = rows(house, "status")
     assert len(found) == ALL and found[node]["status"] == "damaged" and found["world"]["status"] == "fresh"
@@ -120,14 +120,14 @@ def test_a_damaged_record_is_one_row_of_the_table(house, node: str) -> None:
 
 
 def test_a_damaged_last_record_of_a_waiting_stage_is_shown(house) -> None:
-    house.computed()
+    house.finish()
     damage(house, "evaluate.s0")
     house.edit("models/net.py", "WIDTH = 2", "WIDTH = 3")
     assert rows(house, "status")["evaluate.s0"]["status"] == "damaged"
 
 
 def test_a_damaged_ref_is_one_row_of_the_table(house) -> None:
-    house.computed()
+    house.finish()
     ref = Store(house.store).ref_path("world", "videoqa", "evaluate.s0")
     ref.write_bytes(b"\xb4" + ref.read_bytes()[1:])
     house.edit("models/net.py", "WIDTH = 2", "WIDTH = 3")
@@ -137,7 +137,7 @@ def test_a_damaged_ref_is_one_row_of_the_table(house) -> None:
 
 
 def test_a_stage_that_reads_a_damaged_one_names_the_way_out(house) -> None:
-    house.computed()
+    house.finish()
     damage(house, "sample")
     error = house.run("extract", code=1).stderr
     assert "sample" in error and "damaged" in error and "kdpipe fsck --repair" in error
@@ -147,7 +147,7 @@ def test_a_stage_that_reads_a_damaged_one_names_the_way_out(house) -> None:
 
 
 def test_a_plan_names_reasons_and_what_a_waiting_stage_waits_for(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("models/net.py", "WIDTH = 2", "WIDTH = 3")
     text = house.run("plan").stdout
     assert "code: models/net.py" in text and "waits for extract.appearance and 1 more" in text
@@ -219,7 +219,7 @@ def test_ls_lists_what_is_current_and_all_lists_the_rest(house) -> None:
 
 
 def test_ls_knows_parents_and_children(house) -> None:
-    house.computed()
+    house.finish()
     found = rows(house, "ls")
     assert found["sample"]["parents"] == [found["index"]["key"], found["world"]["key"]]
     assert set(found["sample"]["children"]) == {found["extract.appearance"]["key"], found["extract.motion"]["key"]}
@@ -235,7 +235,7 @@ def test_ls_knows_parents_and_children(house) -> None:
 
 
 def test_ls_chooses_by_stage_and_sorts(house) -> None:
-    house.computed()
+    house.finish()
     assert set(rows(house, "ls", "--stage", "extract")) == {"extract.appearance", "extract.motion"}
     sizes = [row["size"] for row in json.loads(house.run("ls", "--sort", "size", "--json").stdout)]
     ages = [row["created"] for row in json.loads(house.run("ls", "--sort", "age", "--json").stdout)]
@@ -364,7 +364,7 @@ def drawn(text: str) -> tuple[dict[str, str], set[tuple[str, str]]]:
 
 
 def test_the_picture_of_the_graph_shows_every_node_with_its_status(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("systems/videoqa/evaluate.py", '"|"', '"||"')
     boxes, edges = drawn(house.run("ls", "--graph", "svg").stdout)
     assert boxes == house.status()
@@ -372,7 +372,7 @@ def test_the_picture_of_the_graph_shows_every_node_with_its_status(house) -> Non
 
 
 def test_the_picture_of_a_result_shows_what_it_was_made_from(house) -> None:
-    house.computed()
+    house.finish()
     keys = {row["node"]: row["key"] for row in rows(house, "ls").values()}
     boxes, edges = drawn(house.run("ls", "--graph", "svg", "extract.motion").stdout)
     assert set(boxes) == {keys[name] for name in ("world", "index", "sample", "extract.motion")}

@@ -6,10 +6,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import warm
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -30,8 +31,7 @@ def front(house):
         shutil.copy(PROJECT / name, house.root / name)
     bin = house.root / ".venv" / "bin"
     bin.mkdir(parents=True)
-    (bin / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    (bin / "python").chmod(0o755)
+    warm.interpreter(bin / "python", light=True)
     both = (PROJECT / "setup.cfg").read_bytes() + (PROJECT / "pyproject.toml").read_bytes()
     (house.root / ".venv" / f".ready-{hashlib.sha256(both).hexdigest()[:16]}").touch()
     return house

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import shlex
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from cache.errors import KdpipeError
+from pipeline import config, judge
 from pipeline.cli import cli
 from pipeline.config import Config, names
 from pipeline.graph import Graph, build
@@ -23,16 +25,17 @@ HOLDS = {frozenset(adapter(Config(name, "videoqa").general("layout")).holds): na
 #: Those with every system, and all with the systems that have a recipe for them.
 KINDS = [(name, system) for name, system in EVERY if name in HOLDS.values() or (CONFIGS / "systems" / f"{system}.{name}.yaml").exists()]
 VERBS = cli.list_commands(click.Context(cli))
+#: What is shipped, code and configs, stays as it is: it is read once.
+FINGERPRINT, READ_LINES = functools.cache(judge.Fingerprint), functools.cache(config.read_lines)
 #: A command in a text: kdpipe, a verb, and what follows on the line up to a wide gap.
 COMMAND = re.compile(r"kdpipe (\S+(?: (?! )\S+)*)")
 
 
 @pytest.fixture
 def call(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
-    """``call("status", ...)`` -> what it says, on both outputs and in the error; in a store without results.
-
-    It is the same for all tests of a worker, so that the digests of the code are remembered from one to the next.
-    """
+    """``call("status", ...)`` -> what it says, on both outputs and in the error; in a store without results, the same for all tests."""
+    monkeypatch.setattr(judge, "Fingerprint", FINGERPRINT)
+    monkeypatch.setattr(config, "read_lines", READ_LINES)
     store = tmp_path_factory.getbasetemp() / "without-results"
     monkeypatch.setenv("KDPIPE_STORE", str(store))
     monkeypatch.setenv("KDPIPE_DEVICE", "cpu")

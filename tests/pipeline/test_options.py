@@ -173,7 +173,7 @@ def test_a_hint_is_completed_once_and_can_be_pasted(value: str) -> None:
 
 
 def test_following_the_hints_to_the_letter_ends_in_the_report(house) -> None:
-    house.computed()
+    house.finish()
     command = ["report", "--set", "student.kd_alpha=2"]
     for _ in range(20):
         whole = [sys.executable, "-m", "pipeline", *command]

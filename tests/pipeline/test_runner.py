@@ -32,7 +32,7 @@ def test_everything_runs_once(house) -> None:
 
 
 def test_touching_every_file_reruns_nothing(house) -> None:
-    house.computed()
+    house.finish()
     for path in house.root.rglob("*"):
         if path.is_file():
             path.touch()
@@ -49,37 +49,37 @@ def test_touching_every_file_reruns_nothing(house) -> None:
     ],
 )
 def test_a_cosmetic_edit_reruns_nothing(house, name: str, old: str, new: str) -> None:
-    house.computed()
+    house.finish()
     house.edit(name, old, new)
     assert house.computed() == []
 
 
 def test_a_constant_in_a_helper_of_extract_reruns_extract_and_what_follows(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("models/net.py", "WIDTH = 2", "WIDTH = 3")
     assert house.computed() == sorted([*TRAINED, "extract.appearance", "extract.motion"])
 
 
 def test_a_student_weight_reruns_student_evaluate_report(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("configs/systems/videoqa.world.yaml", "kd_alpha: 0.5", "kd_alpha: 0.7")
     assert house.computed() == ["evaluate.s0", "evaluate.s1", "report", "student.kd.s0", "student.kd.s1"]
 
 
 def test_going_back_to_old_settings_computes_nothing(house) -> None:
-    house.computed()
+    house.finish()
     house.computed("report", "--set", "student.kd_alpha=2")
     assert house.computed() == []
 
 
 def test_equal_bytes_stop_a_rerun(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("models/net.py", "str(len(text) * WIDTH)", "str(WIDTH * len(text))")
     assert house.computed() == ["extract.appearance", "extract.motion"]
 
 
 def test_one_more_seed_trains_one_more(house) -> None:
-    house.computed()
+    house.finish()
     assert house.computed("report", "--seeds", "3") == ["evaluate.s2", "report", "student.alone.s2", "student.kd.s2", "teacher.s2"]
 
 
@@ -93,7 +93,7 @@ def test_a_stage_runs_alone_once_its_inputs_are_there(house) -> None:
 
 
 def test_stale_inputs_are_an_error_unless_allowed_and_then_recorded(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("models/net.py", "WIDTH = 2", "WIDTH = 3")
     assert "stale" in house.run("distill", "--stage", "teacher", code=1).stderr
     house.edit("systems/videoqa/train.py", "repr(ctx.params)", "repr(ctx.params) + 'x'")
@@ -192,33 +192,30 @@ def test_kills_at_random_moments_lose_nothing(house) -> None:
 
 
 def test_make_runs_the_plan_in_parallel_and_then_nothing(house) -> None:
-    rules = house.run("plan", "report", "--make").stdout
-    done = subprocess.run(
-        ["make", "-j4", "-f", "-"], input=rules, cwd=house.root, env=house.environment, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
+    house.make(house.rules("report"), "-j4")
     assert house.run("plan", "report", "--make").stdout == ""
     assert set(house.status().values()) == {"fresh"}
 
 
 def test_the_same_bits_whatever_runs_beside_what(house) -> None:
-    """One job or eight, one worker or four, in order or each node by itself: the same keys and objects."""
+    """One job or eight, one worker or four, in order or each node by itself, in forks or not: the same keys and objects."""
 
-    def objects(name: str, *make: str) -> dict[str, str]:
-        house.environment["KDPIPE_STORE"] = str(house.root / name)
-        rules = house.run("plan", "report", "--make").stdout
-        subprocess.run(["make", *make, "-f", "-"], input=rules, cwd=house.root, env=house.environment, check=True, text=True, timeout=120)
-        return {n: json.loads(house.run("show", n, "--json").stdout)["object"] for n in ALL}
+    def results(name: str) -> dict[str, tuple[str, str]]:
+        store = Store(house.root / name)
+        return {path.name: (key, record.object) for path, key in store.refs() if (record := store.record(key))}
 
-    serial = objects("serial", "-j1")
-    assert objects("parallel", "-j8") == serial
+    house.environment["KDPIPE_STORE"] = str(house.root / "serial")
+    house.make(house.run("plan", "report", "--make").stdout, "-j1")
+    house.environment["KDPIPE_STORE"] = str(house.root / "parallel")
+    house.make(house.rules("report"), "-j8")
     house.environment["KDPIPE_STORE"] = str(house.root / "workers")
     house.run("run", "report", "--workers", "4")
-    assert {n: json.loads(house.run("show", n, "--json").stdout)["object"] for n in ALL} == serial
+    assert sorted(results("serial")) == ALL
+    assert results("parallel") == results("workers") == results("serial")
 
 
 def test_two_makes_at_once_share_the_work(house) -> None:
-    rules = house.run("plan", "report", "--set", "sample.pause=0.3", "--make").stdout
+    rules = house.rules("report", "--set", "sample.pause=0.3")
     command = {"cwd": house.root, "env": house.environment, "stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     both = [subprocess.Popen(["make", "-j2", "-f", "-"], **command) for _ in range(2)]
     for process in both:
@@ -233,18 +230,15 @@ def test_two_makes_at_once_share_the_work(house) -> None:
 
 
 def test_make_stops_at_equal_bytes(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("models/net.py", "str(len(text) * WIDTH)", "str(WIDTH * len(text))")
-    rules = house.run("plan", "report", "--make").stdout
-    done = subprocess.run(
-        ["make", "-f", "-"], input=rules, cwd=house.root, env=house.environment, capture_output=True, text=True, timeout=120
-    )
+    done = house.make(house.rules("report"))
     computed = [line.split(":")[0] for line in done.stderr.splitlines() if ": done in" in line]
     assert sorted(computed) == ["extract.appearance", "extract.motion"]
 
 
 def test_light_verbs_import_nothing_heavy(house) -> None:
-    house.computed()
+    house.finish()
     probe = "import sys; sys.argv = ['kdpipe', {!r}]\ntry:\n    from pipeline.cli import main; main()\nexcept SystemExit: pass\n"
     probe += "heavy = {{'torch', 'av', 'h5py', 'pandas', 'numpy.linalg', 'matplotlib'}} & set(sys.modules); assert not heavy, heavy"
     for verb in ("status", "plan"):
@@ -256,7 +250,7 @@ def test_light_verbs_import_nothing_heavy(house) -> None:
 
 
 def test_results_do_not_depend_on_where_the_store_is(house, tmp_path: Path) -> None:
-    house.computed()
+    house.finish()
     first = json.loads(house.run("show", "report", "--json").stdout)
     house.environment["KDPIPE_STORE"] = str(tmp_path / "elsewhere")
     house.computed()

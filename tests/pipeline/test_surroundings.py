@@ -25,7 +25,7 @@ finally: import nltk
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii", "utf-8"])
 def test_output_is_legible_on_any_terminal(house, encoding: str) -> None:
-    house.computed()
+    house.finish()
     said = '"0 \\u00b1 1 \\u2500 \\u2212 \\u4f60"'
     house.edit("stages/report/run.py", "json.dumps(parts) + chr(10)", said)
     house.edit("stages/report/run.py", '"report.txt").write_text(' + said + ")", '"report.txt").write_text(' + said + ", encoding='utf-8')")
@@ -125,7 +125,7 @@ def test_an_answer_that_cannot_be_written_is_no_fault_of_the_store(house) -> Non
 
 
 def test_who_reads_only_the_beginning_of_an_answer_gets_no_traceback(house) -> None:
-    house.computed()
+    house.finish()
     command = f"{shlex.join([sys.executable, '-m', 'pipeline', 'ls', '--all', '--json'])} | head -c 1"
     done = subprocess.run(["sh", "-c", command], cwd=house.root, env=house.environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")

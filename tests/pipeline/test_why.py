@@ -158,7 +158,7 @@ def test_versions_are_notes_when_something_else_differs_or_when_asked_for(house)
 
 
 def test_a_node_that_waits_says_which_root_it_waits_for_and_why(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("models/net.py", "len(text) * WIDTH", "len(text) * WIDTH + 1")
     said = lines(house, "teacher.s0")
     assert "waits for extract.motion, which is stale: code: models/net.py::feature changed" in said
@@ -168,7 +168,7 @@ def test_a_node_that_waits_says_which_root_it_waits_for_and_why(house) -> None:
 
 
 def test_a_node_that_waits_says_what_differs_in_itself_too(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("models/net.py", "WIDTH = 2", "WIDTH = 3")
     said = lines(house, "student.kd.s0", "--set", "student.kd_alpha=7")
     assert "by itself: param kd_alpha 0.5 → 7.0" in said
@@ -220,7 +220,7 @@ def test_an_accepted_result_says_so(house) -> None:
 
 
 def test_a_result_of_old_inputs_says_so(house) -> None:
-    house.computed()
+    house.finish()
     house.edit("models/net.py", "WIDTH = 2", "WIDTH = 3")
     house.edit("systems/videoqa/train.py", "repr(ctx.params)", "repr(ctx.params) + 'x'")
     house.run("distill", "--stage", "teacher", "--allow-stale")
