@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 GAINS = ("weight", "gamma", "scale")
+#: Numbers that are drawn and scaled at a time: they stay in the processor's cache.
+PIECE = 1 << 15
 
 
 def fill(name: str, shape: Sequence[int], seed: int = 0) -> np.ndarray:
@@ -23,18 +25,25 @@ def fill(name: str, shape: Sequence[int], seed: int = 0) -> np.ndarray:
     if leaf == "num_batches_tracked":
         return np.zeros(dims, dtype=np.int64)
     generator = np.random.default_rng([seed, zlib.crc32(name.encode("utf-8"))])
-    draw = np.asarray(generator.standard_normal(dims))
+    filled = np.empty(dims, dtype=np.float32)
+    entries = filled.reshape(-1)
+    for begin in range(0, entries.size, PIECE):
+        piece = entries[begin : begin + PIECE]
+        piece[:] = _scaled(generator.standard_normal(piece.size), leaf, dims)
+    return filled
+
+
+def _scaled(draw: np.ndarray, leaf: str, dims: Sequence[int]) -> np.ndarray:
+    """Normal numbers brought into the range of their kind of entry."""
     if leaf == "running_var":
-        draw = 1.0 + 0.2 * np.abs(draw)
-    elif leaf == "running_mean":
-        draw = 0.1 * draw
-    elif len(dims) > 1:
-        draw = draw / np.sqrt(math.prod(dims[1:]) or 1)
-    elif leaf in GAINS:
-        draw = 1.0 + 0.1 * draw
-    else:
-        draw = 0.1 * draw
-    return np.asarray(draw, dtype=np.float32)
+        return 1.0 + 0.2 * np.abs(draw)
+    if leaf == "running_mean":
+        return 0.1 * draw
+    if len(dims) > 1:
+        return draw / np.sqrt(math.prod(dims[1:]) or 1)
+    if leaf in GAINS:
+        return 1.0 + 0.1 * draw
+    return 0.1 * draw
 
 
 def fill_state(shapes: Mapping[str, Sequence[int]], seed: int = 0) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from typing import TextIO
 
 from tests.parity.case import Case, Handler, Mismatch, handler_of, load_case
 from tests.parity.compare import compare
+from tests.parity.undrawn import undrawn
 
 AREAS = (
     "dualvgr",
@@ -93,7 +94,9 @@ def verdict(case: Case, handler: Handler | None, *, verbose: bool = False) -> tu
     if handler is None:
         return "unknown", ""
     try:
-        worst = compare(case, handler(case))
+        with undrawn():
+            computed = handler(case)
+        worst = compare(case, computed)
     except Mismatch as error:
         return "FAIL", f" {error}"
     except Exception as error:  # noqa: BLE001 - a crash is the failure of this case, not of the run

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch._dynamo  # an optimizer loads this compiler, which takes seconds: here once, not in every fork
 from torch import Tensor, nn
 
 from cache import faults
@@ -144,27 +145,33 @@ def train(kind: str, directory: Path, pause: float) -> dict[str, str]:
 
 def attempt(kind: str, directory: Path, pause: float, prepare: Callable[[], None], kill_after: tuple[int, float] | None) -> int:
     """Fork a run; kill it after so many new checkpoints and seconds if told. Returns the signal that ended it (0: it finished)."""
+    before = changed(directory / checkpoint.NAME)
     child = os.fork()
     if child == 0:
         prepare()
         (directory / "digests.json").write_text(json.dumps(train(kind, directory, pause)))
         os._exit(0)
     if kill_after is not None:
-        wait_for_checkpoints(directory / checkpoint.NAME, kill_after[0])
+        wait_for_checkpoints(directory / checkpoint.NAME, kill_after[0], before)
         time.sleep(kill_after[1])
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
 
 
-def wait_for_checkpoints(path: Path, count: int) -> None:
-    """Wait until ``path`` has been seen replaced ``count`` times."""
-    last = now = path.stat().st_mtime_ns if path.exists() else 0
+def wait_for_checkpoints(path: Path, count: int, before: int) -> None:
+    """Wait until ``path``, last changed at ``before``, has been seen replaced ``count`` times."""
+    last = before
     deadline = time.monotonic() + 60
     while count > 0 and time.monotonic() < deadline:
         time.sleep(0.001)
-        last, now = now, path.stat().st_mtime_ns if path.exists() else 0
+        last, now = changed(path), last
         count -= now != last
+
+
+def changed(path: Path) -> int:
+    """When a file was last changed, in nanoseconds; 0 if there is none."""
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def strike(kind: str, nth: int) -> None:
@@ -192,7 +199,6 @@ def run(kind: str, directory: Path, mode: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    make_deterministic(11)  # here once: the first call in a process imports for two seconds
     here = Path(sys.argv[2])
     found = {mode: run(sys.argv[1], here / mode, mode) for mode in ("whole", "killed", "torn")}
     (here / "result.json").write_text(json.dumps(found))
