@@ -10,7 +10,7 @@ from typing import Any
 from cache.errors import ConfigError
 from cache.option import idle_because
 from cache.stage import Node
-from pipeline.device import require_device
+from pipeline.device import device_class, require_device
 from pipeline.graph import check_possible
 from pipeline.installed import installed
 from pipeline.judge import FRESH, Judge
@@ -35,7 +35,7 @@ def require_files(judge: Judge, names: Iterable[str]) -> None:
         node = judge.graph.nodes[name]
         if judge.state(name).status != FRESH:
             judge.files(node)
-            found = lacking(node)
+            found = lacking(node) or _missing_instructions(node, judge.device)
             if found is not None:
                 raise ConfigError(found[0], hint=found[1])
 
@@ -66,6 +66,23 @@ def _missing_compiler(node: Node) -> tuple[str, str] | None:
         return None
     hint = "apt install gcc, or CC=/path/to/one; runtime=eager, the default, needs none"
     return f"{node.name}.runtime=winograd needs a C compiler, and there is none", hint
+
+
+def _missing_instructions(node: Node, device: str) -> tuple[str, str] | None:
+    """What the processor, or the runtime, cannot do in the precision that is asked for."""
+    precision, runtime = getattr(node.params, "precision", ""), getattr(node.params, "runtime", "")
+    if not runtime or idle_because(node.params, "precision"):
+        return None
+    from models.inference.instructions import HINT, lacks
+    from models.inference.runtimes import INT8, RUNTIMES_IN_INT8
+
+    found = lacks(precision, device_class(device))
+    if found:
+        return f"{node.name}.precision={precision}: {found}", HINT
+    if precision == INT8 and (runtime not in RUNTIMES_IN_INT8 or device_class(device) != "cpu"):
+        hint = f"--set {node.name}.runtime={RUNTIMES_IN_INT8[0]} --device cpu"
+        return f"{node.name}.precision={precision}: runtime={runtime} does not compute in int8 on {device}", hint
+    return None
 
 
 def _missing_vectors(node: Node) -> tuple[str, str] | None:

@@ -45,7 +45,10 @@ class Shared:
         decided = {"layout": self.config.general("layout"), "kind": use}
         names = {f.name for f in dataclasses.fields(stage.params)}
         params: Any = self.config.params(name, stage.params, **{k: v for k, v in decided.items() if k in names}, **fixed)
-        return Node(name, stage, self._with_imported_weights(params), inputs)
+        params = self._with_imported_weights(params)
+        for alias, (first, record) in (getattr(params, stage.before) if stage.before else {}).items():
+            inputs[alias] = self._kept(Node(f"{name}.{alias}", first, record, {other: inputs[other] for other in first.reads}))
+        return Node(name, stage, params, inputs)
 
     def _imported(self, name: str, kind: str) -> Node:
         """What was imported, in place of what would be computed."""

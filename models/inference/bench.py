@@ -1,7 +1,7 @@
 """Measure what this machine can do: each runtime and precision for a network, beside the network as it was published.
 
-What is faster depends on the machine: channels last in memory, bfloat16 where the processor has no instructions for it, a compiler's
-code. So it is measured, not assumed, with the very batches and threads of an extraction, by turns, and behind its gate.
+What is faster depends on the machine: channels last in memory, a compiler's code, 8 bits where the processor has instructions for them.
+So it is measured, not assumed, with the very batches and threads of an extraction, by turns, and behind its gate.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from models.backbones.registry import Backbone, build
 from models.inference.heap import kept_heap
 from models.inference.in_order import in_order
 from models.inference.infer import Plan, one_thread, set_determinism
-from models.inference.runtimes import RUNTIMES, prepare
+from models.inference.ranges import ranges_of
+from models.inference.runtimes import INT8, RUNTIMES, RUNTIMES_IN_INT8, prepare
 from models.inference.runtimes.gate import admit
 
 #: rows that the published procedure takes at once: the frames of a clip, one clip
@@ -70,7 +71,8 @@ def _measure(entry: Backbone, device: str, lanes: int, size: int, rounds: int) -
     batch = _batch(entry, device, size, Plan.of(device, lanes, clips=clips).rows)
     for runtime, precision in _candidates(device):
         try:
-            feature = prepare(runtime, net, batch, precision, lanes)
+            ranges = ranges_of(net, [batch]) if precision == INT8 else None
+            feature = prepare(runtime, net, batch, precision, lanes, ranges)
             error = admit(feature, net, batch, precision, f"{entry.name} by runtime={runtime} precision={precision}")
         except KdpipeError as problem:
             found[runtime, precision] = Measured(runtime, precision, refused=problem.message)
@@ -95,7 +97,7 @@ def _batch(entry: Backbone, device: str, size: int, rows: int) -> torch.Tensor:
 
 
 def _candidates(device: str) -> Iterator[tuple[str, str]]:
-    """Half precision only where it can pay: float16 on a GPU, bfloat16 where the processor has instructions for it, and on a GPU.
+    """Half precision on a GPU; on a CPU what processors have instructions for, whether this one does or not: it is then refused.
 
     Winograd's convolutions are in float32 and, as OpenVINO is, for a CPU.
     """
@@ -108,8 +110,9 @@ def _candidates(device: str) -> Iterator[tuple[str, str]]:
             continue
         if not cpu:
             yield runtime, "float16"
-        if not cpu or torch.ops.mkldnn._is_mkldnn_bf16_supported():
-            yield runtime, "bfloat16"
+        yield runtime, "bfloat16"
+        if cpu and runtime in RUNTIMES_IN_INT8:
+            yield runtime, INT8
 
 
 @torch.inference_mode()

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from models.inference.batches import Array, Batch, Batches, Item
 from models.inference.heap import kept_heap
 from models.inference.in_order import in_order
+from models.inference.ranges import Ranges
 from models.inference.runtimes import prepare
 from models.inference.runtimes.gate import admit
 
@@ -32,7 +33,7 @@ ON_CPU, IMAGES_ON_GPU, CLIPS_ON_GPU = 4, 128, 32
 @dataclass(frozen=True)
 class Plan:
     """How a network computes. ``rows`` of a batch, fixed, since another number could change the last bits; ``lanes`` threads that
-    compute, each a batch by itself, and ``readers`` that read ahead of them."""
+    compute, each a batch by itself, and ``readers`` that read ahead of them. ``ranges``: what precision int8 is scaled by."""
 
     device: str
     rows: int
@@ -40,13 +41,16 @@ class Plan:
     readers: int
     runtime: str = "eager"
     precision: str = "float32"
+    ranges: Ranges | None = None
 
     @classmethod
-    def of(cls, device: str, cores: int, *, clips: bool, runtime: str = "eager", precision: str = "float32") -> Plan:
+    def of(
+        cls, device: str, cores: int, *, clips: bool, runtime: str = "eager", precision: str = "float32", ranges: Ranges | None = None
+    ) -> Plan:
         """What was fastest where it was measured. A GPU has two lanes: a batch is on its way to it while another is computed."""
         if device == "cpu":
-            return cls(device, ON_CPU, cores, max(1, cores // 4), runtime, precision)
-        return cls(device, CLIPS_ON_GPU if clips else IMAGES_ON_GPU, 2, cores, runtime, precision)
+            return cls(device, ON_CPU, cores, max(1, cores // 4), runtime, precision, ranges)
+        return cls(device, CLIPS_ON_GPU if clips else IMAGES_ON_GPU, 2, cores, runtime, precision, ranges)
 
 
 def infer(
@@ -105,7 +109,7 @@ class Lanes:
                 return
             assert self._net is not None
             plan = self._plan
-            feature = prepare(plan.runtime, self._net, x, plan.precision, plan.lanes)
+            feature = prepare(plan.runtime, self._net, x, plan.precision, plan.lanes, plan.ranges)
             admit(feature, self._net, x, plan.precision, f"{self._what} by runtime={plan.runtime} precision={plan.precision}")
             self._feature, self._net = feature, None
 

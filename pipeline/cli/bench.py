@@ -40,7 +40,7 @@ def speeds_of(session: Session) -> Iterator[dict[str, Any]]:
 
 
 def say_speeds(speeds: Iterable[dict[str, Any]]) -> None:
-    """A table a node, and what to type for the fastest way in full precision."""
+    """A table a node, and what to type for the fastest way in full precision, and in each lower one."""
     for speed in speeds:
         ways = speed["ways"]
         plain = ways[0]["rate"]
@@ -55,6 +55,19 @@ def say_speeds(speeds: Iterable[dict[str, Any]]) -> None:
         resize = ", ".join(f"{method} {rate:.0f}" for method, rate in speed["resize"].items())
         click.echo(f"  resize, pictures a second and thread: {resize}")
         click.echo(f"  {advice(speed['node'], ways)}")
+        for line in cheaper(speed["node"], ways):
+            click.echo(f"  {line}")
+
+
+def cheaper(node: str, ways: list[dict[str, Any]]) -> Iterator[str]:
+    """For each lower precision that is faster than anything in full precision: what to type, how fast it is, and what it costs."""
+    usable = [way for way in ways if not way["refused"] and way["runtime"] != "plain"]
+    full = max(way["rate"] for way in usable if way["precision"] == "float32")
+    for precision in dict.fromkeys(way["precision"] for way in usable if way["precision"] != "float32"):
+        best = max((way for way in usable if way["precision"] == precision), key=lambda way: way["rate"])
+        if best["rate"] >= WORTH * full:
+            gain, off = best["rate"] / full, f"features off by {best['error']:.0e} of the largest one (docs/FEATURES.md, Less precision)"
+            yield f"{gain:.1f} times as fast, {off}: --set {node}.runtime={best['runtime']} --set {node}.precision={precision}"
 
 
 def advice(node: str, ways: list[dict[str, Any]]) -> str:

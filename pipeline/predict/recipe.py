@@ -79,8 +79,7 @@ def recipe_of(judge: Judge, chosen: Chosen, modality: str = "") -> Recipe:
     for alias in wanted.kept:
         record = None if alias == seen.PARTNER and not any(name.startswith(alias) for name in made) else seen.seen_by(judge, chosen, alias)
         if record is not None:
-            judge.store.check_object(record.object)
-            kept[alias] = judge.store.files(record)
+            kept[alias] = _whole(judge, record)
     known = {alias: record for alias in wanted.params if (record := seen.seen_by(judge, chosen, alias)) is not None}
     return Recipe(steps, made, kept, {alias: params_of(record, stage_of(record)) for alias, record in known.items()}, modality)
 
@@ -91,11 +90,22 @@ def _add(judge: Judge, chosen: Chosen, record: Record, steps: dict[str, Step]) -
         raise KdpipeError(f"{chosen.name} learnt from {record.node}, which was imported: what made it is not known here")
     if record.digest not in steps:
         parents = {alias: seen.parent_of(judge, record, alias) for alias in record.parents if alias != WORLD}
-        reads = {alias: INDEX if read.key.stage == INDEX else _add(judge, chosen, read, steps) for alias, read in parents.items()}
+        given = {alias: _whole(judge, read) for alias, read in parents.items() if _is_lasting(read)}
+        made = {alias: read for alias, read in parents.items() if alias not in given}
+        reads = {alias: INDEX if read.key.stage == INDEX else _add(judge, chosen, read, steps) for alias, read in made.items()}
         stage, files = stage_of(record), files_of(judge, record)
         params = params_of(record, stage)
-        steps[record.digest] = Step(record.node, stage.entry, params, reads, files, keeps=bool(stage.items))
+        steps[record.digest] = Step(record.node, stage.entry, params, reads, files, given, keeps=bool(stage.items))
     return record.digest
+
+
+def _is_lasting(record: Record) -> bool:
+    return record.key.entry != imports.ENTRY and stage_of(record).lasting
+
+
+def _whole(judge: Judge, record: Record) -> Path:
+    judge.store.check_object(record.object)
+    return judge.store.files(record)
 
 
 def _add_instead(judge: Judge, chosen: Chosen, record: Record, how: Instead, steps: dict[str, Step]) -> str:

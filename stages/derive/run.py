@@ -58,7 +58,7 @@ def compute(ctx: Context, sampled: list[dict[str, Any]]) -> None:
         bar.step(len(wanted) - len(jobs))
         if not jobs:
             return
-        by = processor(ctx.params.runtime, ctx.device) if ctx.params.network.network else vectors("cpu")
+        by = processor(ctx.params.runtime, ctx.device, ctx.params.precision) if ctx.params.network.network else vectors("cpu")
         with Paced(ctx.items) as rows:
             for row in derived(ctx, jobs):
                 rows.append(row.key, row.payload, {"state": row.state, "reason": row.reason, "by": by, **row.facts})

@@ -2,11 +2,12 @@
 
 One stage, a use for each kind of features (:mod:`models.backbones.kinds`): ``extract.appearance``, ``extract.motion``, ``extract.flow``.
 Reads ``index`` and ``sample`` (with its items); writes ``<dataset>_<kind>_feat.h5`` and ``features.json``; see :mod:`stages.extract.run`.
+In int8 it also reads ``calibration``, a node of its own (``extract.motion.calibration``): :mod:`stages.extract.calibration`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from cache.errors import ConfigError
@@ -14,7 +15,7 @@ from cache.stage import Stage, option
 from models.backbones.kinds import KINDS, Kind
 from models.backbones.registry import Backbone, find, module_of
 from models.inference import runtimes
-from models.inference.runtimes import PRECISIONS, RUNTIME_NAMES
+from models.inference.runtimes import INT8, PRECISIONS, RUNTIME_NAMES
 from models.weights import WEIGHTS, Weights, of_backbone
 
 
@@ -52,7 +53,10 @@ class ExtractParams:
         choices=RUNTIME_NAMES,
     )
     precision: str = option(
-        "float32", "of the network's arithmetic; the others are for devices that are faster with them", choices=PRECISIONS
+        "float32",
+        "of the network's arithmetic; the others are for devices that are faster with them; 'int8' (runtime=openvino) is scaled by some of "
+        "the dataset's own videos",
+        choices=(*PRECISIONS, INT8),
     )
     input: str = option(
         "",
@@ -111,6 +115,14 @@ class ExtractParams:
         return (*runtimes.libraries_of(self.runtime), *((own,) if own else ()))
 
     @property
+    def before(self) -> dict[str, tuple[Stage, CalibrationParams]]:
+        """What int8 is scaled by is measured first."""
+        if self.precision != INT8:
+            return {}
+        same = {field.name: getattr(self, field.name) for field in fields(CalibrationParams)}
+        return {"calibration": (CALIBRATION, CalibrationParams(**same))}
+
+    @property
     def data(self) -> tuple[Path, ...]:
         """The shipped weights, if they are the ones to use, and the source that the runtime compiles."""
         known = WEIGHTS.get(f"{self.network.name}.{self.weights}")
@@ -118,6 +130,67 @@ class ExtractParams:
         return (*weights, *runtimes.data_of(self.runtime))
 
 
+@dataclass(frozen=True)
+class CalibrationParams:
+    """Of the network whose ranges are measured: the parameters of that name of ``extract``, and decided there."""
+
+    kind: str = option("appearance", "as in extract")
+    backbone: str = option("", "as in extract")
+    weights: str = option("world", "as in extract")
+    weights_file: str = option("", "as in extract")
+    random_seed: int = option(0, "as in extract")
+    image_size: int = option(0, "as in extract")
+    resize: str = option("pil", "as in extract")
+    input: str = option("", "as in extract")
+
+    @property
+    def extract(self) -> ExtractParams:
+        """Those of an extraction by the plain network, in float32."""
+        return ExtractParams(**{field.name: getattr(self, field.name) for field in fields(self)})
+
+    @property
+    def network(self) -> Backbone:
+        """See :class:`ExtractParams`."""
+        return self.extract.network
+
+    @property
+    def published(self) -> list[Weights]:
+        """See :class:`ExtractParams`."""
+        return self.extract.published
+
+    @property
+    def named_weights(self) -> str:
+        """See :class:`ExtractParams`."""
+        return self.weights
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The network's module."""
+        return (module_of(self.network),)
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """See :class:`ExtractParams`."""
+        return self.extract.libraries
+
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """The shipped weights, if they are the ones to use."""
+        return self.extract.data
+
+
+CALIBRATION = Stage(
+    name="extract",
+    entry="stages.extract.calibration:run",
+    params=CalibrationParams,
+    files=("weights_file",),
+    facets=("device",),
+    libraries="libraries",
+    reads=("index", "sample"),
+    modules="modules",
+    data="data",
+    lasting=True,
+)
 STAGE = Stage(
     name="extract",
     entry="stages.extract.run:run",
@@ -131,4 +204,5 @@ STAGE = Stage(
     tolerance="max_lost",
     modules="modules",
     data="data",
+    before="before",
 )

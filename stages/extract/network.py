@@ -7,15 +7,33 @@ downloaded.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from cache.stage import Context
 from models.backbones.published import load_into, read_state
 from models.backbones.registry import Backbone, build, options_of
 from models.weight_files import locate
 from models.weights import of_backbone
+
+if TYPE_CHECKING:
+    from stages.extract import ExtractParams
+
+
+def network_of(ctx: Context, params: ExtractParams, frames: int) -> nn.Module:
+    """The network of an extraction, for clips of so many ``frames``; see :func:`load_network`."""
+    return load_network(
+        params.network,
+        params.weights,
+        ctx.files.get("weights_file"),
+        image_size=params.image_size or params.network.image_size,
+        frames=frames,
+        seed=params.random_seed,
+        device=ctx.device,
+        pixels=params.pixels,
+    )
 
 
 def load_network(

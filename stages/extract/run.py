@@ -32,8 +32,9 @@ from models.backbones.registry import Backbone
 from models.inference.batches import Item as Work
 from models.inference.infer import Plan, infer
 from models.inference.runtimes import processor
+from stages.extract.calibration import read_ranges
 from stages.extract.loader import clip_shape, load_clips
-from stages.extract.network import load_network
+from stages.extract.network import network_of
 from stages.extract.row import chunk_of, pack_row, unpack_row
 
 FloatArray = npt.NDArray[np.float32]
@@ -54,7 +55,7 @@ def compute(ctx: Context, entry: Backbone, sampled: list[dict[str, Any]]) -> Non
     assert ctx.items is not None
     wanted = {row["frames"]: row.get("source", row["media"]) for row in sampled}
     jobs = [(media, frames) for frames, media in wanted.items() if frames not in ctx.items]
-    by = processor(ctx.params.runtime, ctx.device) if jobs else ""
+    by = processor(ctx.params.runtime, ctx.device, ctx.params.precision) if jobs else ""
     with ctx.progress(f"extract {ctx.params.kind}", total=len(wanted)) as bar, Paced(ctx.items) as rows:
         bar.step(len(wanted) - len(jobs))
         for digest, feature in features(ctx, entry, jobs) if jobs else ():
@@ -74,17 +75,9 @@ def features(ctx: Context, entry: Backbone, jobs: list[tuple[str, str]]) -> Iter
         clips=kind.clips,
         runtime=params.runtime,
         precision=params.precision,
+        ranges=read_ranges(ctx.inputs["calibration"]) if "calibration" in ctx.inputs else None,
     )
-    net = load_network(
-        entry,
-        params.weights,
-        ctx.files.get("weights_file"),
-        image_size=size,
-        frames=clip_shape(source, *jobs[0])[1],
-        seed=params.random_seed,
-        device=ctx.device,
-        pixels=params.pixels,
-    )
+    net = network_of(ctx, params, clip_shape(source, *jobs[0])[1])
 
     def load(job: tuple[str, str]) -> Work:
         clips = load_clips(source, *job, size, params.resize, kind.channels)

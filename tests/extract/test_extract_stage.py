@@ -206,12 +206,12 @@ def test_the_stage_computes_the_same_with_another_runtime(sampled, context, kind
 
 def test_rows_of_two_processors_in_one_file_are_told(sampled, context, monkeypatch: pytest.MonkeyPatch) -> None:
     sampled(["1", "2"])
-    monkeypatch.setattr(work, "processor", lambda runtime, device: "AVX2")
+    monkeypatch.setattr(work, "processor", lambda *how: "AVX2")
     first = context("first", items="shared.items")
     run(first)
     assert first.notes["arithmetic"] == "AVX2"
     sampled(["1", "2", "3"])
-    monkeypatch.setattr(work, "processor", lambda runtime, device: "AVX512")
+    monkeypatch.setattr(work, "processor", lambda *how: "AVX512")
     second = context("second", items="shared.items")
     run(second)
     assert second.notes["arithmetic"] == "of several machines, which differ in last bits: 2 rows by AVX2, 1 rows by AVX512"

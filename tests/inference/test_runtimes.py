@@ -10,8 +10,10 @@ import torch
 
 from cache.errors import ConfigError, DataError
 from models.backbones.registry import build
+from models.inference import instructions
 from models.inference.runtimes import prepare, winograd
 from models.inference.runtimes.gate import ALLOWED, admit
+from models.inference.runtimes.openvino import compiled_model
 
 INSTALLED = {
     "eager": True,
@@ -90,7 +92,8 @@ def test_what_is_compiled_answers_every_kind_of_tensor_with_the_same_code() -> N
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_low_precision_stays_within_what_is_stated_and_is_not_full_precision(precision: str) -> None:
+def test_low_precision_stays_within_what_is_stated_and_is_not_full_precision(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instructions, "instructions", lambda: frozenset({"avx512_bf16"}))  # PyTorch emulates it: slow, but the same
     net, x = network("resnet18", {}), torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     error = admit(prepare("eager", net, x, precision, 1), net, x, precision, "it")
     assert 1e-5 < error < ALLOWED[precision]
@@ -113,3 +116,36 @@ def test_a_runtime_that_is_not_installed_or_not_for_the_device_says_what_to_do(m
     assert "kdpipe[openvino]" in (error.value.hint or "")
     with pytest.raises(ConfigError, match="on the CPU, not on meta"):
         prepare("openvino", net, torch.zeros(1, 3, 32, 32, device="meta"), "float32", 1)
+
+
+def arithmetic(compiled) -> set[str]:
+    """The types in which a compiled model of OpenVINO does its convolutions and products."""
+    about = [op.get_rt_info() for op in compiled.get_runtime_model().get_ordered_ops()]
+    sums = [info for info in about if info["layerType"].astype(str) in ("Convolution", "FullyConnected")]
+    return {str(info["runtimePrecision"].astype(str)) for info in sums}
+
+
+@pytest.mark.skipif(not INSTALLED["openvino"], reason="openvino is not installed")
+@pytest.mark.parametrize(("precision", "name"), [("float32", "f32"), ("bfloat16", "bf16")])
+def test_openvino_computes_in_what_the_key_says_and_not_in_what_the_processor_likes(precision: str, name: str) -> None:
+    if instructions.lacks(precision, "cpu"):
+        pytest.skip("the processor has no such instructions")
+    net, x = network("resnet18", {}), torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    compiled = compiled_model(net, x, precision, 1)
+    assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == name
+    assert arithmetic(compiled) == {name}
+    assert (admit(prepare("openvino", net, x, precision, 1), net, x, precision, "it") < 1e-5) == (precision == "float32")
+
+
+@pytest.mark.skipif(not INSTALLED["openvino"], reason="openvino is not installed")
+def test_openvino_that_would_compute_in_another_precision_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    import openvino
+
+    real = openvino.Core.compile_model
+
+    def other(core, model, device, settings):
+        return real(core, model, device, settings | {"INFERENCE_PRECISION_HINT": "f32"})
+
+    monkeypatch.setattr(openvino.Core, "compile_model", other)
+    with pytest.raises(ConfigError, match="OpenVINO computes in f32 here, where precision=float16 was asked for"):
+        compiled_model(network("small2d", {}), torch.zeros(4, 3, 32, 32), "float16", 1)

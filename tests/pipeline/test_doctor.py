@@ -191,7 +191,8 @@ def test_the_bench_measures_every_runtime_and_says_what_to_type(store: Path) -> 
         assert {(way, "float32") for way in ("plain", "eager", "winograd", "compile", "openvino")} <= set(ways)
         for way in ways.values():
             assert way["refused"] or way["rate"] > 0
-            assert way["error"] < (1e-4 if way["precision"] == "float32" else 5e-2)
+            assert way["error"] < {"float32": 1e-4, "bfloat16": 5e-2, "int8": 2e-1}[way["precision"]]
+        assert ("openvino", "int8") in ways and ("eager", "bfloat16") in ways
         assert ways["plain", "float32"]["error"] == 0 and not ways["eager", "float32"]["refused"]
         assert set(speed["resize"]) == {"pil", "torch"} and min(speed["resize"].values()) > 0
 
@@ -204,3 +205,22 @@ def test_advice_is_for_full_precision_and_for_more_than_noise() -> None:
     assert "the default" in bench.advice("extract.motion", ways)
     assert "--set extract.motion.runtime=openvino" in bench.advice("extract.motion", [*ways, way("openvino", 30)])
     assert "the default" in bench.advice("extract.motion", [*ways, way("openvino", 0, refused="not installed")])
+
+
+def test_less_precision_is_offered_where_it_pays_and_says_what_it_costs() -> None:
+    def way(runtime: str, rate: float, precision: str = "float32", error: float = 0.0, refused: str = "") -> dict[str, Any]:
+        return {"runtime": runtime, "precision": precision, "rate": rate, "error": error, "refused": refused}
+
+    ways = [
+        way("plain", 100),
+        way("eager", 20),
+        way("winograd", 30),
+        way("eager", 32, "bfloat16", 3e-3),
+        way("eager", 0, "int8", refused="no"),
+    ]
+    assert list(bench.cheaper("extract.motion", ways)) == []
+    ways += [way("openvino", 60, "bfloat16", 2e-3), way("openvino", 120, "int8", 1e-2)]
+    first, second = bench.cheaper("extract.motion", ways)
+    assert first.startswith("2.0 times as fast, features off by 2e-03") and second.startswith("4.0 times as fast, features off by 1e-02")
+    assert first.endswith("--set extract.motion.runtime=openvino --set extract.motion.precision=bfloat16")
+    assert second.endswith("--set extract.motion.runtime=openvino --set extract.motion.precision=int8")

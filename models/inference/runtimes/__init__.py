@@ -12,9 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cache.errors import ConfigError
+from models.inference.instructions import HINT, lacks, used
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    from models.inference.ranges import Ranges
 
     #: network input of one shape -> outputs (B, ...) float32
     Feature = Callable[[torch.Tensor], torch.Tensor]
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
 RUNTIMES = {"eager": "eager", "winograd": "winograd", "compile": "compiled", "openvino": "openvino"}
 RUNTIME_NAMES = tuple(RUNTIMES)
 PRECISIONS = ("float32", "bfloat16", "float16")
+#: that of a runtime that computes in 8 bits, scaled by :mod:`models.inference.ranges`, and the runtimes that can
+INT8, RUNTIMES_IN_INT8 = "int8", ("openvino",)
 
 
 def module_of(runtime: str) -> str:
@@ -40,23 +47,33 @@ def libraries_of(runtime: str) -> tuple[str, ...]:
     return ("torch", "openvino") if runtime == "openvino" else ("torch",)
 
 
-def prepare(runtime: str, net: nn.Module, example: torch.Tensor, precision: str, lanes: int) -> Feature:
+def prepare(runtime: str, net: nn.Module, example: torch.Tensor, precision: str, lanes: int, ranges: Ranges | None = None) -> Feature:
     """Return ``net.feature`` (evaluation mode, float32) as ``runtime`` computes it.
 
-    ``example`` is an input of the one shape, on the device where the work is to be done; ``lanes`` threads will call at once.
-    Raises ConfigError if the runtime is not installed, or cannot do ``precision`` or the device.
+    ``example`` is an input of the one shape, on the device where the work is to be done; ``lanes`` threads will call at once;
+    ``ranges``, for int8 alone, are those of the inputs of the network's convolutions.
+    Raises ConfigError if the runtime is not installed, or cannot do ``precision`` or the device, or the processor has no instructions
+    for ``precision``.
     """
-    feature: Feature = importlib.import_module(module_of(runtime)).prepare(net, example, precision, lanes)
+    lacking = lacks(precision, example.device.type)
+    if lacking:
+        raise ConfigError(f"precision={precision} cannot be used here: {lacking}", hint=HINT)
+    if precision == INT8 and (runtime not in RUNTIMES_IN_INT8 or ranges is None):
+        raise ConfigError(f"runtime={runtime} does not compute in int8", hint=f"runtime={RUNTIMES_IN_INT8[0]} does")
+    own = (ranges,) if precision == INT8 else ()
+    feature: Feature = importlib.import_module(module_of(runtime)).prepare(net, example, precision, lanes, *own)
     return feature
 
 
-def processor(runtime: str, device: str) -> str:
-    """What of this machine changes last bits and is in no key: :func:`vectors`, and the compiler where one is used.
+def processor(runtime: str, device: str, precision: str = "float32") -> str:
+    """What of this machine changes last bits and is in no key: :func:`vectors`, the instructions of a ``precision`` that needs some, and
+    the compiler where one is used.
 
     Two machines of one group may differ in it, and still share their results: so it is recorded with each of them.
     """
     compiled = getattr(importlib.import_module(module_of(runtime)), "compiled_by", None)
-    return f"{vectors(device)}, {compiled()}" if compiled is not None and device == "cpu" else vectors(device)
+    own = [*used(precision), *([compiled()] if compiled is not None else [])] if device == "cpu" else []
+    return ", ".join([vectors(device), *own])
 
 
 def vectors(device: str) -> str:
