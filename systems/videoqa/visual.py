@@ -37,7 +37,8 @@ class AppearanceEncoder(nn.Module):
         if frames.device.type == "cpu" and self.training and not frames.requires_grad:
             return _in_lots(frames, index, self.frame_dropout.p)
         chosen = frames if index is None else frames.index_select(0, index)
-        return torch.tanh(self.frame_dropout(chosen)).flatten(0, 1).transpose(0, 1)
+        by_time = self.frame_dropout(chosen).flatten(0, 1).transpose(0, 1)
+        return by_time.clone(memory_format=torch.contiguous_format).tanh_()
 
 
 def _in_lots(frames: Tensor, index: Tensor | None, rate: float) -> Tensor:
