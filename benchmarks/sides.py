@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import math
 import multiprocessing
 import resource
 import statistics
@@ -22,7 +23,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+from torch.utils.flop_counter import flop_registry, register_flop_formula
 
 WAYS = ("ours", "plain")
 
@@ -35,6 +36,12 @@ class Side(Protocol):
 
     def computed(self) -> Mapping[str, Mapping[str, Tensor]]:
         """What else of the first step must agree, by name: its gradients, say."""
+
+
+@register_flop_formula(torch.ops.aten.mkldnn_rnn_layer)
+def recurrence(x: list[int], inward: list[int], recurrent: list[int], *_: Any, **__: Any) -> int:
+    """FLOPs of a direction of oneDNN's LSTM, which PyTorch runs where no gradient is wanted and has no formula for: ``x`` is (T,N,V)."""
+    return 2 * x[0] * x[1] * (math.prod(inward) + math.prod(recurrent))
 
 
 class Flops(TorchDispatchMode):

@@ -14,7 +14,10 @@ def total_norm(longest: float) -> Clip:
     """Scale all gradients by one factor, so that their norm together is at most ``longest``; of a group, or of a whole update."""
 
     def clip(parameters: Sequence[nn.Parameter]) -> None:
-        nn.utils.clip_grad_norm_(parameters, longest)
+        norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+        if norm.device.type == "cpu" and norm + 1e-6 <= longest:
+            return  # the factor is 1, and a pass over all gradients to multiply by it is not free
+        nn.utils.clip_grads_with_norm_(parameters, longest, norm)
 
     return clip
 

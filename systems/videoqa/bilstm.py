@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from systems.videoqa.scan import ifog, scan
+from systems.videoqa.scan import scan
 
 
 class Read(NamedTuple):
@@ -30,12 +30,10 @@ class BiLSTM(nn.LSTM):
         super().__init__(input_dim, hidden_dim, batch_first=True, bidirectional=True)
 
     def last(self, x: Tensor) -> Tensor:
-        """Return the last states (B,2h) of both directions of full sequences ``x`` (B,T,input)."""
+        """Return the last states (B,2h) of both directions of full sequences ``x`` (T,B,input), step by step."""
         if _by_scan(x):
-            ahead = x.transpose(0, 1)
-            states = _states([self], torch.stack([ahead, ahead.flip(0)]))
-            return states[:, -1].transpose(0, 1).flatten(1)
-        _, (hidden, _) = self(x)
+            return scan(x.flatten(0, 1), [x.shape[1]] * len(x), _parameters([self]))[1]
+        _, (hidden, _) = self(x.transpose(0, 1))
         return hidden.transpose(0, 1).flatten(1)
 
 
@@ -43,16 +41,14 @@ def read(lstms: Sequence[BiLSTM], x: Tensor, lengths: Tensor) -> list[Read]:
     """Read the same sequences ``x`` (B,T,input) of ``lengths`` (B,) int64 on the CPU, at least 1, by several LSTMs of one shape."""
     if not _by_scan(x):
         return [_read_packed(lstm, x, lengths) for lstm in lstms]
-    rows, steps = x.shape[:2]
-    order = _reversal(lengths, steps)
-    ahead = x.transpose(0, 1)
-    back = x[torch.arange(rows)[:, None], order].transpose(0, 1)
-    states = _states(lstms, torch.stack([ahead, back] * len(lstms))).transpose(1, 2)  # (2L,B,T,h)
-    last = states[:, torch.arange(rows), lengths - 1]
-    states = states * (torch.arange(steps) < lengths[:, None])[:, :, None]
+    order = lengths.argsort(descending=True, stable=True)
+    there = torch.arange(int(lengths.max()))[:, None] < lengths[order]
+    places = (torch.arange(len(there))[:, None] + order * x.shape[1])[there]  # in x.flatten(0, 1), packed by time
+    found = scan(x.flatten(0, 1).index_select(0, places), there.sum(1).tolist(), _parameters(lstms))
     results = []
-    for forth, turned, end, start in zip(states[::2], states[1::2], last[::2], last[1::2]):
-        results.append(Read(torch.cat([forth, turned[torch.arange(rows)[:, None], order]], dim=-1), torch.cat([end, start], dim=-1)))
+    for states, last in zip(found[: len(lstms)], found[len(lstms) :], strict=True):
+        padded = states.new_zeros(x.shape[0] * x.shape[1], states.shape[1]).index_copy(0, places, states)
+        results.append(Read(padded.unflatten(0, x.shape[:2]), last.index_select(0, order.argsort())))
     return results
 
 
@@ -60,21 +56,9 @@ def _by_scan(x: Tensor) -> bool:
     return x.device.type == "cpu" and torch.is_grad_enabled()
 
 
-def _reversal(lengths: Tensor, steps: int) -> Tensor:
-    """Index (B,T) that reverses each sequence within its length and leaves the padding where it is (its own inverse)."""
-    step = torch.arange(steps)
-    mirrored = lengths[:, None] - 1 - step
-    return torch.where(mirrored >= 0, mirrored, step)
-
-
-def _states(lstms: Sequence[BiLSTM], x: Tensor) -> Tensor:
-    """All states (2L,T,B,h) of both directions of L LSTMs, for inputs (2L,T,B,input) in each direction's own order."""
-    sides = [(lstm, side) for lstm in lstms for side in ("", "_reverse")]
-    inward = torch.stack([ifog(getattr(lstm, f"weight_ih_l0{side}")) for lstm, side in sides])
-    recurrent = torch.stack([ifog(getattr(lstm, f"weight_hh_l0{side}")) for lstm, side in sides])
-    bias = torch.stack([ifog(getattr(lstm, f"bias_ih_l0{side}") + getattr(lstm, f"bias_hh_l0{side}")) for lstm, side in sides])
-    gates = torch.baddbmm(bias[:, None], x.flatten(1, 2), inward.transpose(1, 2))
-    return scan(gates.unflatten(1, x.shape[1:3]), recurrent)
+def _parameters(lstms: Sequence[BiLSTM]) -> list[Tensor]:
+    """Those of every direction, as :func:`systems.videoqa.scan.scan` takes them: in PyTorch's own order."""
+    return [parameter for lstm in lstms for parameter in lstm.parameters(recurse=False)]
 
 
 def _read_packed(lstm: BiLSTM, x: Tensor, lengths: Tensor) -> Read:

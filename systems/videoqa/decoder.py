@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from systems.videoqa.activation import elu
 from systems.videoqa.dropout import Dropout
 
 POOLING_DROPOUT = 0.15
@@ -24,7 +24,7 @@ class ClipPooling(nn.Module):
     def forward(self, fused: Tensor) -> Tensor:
         """Pool ``fused`` (B,C,d) to (B,d)."""
         fused = self.dropout(fused)
-        scores = torch.softmax(self.attn(elu(self.v_proj(fused))), dim=1)
+        scores = torch.softmax(self.attn(F.elu(self.v_proj(fused))), dim=1)
         return (scores * fused).sum(1)
 
 

@@ -6,8 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from systems.videoqa.activation import elu
-
 
 class MFB(nn.Module):
     """z = sum over ``factor`` adjacent entries of ELU(A x0) * ELU(B x1); out = ELU(C z).
@@ -26,9 +24,9 @@ class MFB(nn.Module):
 
     def forward(self, x0: Tensor, x1: Tensor) -> Tensor:
         """Fuse ``x0`` (...,d0) and ``x1`` (...,d1) to (...,output_dim)."""
-        product = elu(self.linear0(x0)) * elu(self.linear1(x1))
+        product = F.elu(self.linear0(x0)) * F.elu(self.linear1(x1))
         z = product.unflatten(-1, (self.mm_dim, self.factor)).sum(-1)
         if self.normalize:
             z = torch.sqrt(F.relu(z)) - torch.sqrt(F.relu(-z))
             z = F.normalize(z, p=2.0, dim=1)
-        return elu(self.linear_out(z))
+        return F.elu(self.linear_out(z))

@@ -11,12 +11,13 @@ Symbols: M modules, B batch, C clips (nodes), d = module_dim, H heads, h = d/H.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from systems.videoqa.activation import elu
 from systems.videoqa.dropout import dropout
 
 HEADS = 4
@@ -72,8 +73,7 @@ def attend(modules: Sequence[PunishGAT], x: Tensor, gate: Tensor | None, adjacen
     offset = torch.cat([head.a.bias for head in flat]).view(count, 1, 1, heads)
 
     x = dropout(x, first.dropout, first.training)
-    values = torch.baddbmm(bias, x.flatten(1, 2), weight.flatten(1, 2).transpose(1, 2))
-    values = values.view(count, batch, nodes, heads, -1)
+    values = _Linears.apply(x.flatten(1, 2), weight.flatten(1, 2), bias).view(count, batch, nodes, heads, -1)
     parts = torch.einsum("mbnhk,mhsk->smbnh", values, vector)
     source, target = parts[0] + offset, parts[1]
     logits = source[:, :, :, None] + target[:, :, None]  # (M,B,C,C,H): u_i + v_j
@@ -84,4 +84,22 @@ def attend(modules: Sequence[PunishGAT], x: Tensor, gate: Tensor | None, adjacen
     if gate is not None:
         alpha = alpha * gate[:, :, None, :, None]
     mixed = torch.einsum("mbijh,mbjhk->mbihk", alpha, values)
-    return dropout(elu(mixed.flatten(3)), first.dropout, first.training)
+    return dropout(F.elu(mixed.flatten(3)), first.dropout, first.training)
+
+
+class _Linears(torch.autograd.Function):
+    """M linear layers (o,d) of ``x`` (M,R,d) at once.
+
+    PyTorch's own gradient of the weights comes transposed, and then is copied for every parameter.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return torch.baddbmm(bias, x, weight.transpose(1, 2))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        return torch.bmm(grad, weight), torch.bmm(grad.transpose(1, 2), x), grad.sum(1, keepdim=True)

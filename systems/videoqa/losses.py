@@ -19,6 +19,7 @@ from cache.errors import one_of
 
 Reduction = Literal["paper", "fixed"]
 LogitKD = Literal["as_written", "corrected"]
+NO_LENGTH = 1e-12
 
 
 class HardLoss(NamedTuple):
@@ -44,7 +45,7 @@ def common_loss(first: Tensor, second: Tensor) -> Tensor:
 
     ``first`` and ``second`` are (..., B, N, d); every leading dimension but B is kept apart: the result is (...).
     """
-    return (_cosines(first) - _cosines(second)).square().mean(dim=(-3, -2, -1))
+    return _disagreement(_gram(first), _gram(second))
 
 
 def dependence_loss(first: Tensor, second: Tensor) -> Tensor:
@@ -53,7 +54,7 @@ def dependence_loss(first: Tensor, second: Tensor) -> Tensor:
     ``first`` and ``second`` are (..., B, N, d); the result is (...). Nodes are centred before the products: R K R is the Gram
     matrix of the centred nodes, and centring the nodes first loses far fewer digits than centring the matrices.
     """
-    return (_gram(_centred(first)) * _gram(_centred(second))).sum(dim=(-3, -2, -1))
+    return _product(_gram(first), _gram(second))
 
 
 def hard_loss(
@@ -67,13 +68,15 @@ def hard_loss(
     alpha: float,
     beta: float,
 ) -> HardLoss:
-    """Loss of a network alone: ``logits`` (B,A), ``answers`` (B,) int64, and four lists of L tensors (B,N,d)."""
+    """Loss of a network alone: ``logits`` (B,A), ``answers`` (B,) int64, and four lists of L tensors (B,N,d).
+
+    Both losses are of the same Gram matrices: every graph is centred and multiplied once.
+    """
     layers = len(com_app)
-    common_a, common_m = torch.stack(list(com_app)), torch.stack(list(com_motion))
-    specific = torch.stack([*aq_fusion, *mq_fusion])
+    common_a, common_m, specific_a, specific_m = _gram(torch.stack([*com_app, *com_motion, *aq_fusion, *mq_fusion])).chunk(4)
     ce = F.cross_entropy(logits, answers.reshape(-1))
-    common = common_loss(common_a, common_m).sum()
-    dependence = dependence_loss(specific, torch.cat([common_a, common_m])).sum()
+    common = _disagreement(common_a, common_m).sum()
+    dependence = (_product(specific_a, common_a) + _product(specific_m, common_m)).sum()
     return HardLoss(ce + alpha * common / layers + beta * dependence / layers, ce, common, dependence)
 
 
@@ -118,13 +121,23 @@ def logit_kd(student: Tensor, teacher: Tensor, temperature: float = 1.0, *, vari
     return F.kl_div(soften(student / temperature, -1), torch.softmax(teacher / temperature, -1), reduction="batchmean")
 
 
-def _centred(nodes: Tensor) -> Tensor:
-    return nodes - nodes.mean(dim=-2, keepdim=True)
-
-
 def _gram(nodes: Tensor) -> Tensor:
-    return nodes @ nodes.transpose(-1, -2)
+    """Gram matrix (...,N,N) of the centred ``nodes`` (...,N,d)."""
+    centred = nodes - nodes.mean(dim=-2, keepdim=True)
+    return centred @ centred.transpose(-1, -2)
 
 
-def _cosines(nodes: Tensor) -> Tensor:
-    return _gram(F.normalize(_centred(nodes), dim=-1))
+def _disagreement(first: Tensor, second: Tensor) -> Tensor:
+    """The common loss of two Gram matrices (...,B,N,N)."""
+    return (_cosines(first) - _cosines(second)).square().mean(dim=(-3, -2, -1))
+
+
+def _product(first: Tensor, second: Tensor) -> Tensor:
+    """The dependence loss of two Gram matrices (...,B,N,N)."""
+    return (first * second).sum(dim=(-3, -2, -1))
+
+
+def _cosines(gram: Tensor) -> Tensor:
+    """The Gram matrix (...,N,N) of the same nodes at length 1; of a node without length (below 1e-12), 0."""
+    lengths = gram.diagonal(dim1=-2, dim2=-1).clamp_min(NO_LENGTH**2).sqrt()
+    return gram / (lengths[..., :, None] * lengths[..., None, :])

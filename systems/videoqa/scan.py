@@ -1,83 +1,186 @@
-"""The recurrence of several LSTMs at once, with a hand-written backward pass (training on a CPU).
+"""Bidirectional LSTMs that read the same sequences together, with a hand-written backward pass (training on a CPU).
 
-PyTorch's LSTM on a CPU runs one direction after the other, and its backward pass also computes gradients of inputs that need
-none. Here K directions of one shape advance together, a step is seven tensor operations forward and eleven backward. The
-numbers agree with ``nn.LSTM`` up to rounding. Symbols: K directions, T steps, N sequences, h hidden units.
+PyTorch's LSTM on a CPU also computes gradients of inputs that need none, and copies what it reads for every direction. Here all
+directions share one input product and one product for the gradients of its weights, gates become activations and activations become
+gradients in place, and nothing is turned around: the second direction walks through the same steps backwards.
+
+Sequences are packed by time: the first steps of all sequences, longest sequence first, then the second steps of those that have one, and
+so on. Symbols: N sequences, T steps of the longest, ``counts[t]`` sequences that have a step t (no step has more than the one before it),
+P = sum of ``counts``, L LSTMs, K = 2L directions (of each LSTM forwards, then backwards), h hidden units. Gates are in PyTorch's order:
+i, f, g, o.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-GATES = [0, 1, 3, 2]
-"""Our order of the gates (i, f, o, g) in PyTorch's (i, f, g, o): the three sigmoids side by side."""
+PARAMETERS = 4
+"""Of a direction: ``weight_ih`` (4h,V), ``weight_hh`` (4h,h), ``bias_ih`` and ``bias_hh`` (4h,)."""
 
 
-def ifog(parameter: Tensor) -> Tensor:
-    """Reorder the gates of an LSTM parameter (4h, ...) from i, f, g, o to i, f, o, g."""
-    return parameter.unflatten(0, (4, -1))[GATES].flatten(0, 1)
+class Kept(NamedTuple):
+    """What the backward pass of a direction needs beside its activations: the cells (P,h), and their hyperbolic tangents."""
+
+    cells: Tensor
+    squashed: Tensor
 
 
-def scan(gates: Tensor, weight: Tensor) -> Tensor:
-    """Return all states (K,T,N,h) of LSTMs that start from zero.
+class Step(NamedTuple):
+    """A step of a walk: its ``rows``, and those of the step ``before`` it.
 
-    ``gates`` (K,T,N,4h) are the input projections plus biases, ``weight`` (K,4h,h) the recurrent weights; gates in the order
-    i, f, o, g. A shorter sequence just runs on: what follows its last step must not be used.
+    Its first ``kept`` sequences go on from there, the others begin; from sequence ``ending`` on, they end here.
     """
-    return _Scan.apply(gates, weight)
+
+    rows: slice
+    before: slice
+    kept: int
+    ending: int
+
+
+def scan(x: Tensor, counts: Sequence[int], parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Read ``x`` (P,V) from zero states, with the ``parameters`` of K directions one after another.
+
+    Return of each LSTM its states (P,2h), and of each its last states of both directions (N,2h): 2L tensors. Gradients can be taken once.
+    """
+    return _Scan.apply(x, tuple(counts), *parameters)
+
+
+def walk(counts: Sequence[int], backwards: bool) -> list[Step]:
+    """The steps in the order in which a direction takes them."""
+    ends = torch.tensor(counts).cumsum(0).tolist()
+    rows = [slice(end - count, end) for count, end in zip(counts, ends, strict=True)]
+    sizes = list(counts)
+    if backwards:
+        rows, sizes = rows[::-1], sizes[::-1]
+    kept = [min(pair) for pair in pairwise(sizes)]
+    return [Step(*step) for step in zip(rows, [slice(0, 0), *rows[:-1]], [0, *kept], [*kept, 0], strict=True)]
 
 
 class _Scan(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, gates: Tensor, weight: Tensor) -> Tensor:
-        count, steps, rows, width = gates.shape
-        size = width // 4
-        states = gates.new_empty(count, steps, rows, size)
-        recurrent = weight.transpose(1, 2)
-        cell = gates.new_zeros(count, rows, size)
-        kept: list[tuple[Tensor, Tensor, Tensor]] = []
-        for step in range(steps):
-            act = torch.baddbmm(gates[:, step], states[:, step - 1], recurrent) if step else gates[:, 0].clone()
-            act[..., : 3 * size].sigmoid_()
-            act[..., 3 * size :].tanh_()
-            i, f, o, g = act.split(size, dim=-1)
-            cell = torch.addcmul(f * cell, i, g)
-            squashed = torch.tanh(cell)
-            torch.mul(o, squashed, out=states[:, step])
-            kept.append((act, cell, squashed))
-        ctx.kept = kept
-        ctx.save_for_backward(weight, states)
-        return states
+    def forward(ctx: Any, x: Tensor, counts: tuple[int, ...], *parameters: Tensor) -> tuple[Tensor, ...]:
+        inwards, recurrents, biases, more_biases = (parameters[place::PARAMETERS] for place in range(PARAMETERS))
+        size = recurrents[0].shape[1]
+        gates = x.new_empty(len(x), 4 * size * len(inwards))
+        states = [x.new_empty(len(x), 2 * size) for _ in inwards[::2]]
+        last = [x.new_empty(counts[0], 2 * size) for _ in inwards[::2]]
+        ctx.kept = []
+        for number, inward in enumerate(inwards):
+            own = _part(gates, number, 4 * size)
+            torch.mm(x, inward.t(), out=own)
+            bias = biases[number] + more_biases[number]
+            out, end = (_part(of[number // 2], number % 2, size) for of in (states, last))
+            ctx.kept.append(_forwards(own, recurrents[number].t(), bias, walk(counts, number % 2 == 1), out, end))
+        ctx.gates, ctx.counts = gates, counts
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(x, *states, *inwards, *recurrents)
+        return (*states, *last)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
-        weight, states = ctx.saved_tensors
-        count, steps, rows, size = states.shape
-        out = grad.new_empty(count, steps, rows, 4 * size)
-        d_cell: Tensor | None = None
-        for step in reversed(range(steps)):
-            act, _, squashed = ctx.kept[step]
-            i, f, o, g = act.split(size, dim=-1)
-            d_state = grad[:, step] if d_cell is None else torch.baddbmm(grad[:, step], out[:, step + 1], weight)
-            through = torch.ops.aten.tanh_backward(d_state * o, squashed)
-            d_cell = through if d_cell is None else through.add_(d_cell)
-            now = out[:, step]
-            d_i, d_f, d_o, d_g = now.split(size, dim=-1)
-            torch.mul(d_cell, g, out=d_i)
-            if step:
-                torch.mul(d_cell, ctx.kept[step - 1][1], out=d_f)
-            else:
-                d_f.zero_()
-            torch.mul(d_state, squashed, out=d_o)
-            sigmoids = now[..., : 3 * size]
-            sigmoids.copy_(torch.ops.aten.sigmoid_backward(sigmoids, act[..., : 3 * size]))
-            d_g.copy_(torch.ops.aten.tanh_backward(d_cell * i, g))
-            d_cell = d_cell * f
-        del ctx.kept
-        d_weight = torch.bmm(out[:, 1:].flatten(1, 2).transpose(1, 2), states[:, :-1].flatten(1, 2))
-        return out, d_weight
+    def backward(ctx: Any, *given: Tensor | None) -> tuple[Tensor | None, ...]:
+        gates, all_kept = ctx.gates, ctx.kept
+        if gates is None:
+            raise RuntimeError("the gradients of these LSTMs were taken already: they take the place of the activations")
+        ctx.gates = ctx.kept = None
+        lstms = len(given) // 2
+        x, *saved = ctx.saved_tensors
+        states, inwards, recurrents = saved[:lstms], saved[lstms : 3 * lstms], saved[3 * lstms :]
+        size = recurrents[0].shape[1]
+        d_recurrents = []
+        for number, recurrent in enumerate(recurrents):
+            lstm, own, steps = number // 2, _part(gates, number, 4 * size), walk(ctx.counts, number % 2 == 1)
+            d_states, d_last = (None if of is None else _part(of, number % 2, size) for of in (given[lstm], given[lstms + lstm]))
+            _backwards(own, recurrent, all_kept[number], steps, d_states, d_last)
+            d_recurrents.append(_recurrent_gradient(own, _part(states[lstm], number % 2, size), steps))
+        d_inwards = torch.mm(gates.t(), x).split(4 * size)
+        d_biases = gates.sum(0).split(4 * size)
+        d_x = torch.mm(gates, torch.cat(inwards)) if ctx.needs_input_grad[0] else None
+        return d_x, None, *(part for parts in zip(d_inwards, d_recurrents, d_biases, d_biases, strict=True) for part in parts)
+
+
+def _part(tensor: Tensor, number: int, width: int) -> Tensor:
+    """Columns of ``tensor`` that belong to ``number``."""
+    return tensor[:, number * width : (number + 1) * width]
+
+
+def _forwards(gates: Tensor, recurrent: Tensor, bias: Tensor, steps: Sequence[Step], states: Tensor, last: Tensor) -> Kept:
+    """Turn ``gates`` (P,4h), the input product, into activations in place; fill ``states`` (P,h) and ``last`` (N,h)."""
+    size = states.shape[1]
+    cells = states.new_empty(len(states), size)
+    squashed = torch.empty_like(cells)
+    for rows, before, kept, ending in steps:
+        act = gates[rows].add_(bias)
+        if kept:
+            torch.addmm(act[:kept], states[before][:kept], recurrent, out=act[:kept])
+        act[:, : 2 * size].sigmoid_()
+        act[:, 2 * size : 3 * size].tanh_()
+        act[:, 3 * size :].sigmoid_()
+        i, f, g, o = act.split(size, dim=1)
+        cell = torch.mul(i, g, out=cells[rows])
+        if kept:
+            cell[:kept].addcmul_(f[:kept], cells[before][:kept])
+        state = torch.mul(o, torch.tanh(cell, out=squashed[rows]), out=states[rows])
+        if ending < len(state):
+            last[ending : len(state)] = state[ending:]
+    return Kept(cells, squashed)
+
+
+def _backwards(gates: Tensor, recurrent: Tensor, kept: Kept, steps: Sequence[Step], d_states: Tensor | None, d_last: Tensor | None) -> None:
+    """Turn the activations ``gates`` (P,4h) into gradients of what they were made from, in place.
+
+    ``d_states`` (P,h) and ``d_last`` (N,h) are those of the outputs, None where nothing depends on them.
+    """
+    size = kept.cells.shape[1]
+    d_gates = d_cell = gates[:0]  # of the step that follows
+    for rows, before, own, ending in reversed(steps):
+        act, squashed = gates[rows], kept.squashed[rows]
+        i, f, g, o = act.split(size, dim=1)
+        d_state = squashed.new_zeros(squashed.shape) if d_states is None else d_states[rows].clone()
+        if ending:
+            torch.addmm(d_state[:ending], d_gates[:ending], recurrent, out=d_state[:ending])
+        if d_last is not None and ending < len(act):
+            d_state[ending:] += d_last[ending : len(act)]
+        through = torch.ops.aten.tanh_backward(d_state * o, squashed)
+        if ending:
+            through[:ending] += d_cell[:ending]
+        d_cell, d_g = through * f, through * i
+        _sigmoid_gradient(d_state.mul_(squashed), o)
+        if own:
+            _sigmoid_gradient(through[:own] * kept.cells[before][:own], f[:own])
+        f[own:].zero_()
+        _sigmoid_gradient(through.mul_(g), i)
+        torch.ops.aten.tanh_backward.grad_input(d_g, g, grad_input=g)
+        d_gates = act
+
+
+def _sigmoid_gradient(gradient: Tensor, sigmoid: Tensor) -> None:
+    """Put gradient * sigmoid' in the place of ``sigmoid``."""
+    torch.ops.aten.sigmoid_backward.grad_input(gradient, sigmoid, grad_input=sigmoid)
+
+
+def _recurrent_gradient(d_gates: Tensor, states: Tensor, steps: Sequence[Step]) -> Tensor:
+    """Gradient (4h,h) of ``weight_hh``, in as few products as steps follow one another with equally many sequences."""
+    total = d_gates.new_zeros(d_gates.shape[1], states.shape[1])
+    for rows, before in _runs(steps):
+        torch.addmm(total, d_gates[rows].t(), states[before], out=total)
+    return total
+
+
+def _runs(steps: Sequence[Step]) -> list[tuple[slice, slice]]:
+    """Rows that go on, and the rows that they go on from; neighbours in both of the pair before them make one pair with it."""
+    runs: list[tuple[slice, slice]] = []
+    for rows, before, kept, _ in steps[1:]:
+        new, old = slice(rows.start, rows.start + kept), slice(before.start, before.start + kept)
+        if runs and runs[-1][0].stop == new.start and runs[-1][1].stop == old.start:
+            new, old = slice(runs[-1][0].start, new.stop), slice(runs.pop()[1].start, old.stop)
+        elif runs and runs[-1][0].start == new.stop and runs[-1][1].start == old.stop:
+            new, old = slice(new.start, runs[-1][0].stop), slice(old.start, runs.pop()[1].stop)
+        runs.append((new, old))
+    return runs

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from systems.videoqa import bilstm
-from systems.videoqa.activation import elu
+from systems.videoqa import bilstm, visual
 from systems.videoqa.bilstm import BiLSTM, read
 from systems.videoqa.gate import QueryPunishment, WordAttention
 from systems.videoqa.graph import PunishGAT, attend
+from systems.videoqa.visual import AppearanceEncoder
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +105,7 @@ def test_the_batched_recurrence_equals_pytorchs_lstm(monkeypatch: pytest.MonkeyP
     results = []
     for by_scan in (True, False):
         monkeypatch.setattr(bilstm, "_by_scan", lambda _x, answer=by_scan: answer)
-        states = [tensor for one in read(lstms, x, lengths) for tensor in one] + [lstms[0].last(x)]
+        states = [tensor for one in read(lstms, x, lengths) for tensor in one] + [lstms[0].last(x.transpose(0, 1))]
         generator = torch.Generator().manual_seed(1)
         loss = sum((state * torch.randn(state.shape, generator=generator, dtype=torch.float64)).sum() for state in states)
         inputs = [x, *lstms[0].parameters(), *lstms[1].parameters()]
@@ -114,9 +114,24 @@ def test_the_batched_recurrence_equals_pytorchs_lstm(monkeypatch: pytest.MonkeyP
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
 
 
-def test_the_quick_elu_equals_pytorchs() -> None:
-    x = torch.cat([torch.randn(2000) * scale for scale in (1e-6, 1e-2, 1.0, 100.0)] + [torch.zeros(1)]).requires_grad_()
-    exact = F.elu(x.double())
-    torch.testing.assert_close(elu(x).double(), exact, rtol=1e-6, atol=1e-12)
-    ours, theirs = (torch.autograd.grad(out.sum(), x)[0] for out in (elu(x), exact))
-    torch.testing.assert_close(ours, theirs)
+def test_gradients_of_a_recurrence_can_be_taken_once() -> None:
+    states = BiLSTM(5, 4).last(torch.randn(7, 3, 5))
+    states.sum().backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="taken already"):
+        states.sum().backward()
+
+
+@pytest.mark.parametrize(("index", "lot"), [(None, 1), (None, 1 << 17), ([2, 0, 2, 1], 200)])
+def test_frames_are_dropped_alike_however_many_are_worked_on_at_a_time(
+    index: list[int] | None, lot: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visual, "LOT", lot)
+    encoder, frames = AppearanceEncoder(7, 8).train(), torch.randn(3, 5, 3, 7)
+    chosen = None if index is None else torch.tensor(index)
+    results = []
+    for wanted in (False, True):  # where gradients of the frames are wanted, all of them are worked on at once
+        torch.manual_seed(1)
+        out = encoder(frames.clone().requires_grad_(wanted), chosen)
+        results.append([out, *torch.autograd.grad(out.square().sum(), list(encoder.parameters()))])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)
