@@ -17,6 +17,7 @@ from systems.fewerframes.batch_norm import BatchNorm
 from systems.fewerframes.classifiers import attach, classify
 from systems.fewerframes.dense import Dense
 from systems.fewerframes.initial import variance_scaling
+from systems.fewerframes.outer import product
 from systems.fewerframes.output import Output
 from systems.fewerframes.packed import Packed, pooled
 
@@ -156,7 +157,7 @@ class NeXtVLAD(nn.Module):
 
     def _classify(self, encoded: Tensor) -> Output:
         vlad = distributed.dropout(encoded, self.drop_rate, self.training)
-        hidden = self.hidden1_bn(vlad @ self.hidden1_weights)
+        hidden = self.hidden1_bn(product(vlad, self.hidden1_weights))
         gate = torch.relu(self.gating_bn(hidden @ self.gating_weights_1))
         representation = hidden * torch.sigmoid(gate @ self.gating_weights_2)
         probabilities, logits = classify(self, representation)
