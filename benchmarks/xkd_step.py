@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 
 import torch
 import xkd_plain
+from sides import keep_heap
 from torch import Tensor
 
-from models.inference.heap import kept_heap
 from models.training.schedules import constant
 from models.training.updates import Learner, Loss, Update
 from systems.xkd import optimise
@@ -31,8 +30,6 @@ ALLOWED = {"loss": 1e-4, "second loss": 1e-4}
 COUNTED = "ours"
 RATE, DECAY, MOMENTUM = 1e-4, 0.3, 0.997
 SMALL = Sizes(Video(4, 16, 2, 8), Audio(8, 16, 4, 4), Width(12, 2, 3), Width(8, 1, 2), HeadWidth(10, 6, 20))
-#: what a side keeps for its process
-UNTIL_THE_END = ExitStack()
 Batch = tuple[list[Tensor], list[Tensor], tuple[Tensor, Tensor]]
 
 
@@ -54,7 +51,7 @@ def batch_of(count: int, sizes: Sizes) -> Batch:
 def ours(net: XKD, batch: Batch) -> Callable[[], dict[str, float]]:
     """The step of the loop, which sees one batch again and again; as there, memory that is freed stays for the next step."""
     last: dict[str, Tensor] = {}
-    UNTIL_THE_END.enter_context(kept_heap())
+    keep_heap()
 
     def loss(_: Batch) -> Loss:
         last.update(net(*batch))
