@@ -13,13 +13,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from models.training.clipping import each_tensor
 from systems.fewerframes.arithmetic import Normalisation
 from systems.fewerframes.data import Batch
 from systems.fewerframes.losses import cross_entropy
 from systems.fewerframes.networks import respond
 from systems.fewerframes.nextvlad import NeXtVLAD
-from systems.fewerframes.optimiser import TFAdam
+from systems.fewerframes.optimiser import ClippedTFAdam
 
 SIZES = {"videos": 16}
 #: of the first step: the Adams of TensorFlow and PyTorch have another epsilon
@@ -118,13 +117,12 @@ class Ours:
         self.eigenvalues = torch.linspace(14.7, 0.05, RGB)
         self.batch = videos(options.videos)
         self.normalisation = Normalisation("whitening", self.eigenvalues)
-        self.adam, self.clip = TFAdam(self.net.parameters(), lr=2e-4), each_tensor(1.0)
+        self.adam = ClippedTFAdam(self.net.parameters(), lr=2e-4, longest=1.0)
 
     def learn(self) -> Mapping[str, float]:
         self.adam.zero_grad(set_to_none=True)
         loss = cross_entropy(respond(self.net, self.normalisation, self.batch)[0].probabilities, self.batch.labels)
         loss.backward()
-        self.clip(list(self.net.parameters()))
         self.adam.step()
         return {"loss": float(loss.detach())}
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from sides import keep_heap
 from torch import Tensor
 
 from systems.gkd.cvae import CVAE
@@ -109,6 +110,8 @@ def run(way: str, networks: Networks, clips: Tensor, labels: Tensor, steps: Sequ
         loss.backward()
         if steps:
             steps[i].step()
+        if steps and way == "ours":
+            steps[i].zero_grad()  # as the loop does after the last batch of a pass
         losses.append(loss.item())
         del loss
     return losses
@@ -119,6 +122,8 @@ class Iteration:
 
     def __init__(self, options: argparse.Namespace, way: str) -> None:
         self.way = way
+        if way == "ours":
+            keep_heap()
         self.networks, self.clips, self.labels = setting(options, way)
         fused = {"fused": True} if way == "ours" else {}
         student, cvae, *_ = self.networks

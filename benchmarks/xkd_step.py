@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 import xkd_plain
+from sides import keep_heap
 from torch import Tensor
 
 from models.training.schedules import constant
@@ -48,8 +49,9 @@ def batch_of(count: int, sizes: Sizes) -> Batch:
 
 
 def ours(net: XKD, batch: Batch) -> Callable[[], dict[str, float]]:
-    """The step of the loop, which sees one batch again and again."""
+    """The step of the loop, which sees one batch again and again; as there, memory that is freed stays for the next step."""
     last: dict[str, Tensor] = {}
+    keep_heap()
 
     def loss(_: Batch) -> Loss:
         last.update(net(*batch))

@@ -97,6 +97,7 @@ class Learner:
             self._step(moment)
         if last:
             self.waiting = 0
+            self.optimizer.zero_grad(set_to_none=True)  # the passes of other updates can use their memory
         self._add(distributed.average_terms({"loss": loss, **terms}), samples)
 
     def _step(self, moment: Moment) -> None:

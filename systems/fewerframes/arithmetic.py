@@ -22,6 +22,8 @@ LOW, HIGH = -2.0, 2.0
 #: what dequantisation adds to every value beyond the inverse of the published quantiser: half a step (spec 4.1)
 BIAS = (HIGH - LOW) / 512
 SQUARED_NORM_FLOOR = 1e-12
+#: rows that are normalised at once: few enough to stay in the processor's cache from one operation to the next
+CHUNK = 128
 NORMALISATIONS = ("whitening", "l2", "none")
 
 
@@ -99,7 +101,11 @@ class Normalisation:
     def packed_input(self, codes: Tensor, present: Tensor) -> Packed:
         """The same without the padded rows; padding is what a row of 0.0 becomes."""
         packed = pack(codes, present, torch.zeros(codes.shape[-1], device=codes.device))
-        return packed._replace(rows=self(self._frames(packed.rows)), padding=self(packed.padding))
+        rows = torch.empty(packed.rows.shape, device=codes.device)
+        size = CHUNK if codes.device.type == "cpu" else max(1, len(rows))
+        for into, part in zip(rows.split(size), packed.rows.split(size)):
+            into.copy_(self(self._frames(part)))
+        return packed._replace(rows=rows, padding=self(packed.padding))
 
     @staticmethod
     def _frames(codes: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from systems.fewerframes.arithmetic import l2
 from systems.fewerframes.batch_norm import BatchNorm
 from systems.fewerframes.classifiers import attach, classify
 from systems.fewerframes.initial import normal
+from systems.fewerframes.outer import product
 from systems.fewerframes.output import Output
 
 BIAS_SIGMA = 0.01
@@ -95,7 +96,7 @@ class NetVLAD(nn.Module):
 
     def forward(self, x: Tensor, present: Tensor | None = None) -> Output:
         """Classify frames ``x`` (B,M,D); ``present`` is not used, since every sampled frame is real."""
-        hidden = self.encode(x) @ self.hidden1_weights
+        hidden = product(self.encode(x), self.hidden1_weights)
         hidden = F.relu6(self.hidden1_bn(hidden)) if self.relu else hidden + self.hidden1_biases
         if self.gating:
             hidden = hidden * torch.sigmoid(self.gating_bn(hidden @ self.gating_weights_2))

@@ -17,11 +17,10 @@ from systems.fewerframes.batch_norm import BatchNorm
 from systems.fewerframes.classifiers import attach, classify
 from systems.fewerframes.dense import Dense
 from systems.fewerframes.initial import variance_scaling
+from systems.fewerframes.outer import product
 from systems.fewerframes.output import Output
 from systems.fewerframes.packed import Packed, pooled
-
-#: frames of a batch from which on the two matrices before the cluster scores are multiplied first
-MERGE_FROM = 4096
+from systems.fewerframes.vlad_sums import Layers, fits, vlad_sums, worth
 
 
 class Assignment(NamedTuple):
@@ -75,13 +74,15 @@ class NeXtVLADEncoder(nn.Module):
     def forward_packed(self, frames: Packed) -> Tensor:
         """The same from packed frames: the padding costs one row, and cluster scores are taken from the frames directly.
 
-        x W0 Wc is (x W0) Wc with the two matrices multiplied first: half the work per frame once there are more than a few
-        thousand of them. Equal to :meth:`forward` but for rounding.
+        In training x W0 Wc is x (W0 Wc) where that is less work. Equal to :meth:`forward` but for rounding.
         """
         rows, counts, padding, padded = frames
+        merge = self.training and worth(len(rows), *self.fully_connected.weights.shape)
+        if merge and fits(rows):
+            return self._learn(frames)
         expanded = self.fully_connected(rows)
         attention = torch.sigmoid(self.fully_connected_1(expanded))
-        if len(rows) * self.training >= MERGE_FROM:
+        if merge:
             merged = self.fully_connected.weights @ self.cluster_weights
             scores = torch.addmm(self.fully_connected.biases @ self.cluster_weights, rows, merged)
         else:
@@ -91,6 +92,14 @@ class NeXtVLADEncoder(nn.Module):
         sums = pooled(expanded.view(-1, self.size), weights, counts, self.groups)
         ones = weights.new_ones(len(weights), 1)
         return self._describe(sums, pooled(ones, weights, counts, self.groups))
+
+    def _learn(self, frames: Packed) -> Tensor:
+        """:meth:`forward_packed` with gradients by hand."""
+        expand, attend, norm = self.fully_connected, self.fully_connected_1, self.cluster_bn
+        layers = Layers(expand.weights, expand.biases, attend.weights, attend.biases, self.cluster_weights, norm.gamma, norm.beta)
+        found = vlad_sums(frames, self.groups, layers)
+        norm.update(found.mean, found.variance, len(frames.rows) + frames.padded)
+        return self._describe(found.sums, found.totals)
 
     def _describe(self, sums: Tensor, totals: Tensor) -> Tensor:
         """(B,F,K) sums and (B,1,K) totals of the weights, to the normalised vector."""
@@ -156,7 +165,7 @@ class NeXtVLAD(nn.Module):
 
     def _classify(self, encoded: Tensor) -> Output:
         vlad = distributed.dropout(encoded, self.drop_rate, self.training)
-        hidden = self.hidden1_bn(vlad @ self.hidden1_weights)
+        hidden = self.hidden1_bn(product(vlad, self.hidden1_weights))
         gate = torch.relu(self.gating_bn(hidden @ self.gating_weights_1))
         representation = hidden * torch.sigmoid(gate @ self.gating_weights_2)
         probabilities, logits = classify(self, representation)

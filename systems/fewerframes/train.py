@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -27,7 +28,7 @@ from systems.fewerframes.losses import Objective, Target, cross_entropy
 from systems.fewerframes.metrics import Metrics
 from systems.fewerframes.mixture import MixtureOutput, self_distillation
 from systems.fewerframes.networks import arguments, build, classifier_penalty, respond
-from systems.fewerframes.optimiser import TFAdam
+from systems.fewerframes.optimiser import ClippedTFAdam, TFAdam
 from systems.fewerframes.output import Output
 from systems.fewerframes.trained import Prepared
 
@@ -176,8 +177,10 @@ def train_task(ctx: Context, task: Any, role: str) -> Result:
     """Run the shared loop with the recipe of the stage's parameters; ``role``, teacher or student, is also the section of these."""
     params = ctx.params
     rate = staircase(params.lr, samples=params.batch_size, every=params.decay_examples, factor=params.decay)
-    clip = each_tensor(params.clip) if params.clip > 0 else None
+    at_once = params.clip > 0 and distributed.size() == 1  # several processes average whole gradients first
+    clip = each_tensor(params.clip) if params.clip > 0 and not at_once else None
     group = Group(list(task.model.parameters()), rate, clip=clip)
-    update = Update("network", task.batches, task.loss, [group], optimizer=TFAdam)
+    optimizer = partial(ClippedTFAdam, longest=params.clip) if at_once else TFAdam
+    update = Update("network", task.batches, task.loss, [group], optimizer=optimizer)
     recipe = Recipe(params.epochs, [update], Selection("gap", patience=params.patience))
     return fit(task, recipe, ctx.scratch, ctx.progress, section=role)

@@ -75,11 +75,18 @@ class Block(nn.Module):
 
         And the weights (B, heads, n, N) with which the tokens ``asking`` of the last input attend to all of it.
         """
-        first, then = (lean.normed_linear, lean.gelu_linear) if lean.fits(rows) else (normed_linear, gelu_linear)
-        parts = first(rows, self.norm1, self.attn.qkv).split([b * n for b, n in shapes])
-        found = [self.attn.mixed(part, shape, asking) for part, shape in zip(parts, shapes, strict=True)]
-        rows = rows + self.attn.proj(found[0][0] if len(found) == 1 else torch.cat([each for each, _ in found]))
-        return rows + then(first(rows, self.norm2, self.mlp.fc1), self.mlp.fc2), found[-1][1]
+        fits = lean.fits(rows)
+        first, then = (lean.normed_linear, lean.gelu_linear) if fits else (normed_linear, gelu_linear)
+        qkv, weights = first(rows, self.norm1, self.attn.qkv), None
+        if fits and asking is None and rows.device.type == "cpu":
+            mixed = lean.attended(qkv, shapes, self.attn.heads)
+        else:
+            found = [
+                self.attn.mixed(part, shape, asking) for part, shape in zip(qkv.split([b * n for b, n in shapes]), shapes, strict=True)
+            ]
+            mixed, weights = found[0][0] if len(found) == 1 else torch.cat([each for each, _ in found]), found[-1][1]
+        rows = rows + self.attn.proj(mixed)
+        return rows + then(first(rows, self.norm2, self.mlp.fc1), self.mlp.fc2), weights
 
 
 def normed_linear(x: Tensor, norm: nn.LayerNorm, linear: nn.Linear) -> Tensor:

@@ -6,7 +6,7 @@ a part of a loss whose gradients are computed on the way forward keeps nothing b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -30,6 +30,12 @@ def normed_linear(x: Tensor, norm: nn.LayerNorm, linear: nn.Linear) -> Tensor:
 def gelu_linear(x: Tensor, linear: nn.Linear) -> Tensor:
     """``linear(gelu(x))`` of rows (R, D)."""
     found: Tensor = _GeluLinear.apply(x, linear.weight, linear.bias)
+    return found
+
+
+def attended(qkv: Tensor, shapes: Sequence[tuple[int, int]], heads: int) -> Tensor:
+    """Rows (R, 3 D) of queries, keys and values to (R, D), mixed within each sample of inputs of the ``shapes`` (B, N). On a CPU."""
+    found: Tensor = _Attended.apply(qkv, shapes, heads)
     return found
 
 
@@ -71,6 +77,37 @@ class _GeluLinear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         to_weight = grad.T @ F.gelu(x)
         return torch.ops.aten.gelu_backward(grad @ weight, x), to_weight, grad.sum(0)
+
+
+class _Attended(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, shapes: Sequence[tuple[int, int]], heads: int) -> Tensor:
+        mixed, scales = qkv.new_empty(len(qkv), qkv.shape[1] // 3), []
+        for (q, k, v), (own,) in zip(by_head(qkv, shapes, heads, 3), by_head(mixed, shapes, heads, 1)):
+            found, scale = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v)
+            own.copy_(found)
+            scales.append(scale)
+        ctx.shapes, ctx.heads = shapes, heads
+        ctx.save_for_backward(qkv, mixed, *scales)
+        return mixed
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        qkv, mixed, *scales = ctx.saved_tensors
+        to_qkv = torch.empty_like(qkv)
+        views = (by_head(each, ctx.shapes, ctx.heads, n) for each, n in ((to_qkv, 3), (grad.contiguous(), 1), (qkv, 3), (mixed, 1)))
+        for into, (own,), asked, (found,), scale in zip(*views, scales):
+            back = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(own, *asked, found, scale, 0.0, False)
+            for part, value in zip(into, back):
+                part.copy_(value)
+        return to_qkv, None, None
+
+
+def by_head(rows: Tensor, shapes: Sequence[tuple[int, int]], heads: int, parts: int) -> Iterator[tuple[Tensor, ...]]:
+    """Of each input (B, N), views (B, heads, N, d) of the ``parts`` of which its rows consist."""
+    for own, (b, n) in zip(rows.split([b * n for b, n in shapes]), shapes, strict=True):
+        yield own.view(b, n, parts, heads, -1).permute(2, 0, 3, 1, 4).unbind()
 
 
 class _Early(torch.autograd.Function):

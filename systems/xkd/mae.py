@@ -53,8 +53,7 @@ class Autoencoder(nn.Module):
         The decoder's gradients are computed at once: it sees all patches, and would keep as much as the encoder.
         """
         patches, hidden = self.encoder.geometry.patches(x), masking(noise, ratio)
-        inputs = [self.encoder.tokens(x, hidden.kept, patches)]
-        found = self.encoder.together(inputs if beside is None else [*inputs, self.encoder.tokens(beside)])
+        found = self.encoder.together([(x, hidden.kept, patches)] if beside is None else [(x, hidden.kept, patches), (beside, None, None)])
 
         def rebuilt(latent: Tensor) -> Tensor:
             return loss(self.decode(latent, hidden.restore), patches, hidden.mask)
@@ -79,8 +78,9 @@ def target(patches: Tensor, normalise: bool = True) -> Tensor:
     """Patches (B, N, values), each brought to mean 0 and (unbiased) variance 1."""
     if not normalise:
         return patches
-    variance, mean = torch.var_mean(patches, -1, keepdim=True)
-    return (patches - mean) * (variance + EPSILON).rsqrt()
+    centred = patches - patches.mean(-1, keepdim=True)
+    variance = torch.linalg.vector_norm(centred, dim=-1, keepdim=True).square() / (patches.shape[-1] - 1)  # var_mean is slow on a CPU
+    return centred * (variance + EPSILON).rsqrt()
 
 
 def loss(prediction: Tensor, patches: Tensor, mask: Tensor, normalise: bool = True) -> Tensor:

@@ -8,7 +8,8 @@ import torch
 from systems.fewerframes import nextvlad
 from systems.fewerframes.arithmetic import Normalisation
 from systems.fewerframes.batch_norm import BatchNorm
-from systems.fewerframes.packed import pack, pooled
+from systems.fewerframes.packed import Packed, pack, pooled
+from systems.fewerframes.vlad_sums import Layers, vlad_sums, worth
 
 COUNTS = [(7, 3, 1, 5), (7, 7, 7, 7), (4, 4, 4, 4), (7, 0, 0, 2)]
 ROUNDING = 1e-6
@@ -27,11 +28,12 @@ def codes(counts: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("counts", COUNTS)
 @pytest.mark.parametrize("name", ["whitening", "l2"])
-@pytest.mark.parametrize("merge_from", [1, 10**6])
+@pytest.mark.parametrize("way", ["by hand", "merged", "one by one"])
 def test_training_without_padding_gives_the_same_outputs_gradients_and_statistics(
-    counts: tuple[int, ...], name: str, merge_from: int, monkeypatch: pytest.MonkeyPatch
+    counts: tuple[int, ...], name: str, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nextvlad, "MERGE_FROM", merge_from)
+    monkeypatch.setattr(nextvlad, "worth", lambda *sizes: way != "one by one")
+    monkeypatch.setattr(nextvlad, "fits", lambda rows: way == "by hand")
     normalise = Normalisation(name, torch.linspace(9.0, 0.5, 16))
     q, present = codes(counts)
     padded, packed = network().train(), network().train()
@@ -45,6 +47,29 @@ def test_training_without_padding_gives_the_same_outputs_gradients_and_statistic
         assert torch.allclose(a.grad, b.grad, atol=1e-4 * scale + ROUNDING), label
     for (label, a), b in zip(padded.named_buffers(), packed.buffers()):
         assert torch.allclose(a, b, atol=1e-6), label
+
+
+@pytest.mark.parametrize("counts", [(4, 2), (3, 3), (5, 0)])
+def test_gradients_by_hand_are_those_of_the_numbers(counts: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    groups, width, expanded, clusters = 2, 3, 4, 3
+
+    def random(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, dtype=torch.float64)
+
+    frames = Packed(random(sum(counts), width), counts, random(width), 2)
+    shapes = ((width, expanded), (expanded,), (expanded, groups), (groups,), (expanded, groups * clusters), (6,), (6,))
+    layers = [random(*shape).requires_grad_() for shape in shapes]
+
+    def sums(*layers: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return vlad_sums(frames, groups, Layers(*layers))[:2]
+
+    assert torch.autograd.gradcheck(sums, layers)
+
+
+def test_the_cheaper_way_is_the_one_with_fewer_products() -> None:
+    assert not worth(1536, 1024, 2048) and worth(1537, 1024, 2048)
+    assert not worth(10**6, 1024, 512)  # a narrower network has no use for it
 
 
 @pytest.mark.parametrize("counts", COUNTS)

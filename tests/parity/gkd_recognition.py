@@ -183,7 +183,7 @@ def two_steps(case: Case) -> dict[str, Any]:
     found: dict[str, Any] = {"attention_stage1": attention}
     for stage, update, net in (("stage1", make, own), ("stage2", recognise, network)):
         learner = Learner(update)
-        learner.learn((epoch, 0), epoch, last=True)
+        learner.learn((epoch, 0), epoch, last=False)  # gradients are forgotten after the last
         means = {name.removeprefix("train_"): torch.tensor([value]) for name, value in learner.means().items()}
         found |= {f"{stage}.{theirs}": means[ours] for ours, theirs in TERMS[stage].items()}
         parameters = dict(net.named_parameters())

@@ -52,6 +52,15 @@ def test_the_gradient_is_clipped_to_its_total_norm(run: Run) -> None:
     assert task.weights[0] == pytest.approx(1 - 3 * 0.01 * 12, rel=1e-4)
 
 
+def test_gradients_are_there_until_the_last_batch_of_a_pass() -> None:
+    parameter = nn.Parameter(torch.ones(2))
+    learner = Learner(Update("network", lambda epoch: [0, 1], lambda batch: (parameter.sum(), {}, 1), [Group([parameter], constant(0.1))]))
+    learner.learn(0, 0, last=False)
+    assert parameter.grad is not None
+    learner.learn(1, 0, last=True)
+    assert parameter.grad is None and float(parameter.detach()[0]) == pytest.approx(0.8)
+
+
 def gradients(update: Callable[[list[nn.Parameter]], Update]) -> list[list[float]]:
     """Gradients (3,4) of one tensor and (0,12) of another after the update's clips."""
     parameters = [nn.Parameter(torch.zeros(2)) for _ in range(2)]
@@ -59,7 +68,7 @@ def gradients(update: Callable[[list[nn.Parameter]], Update]) -> list[list[float
     made = update(parameters)
     learner = Learner(made)
     made.loss.extend(zip(parameters, wanted))  # type: ignore[attr-defined]
-    learner.learn(None, 0, last=True)
+    learner.learn(None, 0, last=False)
     return [parameter.grad.tolist() for parameter in parameters if parameter.grad is not None]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 
+from systems.xkd import position
 from systems.xkd.blocks import Width
 from systems.xkd.encoder import EVERY, Encoder
 from systems.xkd.mae import Autoencoder
@@ -26,6 +28,25 @@ def test_kept_patches_have_their_own_positions(geometry: Geometry) -> None:
     whole = net.tokens(x)
     assert torch.allclose(net.tokens(x, kept)[:, 1:], whole[:, 1:].gather(1, kept[..., None].expand(-1, -1, 12)), atol=1e-6)
     assert torch.equal(net.tokens(x, kept)[:, 0], whole[:, 0])
+
+
+@pytest.mark.parametrize("geometry", [VIDEO, AUDIO])
+def test_tokens_of_several_inputs_are_those_of_each(geometry: Geometry) -> None:
+    net, x = Encoder(geometry, WIDTH), inputs(geometry)
+    smaller = torch.randn((3, 3, 2, 8, 8) if isinstance(geometry, Video) else (3, 1, 8, 8))
+    kept = torch.rand(2, geometry.tokens).argsort(1)[:, :3]
+    found = net.all_tokens([(x, kept, None), (smaller, None, geometry.patches(smaller))])
+    torch.testing.assert_close(found, [net.tokens(x, kept), net.tokens(smaller)])
+
+
+@pytest.mark.parametrize("width", [8, 16, 20, 44])
+def test_positions_in_time_are_bicubic(width: int) -> None:
+    table, grid = torch.randn(1, 1 + 8, 5), AUDIO.grid((8, width))
+    patches = table[:, 1:].view(1, 2, 4, 5).permute(0, 3, 1, 2)
+    scale = [1.0, (grid[1] + position.MARGIN) / 4]
+    expected = F.interpolate(patches, scale_factor=scale, mode="bicubic").permute(0, 2, 3, 1).reshape(1, -1, 5)
+    found = position.audio(table, 2, grid)
+    torch.testing.assert_close(found, torch.cat([table[:, :1], expected], 1))
 
 
 @pytest.mark.parametrize("geometry", [VIDEO, AUDIO])

@@ -39,6 +39,15 @@ def test_a_lean_linear_layer_after_gelu_has_the_gradients_of_both() -> None:
     torch.testing.assert_close([found, *gradients(found, *of)], [plain, *gradients(plain, *of)])
 
 
+def test_lean_attention_has_the_values_and_gradients_of_attention_input_by_input() -> None:
+    attention, shapes = blocks.Attention(6, 2), [(2, 3), (1, 5)]
+    qkv = torch.randn(11, 18, dtype=torch.float64, requires_grad=True)
+    parts = qkv.split([b * n for b, n in shapes])
+    plain = torch.cat([attention.mixed(part, shape)[0] for part, shape in zip(parts, shapes)])
+    found = lean.attended(qkv, shapes, 2)
+    torch.testing.assert_close([found, *gradients(found, qkv)], [plain, *gradients(plain, qkv)])
+
+
 def test_early_gradients_are_those_of_the_whole_loss_and_are_given_once() -> None:
     linear, x = nn.Linear(6, 5), torch.randn(7, 6, requires_grad=True)
     value = lean.early(lambda own: linear(own).square().mean(), x, list(linear.parameters()))
