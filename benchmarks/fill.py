@@ -37,7 +37,9 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1_000_000, help="videos of the simulated index")
     parser.add_argument("--shards", type=int, default=0, help="1,000 for the plan, 4 for extract")
     parser.add_argument("--size", default="large", help="of the world whose motion is extracted: tiny, small ...")
-    parser.add_argument("--clips", type=int, default=24, help="clips a video: processes take seconds to start, so they need minutes of work")
+    parser.add_argument(
+        "--clips", type=int, default=24, help="clips a video: processes that take seconds to start need minutes of work"
+    )
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
@@ -136,7 +138,15 @@ def extract(work: Path, shards: int, size: str, clips: int) -> dict[str, Any]:
         if json.loads(path.read_text())["record"]["node"] == "extract.motion":
             path.unlink()
     many = timed("run", "extract.motion", "--executor", "local", "--shards", str(shards), "--workers", str(len(cores)))
-    return {"size": size, "clips": clips, "one_worker_s": one, "shards": shards, "shards_s": many, "speed": round(one / many, 2), "cores": len(cores)}
+    return {
+        "size": size,
+        "clips": clips,
+        "one_worker_s": one,
+        "shards": shards,
+        "shards_s": many,
+        "speed": round(one / many, 2),
+        "cores": len(cores),
+    }
 
 
 if __name__ == "__main__":
