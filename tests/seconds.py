@@ -28,7 +28,7 @@ def noted() -> dict[str, float]:
 
 
 class Stopwatch:
-    """Adds up how long the tests of each module took, and writes it down if none failed."""
+    """Adds up how long the tests of each module took, and writes it down."""
 
     def __init__(self) -> None:
         self._spent: defaultdict[str, float] = defaultdict(float)
@@ -38,8 +38,8 @@ class Stopwatch:
         self._spent[report.nodeid.partition("::")[0]] += report.duration
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Modules that were not run keep their figures; those that are gone lose them."""
-        if exitstatus == 0:
+        """Modules that were not run keep their figures; those that are gone lose them. Nothing is written after an interrupt."""
+        if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             kept = {module: spent for module, spent in noted().items() if (PROJECT / module).exists()}
             now = kept | {module: round(spent, 1) for module, spent in self._spent.items()}
             NOTED.write_text(json.dumps(dict(sorted(now.items())), indent=0) + "\n", encoding="utf-8")
