@@ -29,16 +29,13 @@ NETWORKS = [
     ("small2d", {}, (4, 3, 64, 64)),
     ("small3d", {}, (4, 3, 8, 32, 32)),
 ]
-#: networks that are compiled here, seconds each, and where they end: what follows in I3D are more blocks of the same kind
-COMPILED = {"mobilenet_v3_small": {}, "i3d": {"final_endpoint": "Mixed_4b"}, "small3d": {}}
+#: networks that are compiled here: seconds each
+COMPILED = ("mobilenet_v3_small", "i3d", "small3d")
 CASES = [
-    pytest.param(
-        *(runtime, name, {**options, **COMPILED[name]} if runtime == "compile" else options, shape),
-        marks=pytest.mark.skipif(not there, reason=f"what runtime={runtime} needs is not installed"),
-    )
+    pytest.param(runtime, *case, marks=pytest.mark.skipif(not there, reason=f"what runtime={runtime} needs is not installed"))
     for runtime, there in INSTALLED.items()
-    for name, options, shape in NETWORKS
-    if runtime != "compile" or name in COMPILED
+    for case in NETWORKS
+    if runtime != "compile" or case[0] in COMPILED
 ]
 
 
