@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from models.backbones.fold import fold_batch_norm
 from models.backbones.registry import BACKBONES, Backbone, build
 from tests.parity.case import load_filled
+from tests.parity.undrawn import undrawn
 
 #: One network of each block; the others of their families are only deeper, and run with the long tests.
 BLOCKS = ("small2d", "small3d", "resnet18", "resnet50", "mobilenet_v3_small", "mobilenet_v3_large", "resnet18_3d", "r3d18", "r2p1d18")
@@ -18,7 +19,8 @@ FAST = (*BLOCKS, "i3d", "topi3d_flow")
 
 def filled(entry: Backbone) -> nn.Module:
     """The network with numbers in every entry, the statistics too, that keep activations in range."""
-    net = build(entry.name, **({"sample_size": 32, "sample_duration": 16} if entry.window else {}))
+    with undrawn():
+        net = build(entry.name, **({"sample_size": 32, "sample_duration": 16} if entry.window else {}))
     return load_filled(net, {name: value.shape for name, value in net.state_dict().items()}, seed=1).eval()
 
 

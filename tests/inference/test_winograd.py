@@ -164,19 +164,21 @@ def test_only_what_it_can_do_and_pays_is_given_to_it(conv, size, yes: bool) -> N
 
 @compiled
 @pytest.mark.parametrize(
-    ("name", "size", "count"),
+    ("name", "options", "size", "count"),
     [
-        ("resnet18", (112, 112), 13),
-        ("resnet50", (96, 96), 13),
-        ("small2d", (112, 112), 1),
-        ("resnet18_3d", (16, 112, 112), 13),
-        ("i3d", (16, 112, 112), 17),  # of 19; two have 24 channels
-        ("resnext101", (16, 112, 112), 0),
+        ("resnet18", {}, (112, 112), 13),
+        ("resnet50", {}, (96, 96), 13),
+        ("small2d", {}, (112, 112), 1),
+        ("resnet18_3d", {}, (16, 112, 112), 13),
+        ("i3d", {}, (16, 112, 112), 17),  # of 19; two have 24 channels
+        ("resnext101", {"sample_size": 64, "sample_duration": 16}, (16, 64, 64), 0),  # its convolutions have groups
     ],
 )
-def test_a_network_has_them_where_they_suit_and_gives_its_features(name: str, size: tuple[int, ...], count: int) -> None:
+def test_a_network_has_them_where_they_suit_and_gives_its_features(
+    name: str, options: dict[str, int], size: tuple[int, ...], count: int
+) -> None:
     torch.manual_seed(0)
-    net, x = build(name).requires_grad_(False).eval(), random(4, 3, *size)
+    net, x = build(name, **options).requires_grad_(False).eval(), random(4, 3, *size)
     with torch.inference_mode():
         got = prepare("winograd", net, x, "float32", 1)(x)
         packed = pack(quicken(net), x, lambda conv, size: WinogradConvolution(conv) if suits(conv, size) else None)

@@ -63,6 +63,10 @@ class Case:
         """Expected arrays by name, without the ``out.`` prefix; for the comparison, not for building anything."""
         return {key[4:]: value for key, value in self.arrays.items() if key.startswith("out.")}
 
+    def compares(self, name: str) -> bool:
+        """Whether an output of this name is compared: of large networks a case has a few entries only, so the others need no copy."""
+        return f"out.{name}" in self.arrays
+
     def allow(self, pattern: str, *, relative: float = 0.0, absolute: float = 0.0, scale: float = 0.0) -> None:
         """Set the tolerance of the outputs whose name matches ``pattern``; the last matching call wins."""
         self.allowances.append((pattern, Allowance(relative, absolute, scale)))

@@ -150,7 +150,7 @@ def iteration(case: Case) -> dict[str, Any]:
 
     optimiser = torch.optim.Adam(nets.cvae.parameters(), lr=config["cvae_lr"], betas=config["cvae_betas"])
     first = generator_loss(nets.student, nets.cvae, nets.cvae_teacher, clip, noise)
-    got = stepped(first.loss, nets.cvae, optimiser, config["grad_names"]["stage1"], "stage1")
+    got = stepped(case, first.loss, nets.cvae, optimiser, "stage1")
     terms = dict(first.terms)
     optimiser = torch.optim.Adam(nets.student.parameters(), lr=config["lr"], weight_decay=config["weight_decay"], betas=config["betas"])
     with torch.no_grad():
@@ -165,7 +165,7 @@ def iteration(case: Case) -> dict[str, Any]:
         noise=noise,
         reconstructed="overwritten" if released(case) else "raw",
     )
-    got |= stepped(second.loss, nets.student, optimiser, config["grad_names"]["stage2"], "stage2")
+    got |= stepped(case, second.loss, nets.student, optimiser, "stage2")
     terms |= second.terms
     got |= {name: torch.stack([terms[part] for part in parts]) for name, parts in TERMS.items()}
     assert torch.equal(terms["background"], got["stage2.bg_losses"][1]) or bool(
@@ -185,11 +185,11 @@ def background_terms(student: Detector, sample: Sample, piou: float) -> Tensor:
     return torch.stack([*of, *boundary_losses(found, sample.boundaries)])
 
 
-def stepped(loss: Tensor, net: nn.Module, optimiser: torch.optim.Optimizer, names: list[str], stage: str) -> dict[str, Any]:
-    """Total, gradients and their norms, and the parameters after a step."""
+def stepped(case: Case, loss: Tensor, net: nn.Module, optimiser: torch.optim.Optimizer, stage: str) -> dict[str, Any]:
+    """Total, gradients and their norms, and the parameters after a step, of those that are compared."""
     loss.backward()
     gradients = {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
-    got: dict[str, Any] = {f"{stage}.total": loss[None], f"{stage}.grad_norms": norms(gradients, names)}
-    got |= {f"{stage}.grad.{name}": value.clone() for name, value in gradients.items()}
+    got: dict[str, Any] = {f"{stage}.total": loss[None], f"{stage}.grad_norms": norms(gradients, case.config["grad_names"][stage])}
+    got |= {key: value.clone() for name, value in gradients.items() if case.compares(key := f"{stage}.grad.{name}")}
     optimiser.step()
-    return got | {f"{stage}.after.{name}": p.detach().clone() for name, p in net.named_parameters()}
+    return got | {key: p.detach().clone() for name, p in net.named_parameters() if case.compares(key := f"{stage}.after.{name}")}

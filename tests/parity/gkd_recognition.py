@@ -189,8 +189,9 @@ def two_steps(case: Case) -> dict[str, Any]:
         parameters = dict(net.named_parameters())
         norms = [parameters[name].grad.double().norm() for name in config["grad_names"][stage]]
         found[f"{stage}.grad_norms"] = torch.stack(norms)
-        found |= {f"{stage}.grad.{name}": value.grad.clone() for name, value in parameters.items()}
-        found |= {f"{stage}.after.{name}": value.detach().clone() for name, value in parameters.items()}
+        for name, value in parameters.items():
+            copies = {f"{stage}.grad.{name}": value.grad, f"{stage}.after.{name}": value.detach()}
+            found |= {key: given.clone() for key, given in copies.items() if case.compares(key)}
     found |= {f"after.{name}": value for name, value in network.state_dict().items()}
     case.allow("*grad*", relative=GRADIENTS)
     # a unit within rounding of zero is on or off: a processor without AVX-512 is 2.4e-2 of the largest off at one entry of a bias

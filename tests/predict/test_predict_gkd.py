@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -15,21 +14,35 @@ from systems.gkd.compared import BOTH
 from systems.gkd.detection.params import EvaluateParams
 from tests.gkd import detection_bench, recognition_bench
 
+#: network -> what it sees
+NETWORKS = {"student.alone": "rgb", "student.alone.flow": "flow"}
 
-@pytest.mark.parametrize(("name", "modality"), [("student.alone", "rgb"), ("student.alone.flow", "flow")])
-def test_classes_are_those_of_the_evaluation(tmp_path: Path, name: str, modality: str) -> None:
+
+@pytest.fixture(scope="module")
+def recognised(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Context], Context]:
+    """A network of RGB and one of flow, and their evaluation."""
+    bench = recognition_bench.make_bench(tmp_path_factory.mktemp("recognise"), test=4)
+    made = {name: bench.student(modality=modality, name=name, epochs=1) for name, modality in NETWORKS.items()}
+    return made, bench.evaluate(made)
+
+
+def predicted(evaluated: Context, model: str) -> dict[str, str]:
+    """Clip -> the class that the evaluation says a network gives it."""
+    rows = [json.loads(line) for line in (evaluated.out / "predictions.jsonl").read_text().splitlines()]
+    return {row["item"]: row["prediction"] for row in rows if row["model"] == model}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_classes_are_those_of_the_evaluation(name: str, recognised: tuple[dict[str, Context], Context]) -> None:
     """The first is what it predicts, and all are as probable as its logits say, to the bit."""
     from systems.gkd.recognition.evaluate import logits_of, sources_of
     from systems.gkd.recognition.predictor import load
     from systems.gkd.recognition.trained import read
     from systems.gkd.recognition.videos import listed
 
-    bench = recognition_bench.make_bench(tmp_path, test=4)
-    made = bench.student(modality=modality, name=name, epochs=1)
-    evaluated = bench.evaluate({name: made})
-    rows = [json.loads(line) for line in (evaluated.out / "predictions.jsonl").read_text().splitlines()]
-    theirs = {row["item"]: row["prediction"] for row in rows}
-    pictures = tmp_path / modality
+    made, evaluated = recognised[0][name], recognised[1]
+    modality, theirs = NETWORKS[name], predicted(evaluated, name)
+    pictures = evaluated.inputs["frames" if modality == "rgb" else "flow"]
     files = Made(list(theirs), {"frames": pictures}, {"frames": ItemSet(pictures / "items", writable=False)})
     said = dict(load(Asked(made.out)).answers(files, None))
     assert len(theirs) == 12 and {id: answer.choices[0].name for id, answer in said.items()} == theirs
@@ -41,20 +54,14 @@ def test_classes_are_those_of_the_evaluation(tmp_path: Path, name: str, modality
     assert len({tuple(sorted(one.items())) for one in ours}) > 6 and all(answer.what == "classes" for answer in said.values())
 
 
-def test_classes_of_rgb_and_flow_together_are_those_of_the_evaluation(tmp_path: Path) -> None:
+def test_classes_of_rgb_and_flow_together_are_those_of_the_evaluation(recognised: tuple[dict[str, Context], Context]) -> None:
     from systems.gkd.recognition.predictor import load
 
-    bench = recognition_bench.make_bench(tmp_path, test=4)
-    made = {
-        name: bench.student(modality=modality, name=name, epochs=1)
-        for name, modality in (("student.alone", "rgb"), ("student.alone.flow", "flow"))
-    }
-    evaluated = bench.evaluate(made)
-    rows = [json.loads(line) for line in (evaluated.out / "predictions.jsonl").read_text().splitlines()]
-    theirs = {row["item"]: row["prediction"] for row in rows if row["model"] == f"student.alone{BOTH}"}
-    folders = {"frames": tmp_path / "rgb", "partner.frames": tmp_path / "flow"}
+    made, evaluated = recognised
+    theirs = predicted(evaluated, f"student.alone{BOTH}")
+    folders = {"frames": evaluated.inputs["frames"], "partner.frames": evaluated.inputs["flow"]}
     files = Made(list(theirs), folders, {alias: ItemSet(path / "items", writable=False) for alias, path in folders.items()})
-    rgb, flow = (made[name].out for name in ("student.alone", "student.alone.flow"))
+    rgb, flow = (made[name].out for name in NETWORKS)
     said = dict(load(Asked(rgb, {"partner": flow}, modality="both")).answers(files, None))
     assert len(theirs) == 12 and {id: answer.choices[0].name for id, answer in said.items()} == theirs
     alone = dict(load(Asked(rgb)).answers(files, None))
@@ -64,37 +71,34 @@ def test_classes_of_rgb_and_flow_together_are_those_of_the_evaluation(tmp_path: 
 
 
 @pytest.fixture(scope="module")
-def detected(tmp_path_factory: pytest.TempPathFactory) -> tuple[detection_bench.Bench, Context, Context]:
-    """A detector that was trained long enough to find something, and its evaluation."""
-    bench = detection_bench.make_bench(tmp_path_factory.mktemp("detect"), modalities=("rgb",))
-    made = bench.student(epochs=20, lr=2e-3)
-    return bench, made, bench.evaluate({"student.alone": made}, sigma=0.3)
+def detected(tmp_path_factory: pytest.TempPathFactory) -> tuple[detection_bench.Bench, dict[str, Context], Context]:
+    """A detector of RGB and one of flow, trained long enough to find something, and their evaluation."""
+    bench = detection_bench.make_bench(tmp_path_factory.mktemp("detect"))
+    made = {name: bench.student(modality=modality, name=name, epochs=15, lr=2e-3) for name, modality in NETWORKS.items()}
+    return bench, made, bench.evaluate(made, sigma=0.3)
 
 
-def test_segments_are_those_of_the_evaluation(detected: tuple[detection_bench.Bench, Context, Context]) -> None:
+def test_segments_are_those_of_the_evaluation(detected: tuple[detection_bench.Bench, dict[str, Context], Context]) -> None:
     from systems.gkd.detection.predictor import load
 
     bench, made, evaluated = detected
     theirs = json.loads((evaluated.out / "results" / "student.alone.json").read_text())["results"]
-    params = EvaluateParams(stride=16, sigma=0.3)
-    said = dict(load(Asked(made.out, settings=params, top=100_000)).answers(Made(list(theirs), {"arrays": bench.root / "rgb"}), None))
+    asked = Asked(made["student.alone"].out, settings=EvaluateParams(stride=16, sigma=0.3), top=100_000)
+    said = dict(load(asked).answers(Made(list(theirs), {"arrays": bench.root / "rgb"}), None))
     assert {"t1", "t2"} <= said.keys() == theirs.keys() and all(theirs.values())
     for id, answer in said.items():
         ours = sorted((one.name, one.score, one.start, one.end) for one in answer.segments)
         assert ours == sorted((one["label"], one["score"], *one["segment"]) for one in theirs[id])
 
 
-def test_segments_of_rgb_and_flow_together_are_those_of_the_evaluation(tmp_path: Path) -> None:
+def test_segments_of_rgb_and_flow_together_are_those_of_the_evaluation(
+    detected: tuple[detection_bench.Bench, dict[str, Context], Context],
+) -> None:
     from systems.gkd.detection.predictor import load
 
-    bench = detection_bench.make_bench(tmp_path)
-    made = {
-        name: bench.student(modality=modality, name=name, epochs=12, lr=2e-3)
-        for name, modality in (("student.alone", "rgb"), ("student.alone.flow", "flow"))
-    }
-    evaluated = bench.evaluate(made, sigma=0.3)
+    bench, made, evaluated = detected
     theirs = json.loads((evaluated.out / "results" / f"student.alone{BOTH}.json".replace(" ", "")).read_text())["results"]
-    rgb, flow = (made[name].out for name in ("student.alone", "student.alone.flow"))
+    rgb, flow = (made[name].out for name in NETWORKS)
     asked = Asked(rgb, {"partner": flow}, settings=EvaluateParams(stride=16, sigma=0.3), top=100_000, modality="both")
     files = Made(list(theirs), {"arrays": bench.root / "rgb", "partner.arrays": bench.root / "flow"})
     for id, answer in load(asked).answers(files, None):
@@ -102,12 +106,13 @@ def test_segments_of_rgb_and_flow_together_are_those_of_the_evaluation(tmp_path:
         assert ours and ours == sorted((one["label"], one["score"], *one["segment"]) for one in theirs[id])
 
 
-def test_of_segments_the_best_are_said(detected: tuple[detection_bench.Bench, Context, Context]) -> None:
+def test_of_segments_the_best_are_said(detected: tuple[detection_bench.Bench, dict[str, Context], Context]) -> None:
     from systems.gkd.detection.predictor import load
 
     bench, made, _ = detected
+    rgb = made["student.alone"].out
     many, few = (
-        dict(load(Asked(made.out, settings=EvaluateParams(stride=16), top=top)).answers(Made(["t1"], {"arrays": bench.root / "rgb"}), None))
+        dict(load(Asked(rgb, settings=EvaluateParams(stride=16), top=top)).answers(Made(["t1"], {"arrays": bench.root / "rgb"}), None))
         for top in (1000, 3)
     )
     assert few["t1"].segments == many["t1"].segments[:3] and len(many["t1"].segments) > 3
