@@ -131,10 +131,10 @@ class DualVGR(nn.Module):
 
     def _encode_videos(self, appearance: Tensor, motion: Tensor, video_index: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the clip features (B,C,d) of both modalities, one row per question."""
+        if video_index is not None and self.training and self.video_dropout == "paper":
+            return self.visual_appearance_input_unit(appearance, video_index), self.visual_motion_input_unit(motion[video_index])
+        clips = self.visual_appearance_input_unit(appearance)
         moves = self.visual_motion_input_unit(motion)
         if video_index is None:
-            return self.visual_appearance_input_unit(appearance), moves
-        moves = moves.index_select(0, video_index)  # nothing is drawn for motion: a video is encoded once in any case
-        if self.training and self.video_dropout == "paper":
-            return self.visual_appearance_input_unit(appearance, video_index), moves
-        return self.visual_appearance_input_unit(appearance).index_select(0, video_index), moves
+            return clips, moves
+        return clips.index_select(0, video_index), moves.index_select(0, video_index)

@@ -28,7 +28,7 @@ class AppearanceEncoder(nn.Module):
 
     def forward(self, frames: Tensor, index: Tensor | None = None) -> Tensor:
         """Encode ``frames`` (U,C,F,V) to (U,C,d), or ``frames[index]`` to (B,C,d) with ``index`` (B,) int64."""
-        rows = len(frames) if index is None else len(index)
+        rows = frames.shape[0] if index is None else index.shape[0]  # len() would fix the batch of a network that leaves
         last = self.encoder.last(self._steps(frames, index))
         return self.clip_dropout(last).view(rows, frames.shape[1], -1)
 
