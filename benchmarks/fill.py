@@ -37,9 +37,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1_000_000, help="videos of the simulated index")
     parser.add_argument("--shards", type=int, default=0, help="1,000 for the plan, 4 for extract")
     parser.add_argument("--size", default="large", help="of the world whose motion is extracted: tiny, small ...")
-    parser.add_argument(
-        "--clips", type=int, default=24, help="clips a video: processes that take seconds to start need minutes of work"
-    )
+    parser.add_argument("--clips", type=int, default=24, help="clips a video: processes that take seconds to start need minutes of work")
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()

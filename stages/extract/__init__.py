@@ -138,8 +138,8 @@ class CalibrationParams:
     backbone: str = option("", "as in extract")
     weights: str = option("world", "as in extract")
     weights_file: str = option("", "as in extract")
-    random_seed: int = option(0, "as in extract")
-    image_size: int = option(0, "as in extract")
+    random_seed: int = option(0, "as in extract", at_least=0, at_most=2**32 - 1)
+    image_size: int = option(0, "as in extract", at_least=0, at_most=4096)
     resize: str = option("pil", "as in extract")
     input: str = option("", "as in extract")
 
