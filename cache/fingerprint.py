@@ -141,7 +141,7 @@ class Fingerprint:
         if self.memo is None or not self._dirty:
             return
         kept = self._by_text if len(self._by_text) <= self.MEMORY else {key: self._by_text[key] for key in self._asked}
-        content = json.dumps({key: list(dataclasses.astuple(module)) for key, module in kept.items()})
+        content = json.dumps({key: list(vars(module).values()) for key, module in kept.items()})
         temporary = self.memo.with_suffix(f".{secrets.token_hex(8)}.tmp")
         with contextlib.suppress(OSError):
             try:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests import warm
 from tests.command import PROJECT, plain_environment
 
 PACKAGES = ("cache", "configs", "formats", "media", "models", "pipeline", "stages", "systems", "world", "tests/sixth")
@@ -71,7 +72,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(PROJECT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "setup.cfg", root)
     (root / "bin").mkdir()
-    (root / "bin" / "kdpipe").write_text(f'#!/bin/sh\nexec {sys.executable} -m pipeline "$@"\n')
+    started = warm.interpreter(root / "bin" / "warm")
+    (root / "bin" / "kdpipe").write_text(f'#!/bin/sh\nexec {started} -m pipeline "$@"\n')
     (root / "bin" / "kdpipe").chmod(0o755)
     carry_out(root, FIRST)
     return root

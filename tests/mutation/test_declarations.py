@@ -51,19 +51,21 @@ class Tree:
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         for name in ("PYTHONPATH", "DATA_ROOT", "KDPIPE_DEVICE"):
             environment.pop(name, None)
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.program = subprocess.Popen([sys.executable, str(PROGRAM)], cwd=self.root, env=environment, **pipes)  # type: ignore[call-overload]
+        command, pipe = [sys.executable, str(PROGRAM)], subprocess.PIPE
+        self.program = subprocess.Popen(command, cwd=self.root, env=environment, stdin=pipe, stdout=pipe, text=True)
         self.before: Keys = self._answer()
         assert "error" not in self.before, self.before
 
     def after(self, edit: Edit) -> Keys:
         """The keys after an edit, which is taken back."""
         told = {name: list(new) if isinstance(new, bytes) else new for name, new in edit.items()}
+        assert self.program.stdin is not None
         self.program.stdin.write(json.dumps(told) + "\n")
         self.program.stdin.flush()
         return self._answer()
 
     def _answer(self) -> Keys:
+        assert self.program.stdout is not None
         line = self.program.stdout.readline()
         assert line, "the program has ended: what did it say?"
         return json.loads(line)

@@ -98,7 +98,7 @@ def test_a_run_counts_its_nodes_and_says_how_long_the_rest_takes(house) -> None:
 
 
 def test_nodes_that_need_no_run_after_all_are_passed_over_in_the_count(house) -> None:
-    house.run("run", "report")
+    house.finish()
     house.edit("systems/videoqa/train.py", "read = [", "read = [] + [")
     told = running(house.run("run", "report").stderr)
     assert all("student" in line or "teacher" in line for line in told)

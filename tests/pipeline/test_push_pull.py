@@ -23,7 +23,7 @@ def rows(text: str) -> dict[str, str]:
 @pytest.fixture
 def team(house) -> Path:
     """A directory that everything was pushed to; the local store is gone."""
-    house.run("run", "report")
+    house.finish()
     team = house.root.parent / "team"
     house.run("push", str(team))
     shutil.rmtree(house.store)
@@ -39,7 +39,7 @@ def test_what_was_pushed_is_pulled_and_then_nothing_is_left_to_run(house, team: 
 
 
 def test_a_second_push_sends_nothing(house) -> None:
-    house.run("run", "report")
+    house.finish()
     first = json.loads(house.run("push", "../team", "--json").stdout)
     assert (first["records"], first["refs"], first["there"]) == (15, 15, 0) and first["shards"] == 1 and first["size"] > 0
     before = listing(house.root.parent / "team" / "objects")
@@ -49,7 +49,7 @@ def test_a_second_push_sends_nothing(house) -> None:
 
 
 def test_a_target_brings_what_it_was_made_from_and_no_more(house) -> None:
-    house.run("run", "report")
+    house.finish()
     house.run("push", "../team", "extract.motion")
     house.environment["KDPIPE_STORE"] = str(house.root.parent / "team")
     status = house.status()
@@ -126,7 +126,7 @@ def test_items_stay_behind_when_asked_and_come_later(house, team: Path) -> None:
 
 
 def test_push_all_takes_other_settings_and_pins_too(house) -> None:
-    house.run("run", "report")
+    house.finish()
     house.run("run", "report", "--set", "student.kd_alpha=2")
     house.run("pin", "report", "--as", "paper")
     some = json.loads(house.run("push", "../some", "--json").stdout)
@@ -179,7 +179,7 @@ def test_a_url_works_like_a_directory(house) -> None:
 
 @pytest.mark.long
 def test_killed_pushes_and_pulls_are_finished_by_running_them_again(house) -> None:
-    house.run("run", "report")
+    house.finish()
     for place, command in (("../team", "push"), (str(house.store), "pull")):
         for k in (20, 150, 120):
             environment = {**house.environment, "KDPIPE_FAULT": f"kill:{k}"}
