@@ -63,8 +63,9 @@ class Stage:
     needs:    what it looks for in a dataset, as layouts name what they hold (``"videos"``, ``"questions"``), or the name of a
               property of the params record that gives them.
     reads:    of a stage that systems share: the shared stages that it reads if nobody says otherwise (:class:`Shared`).
-    before:   name of a property of the params record, or ``""``: input -> (stage of the same name, its params record). Under these
-              settings that is a node of its own, ``node.input``, which reads what the node reads and is read by it.
+    before:   (input, stage of the same name) of nodes of their own, ``node.input``, which read what the node reads and are read by it.
+              Their parameters are those of that name of the node.
+    wanted:   name of the property of the params record that says which of these there are: a tuple of inputs.
     lasting:  its result says something of the dataset that other videos are then treated by: a prediction takes it as it is.
     """
 
@@ -85,7 +86,8 @@ class Stage:
     raw: bool = False
     needs: tuple[str, ...] | str = ()
     reads: tuple[str, ...] = ()
-    before: str = ""
+    before: tuple[tuple[str, Stage], ...] = ()
+    wanted: str = ""
     lasting: bool = False
 
 

@@ -46,8 +46,10 @@ class Shared:
         names = {f.name for f in dataclasses.fields(stage.params)}
         params: Any = self.config.params(name, stage.params, **{k: v for k, v in decided.items() if k in names}, **fixed)
         params = self._with_imported_weights(params)
-        for alias, (first, record) in (getattr(params, stage.before) if stage.before else {}).items():
-            inputs[alias] = self._kept(Node(f"{name}.{alias}", first, record, {other: inputs[other] for other in first.reads}))
+        for alias in getattr(params, stage.wanted) if stage.wanted else ():
+            first = dict(stage.before)[alias]
+            same = first.params(**{f.name: getattr(params, f.name) for f in dataclasses.fields(first.params)})
+            inputs[alias] = self._kept(Node(f"{name}.{alias}", first, same, {other: inputs[other] for other in first.reads}))
         return Node(name, stage, params, inputs)
 
     def _imported(self, name: str, kind: str) -> Node:

@@ -7,7 +7,7 @@ In int8 it also reads ``calibration``, a node of its own (``extract.motion.calib
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from cache.errors import ConfigError
@@ -20,8 +20,8 @@ from models.weights import WEIGHTS, Weights, of_backbone
 
 
 @dataclass(frozen=True)
-class ExtractParams:
-    """Parameters of the ``extract`` stage; the defaults are the published ones, but for the networks."""
+class CalibrationParams:
+    """What the stage ``extract`` and the calibration of int8 have in common: which network looks, and at which input."""
 
     kind: str = option(
         "appearance", "features of each frame (appearance) or of each clip (motion, flow)", choices=("appearance", "motion", "flow")
@@ -46,32 +46,12 @@ class ExtractParams:
         "bicubic with antialiasing, no crop, aspect ratio not kept: 'pil' as published, 'torch' faster and a level off here and there",
         choices=("pil", "torch"),
     )
-    runtime: str = option(
-        "eager",
-        "what computes: PyTorch's operations, 'winograd' (the same with 3x3 convolutions that need a C compiler and a CPU), 'compile' "
-        "(PyTorch's compiler; on a CPU it needs a C++ compiler), 'openvino' (CPU, an extra)",
-        choices=RUNTIME_NAMES,
-    )
-    precision: str = option(
-        "float32",
-        "of the network's arithmetic; the others are for devices that are faster with them; 'int8' (runtime=openvino) is scaled by some of "
-        "the dataset's own videos",
-        choices=(*PRECISIONS, INT8),
-    )
     input: str = option(
         "",
         "how pixels become network input; '' is as published. appearance: 'paper' has 0.224 for the blue deviation, 'imagenet' 0.225 "
         "(what '' is for timm's networks), 'symmetric' -1..1; motion: 'raw255' "
         "0..255 as they are, 'mean_subtract' minus the ActivityNet mean, 'kinetics2020', 'symmetric' -1..1 (I3D, flow)",
         choices=("", "paper", "imagenet", "symmetric", "raw255", "mean_subtract", "kinetics2020"),
-    )
-    lost_videos: str = option(
-        "leave_out",
-        "a video without frames gets no row (its questions are counted, not trained on), or zeros as in HCRN (the ledger names it)",
-        choices=("leave_out", "zeros"),
-    )
-    max_lost: float = option(
-        0.0, "fraction of videos whose features may be not finite before the stage fails", keyed=False, at_least=0, at_most=1
     )
 
     @property
@@ -105,78 +85,66 @@ class ExtractParams:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The modules that are imported by name for them: an edit of another network or runtime is none of its business."""
-        return (module_of(self.network), runtimes.module_of(self.runtime))
-
-    @property
-    def libraries(self) -> tuple[str, ...]:
-        """The packages whose arithmetic these features are."""
-        own = self.network.library
-        return (*runtimes.libraries_of(self.runtime), *((own,) if own else ()))
-
-    @property
-    def before(self) -> dict[str, tuple[Stage, CalibrationParams]]:
-        """What int8 is scaled by is measured first."""
-        if self.precision != INT8:
-            return {}
-        same = {field.name: getattr(self, field.name) for field in fields(CalibrationParams)}
-        return {"calibration": (CALIBRATION, CalibrationParams(**same))}
-
-    @property
-    def data(self) -> tuple[Path, ...]:
-        """The shipped weights, if they are the ones to use, and the source that the runtime compiles."""
-        known = WEIGHTS.get(f"{self.network.name}.{self.weights}")
-        weights = (known.path,) if known is not None and known.shipped else ()
-        return (*weights, *runtimes.data_of(self.runtime))
-
-
-@dataclass(frozen=True)
-class CalibrationParams:
-    """Of the network whose ranges are measured: the parameters of that name of ``extract``, and decided there."""
-
-    kind: str = option("appearance", "as in extract")
-    backbone: str = option("", "as in extract")
-    weights: str = option("world", "as in extract")
-    weights_file: str = option("", "as in extract")
-    random_seed: int = option(0, "as in extract", at_least=0, at_most=2**32 - 1)
-    image_size: int = option(0, "as in extract", at_least=0, at_most=4096)
-    resize: str = option("pil", "as in extract")
-    input: str = option("", "as in extract")
-
-    @property
-    def extract(self) -> ExtractParams:
-        """Those of an extraction by the plain network, in float32."""
-        return ExtractParams(**{field.name: getattr(self, field.name) for field in fields(self)})
-
-    @property
-    def network(self) -> Backbone:
-        """See :class:`ExtractParams`."""
-        return self.extract.network
-
-    @property
-    def published(self) -> list[Weights]:
-        """See :class:`ExtractParams`."""
-        return self.extract.published
-
-    @property
-    def named_weights(self) -> str:
-        """See :class:`ExtractParams`."""
-        return self.weights
-
-    @property
-    def modules(self) -> tuple[str, ...]:
-        """The network's module."""
+        """The modules that are imported by name: an edit of another network is none of its business."""
         return (module_of(self.network),)
 
     @property
     def libraries(self) -> tuple[str, ...]:
-        """See :class:`ExtractParams`."""
-        return self.extract.libraries
+        """The packages whose arithmetic the network is."""
+        own = self.network.library
+        return (*runtimes.libraries_of("eager"), *((own,) if own else ()))
 
     @property
     def data(self) -> tuple[Path, ...]:
         """The shipped weights, if they are the ones to use."""
-        return self.extract.data
+        known = WEIGHTS.get(f"{self.network.name}.{self.weights}")
+        return (known.path,) if known is not None and known.shipped else ()
+
+
+@dataclass(frozen=True)
+class ExtractParams(CalibrationParams):
+    """Parameters of the ``extract`` stage; the defaults are the published ones, but for the networks."""
+
+    runtime: str = option(
+        "eager",
+        "what computes: PyTorch's operations, 'winograd' (the same with 3x3 convolutions that need a C compiler and a CPU), 'compile' "
+        "(PyTorch's compiler; on a CPU it needs a C++ compiler), 'openvino' (CPU, an extra)",
+        choices=RUNTIME_NAMES,
+    )
+    precision: str = option(
+        "float32",
+        "of the network's arithmetic; the others are for devices that are faster with them; 'int8' (runtime=openvino) is scaled by some of "
+        "the dataset's own videos",
+        choices=(*PRECISIONS, INT8),
+    )
+    lost_videos: str = option(
+        "leave_out",
+        "a video without frames gets no row (its questions are counted, not trained on), or zeros as in HCRN (the ledger names it)",
+        choices=("leave_out", "zeros"),
+    )
+    max_lost: float = option(
+        0.0, "fraction of videos whose features may be not finite before the stage fails", keyed=False, at_least=0, at_most=1
+    )
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The network's, and that of the runtime."""
+        return (*super().modules, runtimes.module_of(self.runtime))
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """The packages whose arithmetic these features are."""
+        return tuple(dict.fromkeys((*runtimes.libraries_of(self.runtime), *super().libraries)))
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """What int8 is scaled by is measured first."""
+        return ("calibration",) if self.precision == INT8 else ()
+
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """The shipped weights, if they are the ones to use, and the source that the runtime compiles."""
+        return (*super().data, *runtimes.data_of(self.runtime))
 
 
 CALIBRATION = Stage(
@@ -204,5 +172,6 @@ STAGE = Stage(
     tolerance="max_lost",
     modules="modules",
     data="data",
-    before="before",
+    before=(("calibration", CALIBRATION),),
+    wanted="wanted",
 )

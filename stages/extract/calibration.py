@@ -37,7 +37,7 @@ def run(ctx: Context) -> None:
     chosen = choose(media, set(sampled))
     if not chosen:
         raise DataError("the sample stage has no usable video", hint="kdpipe show sample: its ledger says why")
-    params, source = ctx.params.extract, ctx.input_items["sample"]
+    params, source = ctx.params, ctx.input_items["sample"]
     jobs = [(sampled[id].get("source", sampled[id]["media"]), sampled[id]["frames"]) for id in chosen]
     kind, size = params.form, params.image_size or params.network.image_size
     net = network_of(ctx, params, clip_shape(source, *jobs[0])[1])
@@ -46,7 +46,7 @@ def run(ctx: Context) -> None:
 
     def batches() -> Iterator[Any]:
         nonlocal rows
-        with ctx.progress(f"calibrate {ctx.params.kind}", total=len(jobs)) as bar:
+        with ctx.progress(f"calibrate {params.kind}", total=len(jobs)) as bar:
             for media, digest in jobs:
                 item = load_clips(source, media, digest, size, params.resize, kind.channels).work(kind)
                 wanted = set(spread(item.count, ROWS))

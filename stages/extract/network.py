@@ -19,10 +19,10 @@ from models.weight_files import locate
 from models.weights import of_backbone
 
 if TYPE_CHECKING:
-    from stages.extract import ExtractParams
+    from stages.extract import CalibrationParams
 
 
-def network_of(ctx: Context, params: ExtractParams, frames: int) -> nn.Module:
+def network_of(ctx: Context, params: CalibrationParams, frames: int) -> nn.Module:
     """The network of an extraction, for clips of so many ``frames``; see :func:`load_network`."""
     return load_network(
         params.network,
