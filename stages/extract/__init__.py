@@ -15,7 +15,7 @@ from cache.stage import Stage, option
 from models.backbones.kinds import KINDS, Kind
 from models.backbones.registry import Backbone, find, module_of
 from models.inference import runtimes
-from models.inference.runtimes import INT8, PRECISIONS, RUNTIME_NAMES
+from models.inference.runtimes import INT8, MEASURED_PRECISIONS, RUNTIME_NAMES
 from models.weights import WEIGHTS, Weights, of_backbone
 
 
@@ -115,7 +115,7 @@ class ExtractParams(CalibrationParams):
         "float32",
         "of the network's arithmetic; the others are for devices that are faster with them; 'int8' (runtime=openvino) is scaled by some of "
         "the dataset's own videos",
-        choices=(*PRECISIONS, INT8),
+        choices=MEASURED_PRECISIONS,
     )
     lost_videos: str = option(
         "leave_out",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 from cache.hdf5 import FeatureReader
 from cache.stage import Context
 from models.inference import instructions
-from stages.extract import ExtractParams, calibration
+from pipeline.config import Config
+from pipeline.graph import build
+from stages.extract import CalibrationParams, calibration
 from stages.extract.calibration import choose, read_ranges, spread
 from stages.extract.run import run
 
@@ -39,7 +42,7 @@ def test_rows_are_spread_over_a_video() -> None:
 def measured(context, kind: str) -> Context:
     """A run of the calibration of ``kind``."""
     ctx = context(f"{kind}.calibration", kind=kind)
-    ctx.params = ExtractParams(kind=kind, weights="random", precision="int8").before["calibration"][1]
+    ctx.params = CalibrationParams(kind=kind, weights="random")
     calibration.run(ctx)
     return ctx
 
@@ -71,10 +74,13 @@ def test_measured_twice_it_is_the_same(sampled, context, tmp_path: Path) -> None
 
 
 def test_only_int8_has_it_before_and_with_the_very_network() -> None:
-    assert ExtractParams(precision="bfloat16").before == {}
-    same = {"kind": "motion", "backbone": "resnext101", "weights": "kinetics400", "resize": "torch"}
-    params = ExtractParams(**same, precision="int8", runtime="openvino")
-    ((alias, (stage, own)),) = params.before.items()
-    assert (alias, stage.entry) == ("calibration", "stages.extract.calibration:run")
-    assert {name: getattr(own, name) for name in same} == same
-    assert own.libraries == ("torch",) and own.network.name == "resnext101"
+    same = ["extract.motion.backbone=resnext101", "extract.motion.weights=kinetics400", "extract.resize=torch"]
+    plain = build(Config("tiny", "videoqa", [*same, "extract.precision=bfloat16"])).nodes
+    assert "extract.motion.calibration" not in plain and "calibration" not in plain["extract.motion"].reads
+    nodes = build(Config("tiny", "videoqa", [*same, "extract.precision=int8", "extract.runtime=openvino"])).nodes
+    own, features = nodes["extract.motion.calibration"], nodes["extract.motion"]
+    assert features.reads["calibration"] == own.name and own.stage.entry == "stages.extract.calibration:run"
+    assert {name: features.reads[name] for name in own.reads} == dict(own.reads) and {*own.reads} == {"index", "sample"}
+    shared = [field.name for field in dataclasses.fields(own.params)]
+    assert [getattr(own.params, name) for name in shared] == [getattr(features.params, name) for name in shared]
+    assert own.params.network.name == "resnext101" and own.params.libraries == ("torch",)

@@ -30,6 +30,8 @@ RUNTIME_NAMES = tuple(RUNTIMES)
 PRECISIONS = ("float32", "bfloat16", "float16")
 #: that of a runtime that computes in 8 bits, scaled by :mod:`models.inference.ranges`, and the runtimes that can
 INT8, RUNTIMES_IN_INT8 = "int8", ("openvino",)
+#: What a network can be asked for whose input has ranges.
+MEASURED_PRECISIONS = (*PRECISIONS, INT8)
 
 
 def module_of(runtime: str) -> str:
