@@ -106,6 +106,8 @@ def test_an_extraction_depends_on_its_own_network_alone() -> None:
         "models.inference.heap",
         "models.inference.in_order",
         "models.inference.infer",
+        "models.inference.instructions",
+        "models.inference.ranges",
         "models.inference.runtimes",
         "models.inference.runtimes.gate",
         "models.weight_files",
