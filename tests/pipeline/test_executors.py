@@ -126,6 +126,8 @@ def test_each_process_has_a_gpu_for_itself(tmp_path: Path) -> None:
         until(lambda: (tmp_path / "c").exists() and (tmp_path / "c").read_text() != "")
         assert {name: (tmp_path / name).read_text() for name in "abc"} == {"a": "3", "b": "GPU-5", "c": "GPU-5"}
     finally:
+        for name in "abc":
+            (tmp_path / f"go{name}").touch()
         executor.cancel()
 
 
