@@ -8,7 +8,7 @@
 set -eu
 
 [ "$(id -u)" = 0 ] || { echo "$0 needs root: it starts munged, slurmctld and slurmd" >&2; exit 1; }
-home=$(mktemp -d /tmp/slurm-one-node.XXXXXX)
+home=$(mktemp -d -t slurm-one-node.XXXXXX)
 mkdir -p "$home/state" "$home/spool" /run/munge
 [ -s /etc/munge/munge.key ] || { dd if=/dev/urandom of=/etc/munge/munge.key bs=1024 count=1 status=none; chmod 400 /etc/munge/munge.key; }
 chown munge: /etc/munge/munge.key /run/munge
