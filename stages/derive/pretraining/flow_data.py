@@ -31,6 +31,8 @@ ENCODINGS, SHARES = (".mp4", ".avi", ""), (0.45, 0.45, 0.1)
 WIDER = 0.15
 #: height and width of the part of a pair that training sees; factors of its size; how much light, gains of colours and gamma change
 PART, SIZES, LIGHT = (80, 96), (0.8, 1.6), 0.2
+#: share of pairs of moving textures, so that motion is found of what no drawing has; their largest motion in pixels, turn in radians, growth
+TEXTURES, FAR, TURN, GROWTH = 0.15, 10.0, 0.08, 0.08
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,11 @@ def sample(pairs: Pairs, seeds: Iterable[Sequence[int]]) -> tuple[Tensor, Tensor
     chosen = []
     for seed in seeds:
         rng = np.random.default_rng(seed)
-        n = int(rng.integers(len(pairs.frames)))
-        chosen.append(changed(pairs.frames[n], pairs.flow[n], rng))
+        if rng.random() < TEXTURES:
+            chosen.append(relit(*textured(rng), rng))
+        else:
+            n = int(rng.integers(len(pairs.frames)))
+            chosen.append(changed(pairs.frames[n], pairs.flow[n], rng))
     return torch.cat([frames for frames, _ in chosen]), torch.cat([flow for _, flow in chosen])
 
 
@@ -111,6 +116,55 @@ def changed(frames: Images, flow: npt.NDArray[np.float16], rng: np.random.Genera
         truth = F.interpolate(truth, PART) * torch.tensor([PART[1] / wide, PART[0] / high]).reshape(1, 2, 1, 1)
     if rng.random() < 0.5:
         picture, truth = picture.flip(3), truth.flip(3) * torch.tensor([-1.0, 1.0]).reshape(1, 2, 1, 1)
+    return relit(picture, truth, rng)
+
+
+def textured(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """A texture moved, turned and enlarged a little, and mostly a second one moving before it, as FlyingChairs has it (FlowNet, Dosovitskiy et al.,
+    ICCV 2015): frames (2, 3, h, w), 0..255, and their flow (1, 2, h, w). A texture is blurred noise, so each frame is looked up in it."""
+    (frames, flow), (front, over) = _moved(rng), _moved(rng)
+    if rng.random() < 0.7:
+        middle = torch.from_numpy(rng.uniform(0.2, 0.8, 2) * PART).float().reshape(2, 1, 1)
+        half = torch.from_numpy(rng.uniform(0.1, 0.35, 2) * PART).float().reshape(2, 1, 1)
+        first = ((_grid().flip(0) - middle).abs() < half).all(0)[None]
+        moved = _at(first[None].float(), _grid() - over[0]) > 0.5  # near enough: what turns does so by few pixels
+        frames = torch.where(torch.cat([first[None], moved]), front, frames)
+        flow = torch.where(first[None], over, flow)
+    return frames, flow
+
+
+def _moved(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """One texture under a random motion: frames (2, 3, h, w) and the flow (1, 2, h, w) of the first."""
+    cell = float(np.exp(rng.uniform(np.log(2.0), np.log(8.0))))
+    margin = 2 * FAR + 10
+    high, wide = (int(np.ceil((side + 2 * margin) / cell)) + 3 for side in PART)
+    noise = torch.from_numpy(rng.uniform(0, 255, (1, 3, high, wide))).float()
+    length, way = FAR * rng.random() ** 2, rng.uniform(0, 2 * np.pi)
+    turn, growth = rng.normal(0, TURN / 2), 1 + rng.normal(0, GROWTH / 2)
+    moved = float(growth) * torch.tensor([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]], dtype=torch.float32)
+    shift = torch.tensor([length * np.cos(way), length * np.sin(way)], dtype=torch.float32).reshape(2, 1, 1)
+    middle = torch.tensor([PART[1] / 2, PART[0] / 2]).reshape(2, 1, 1)
+    here = _grid() - middle
+    flow = torch.einsum("ij,jhw->ihw", moved, here) + shift - here
+    before = torch.einsum("ij,jhw->ihw", torch.linalg.inv(moved), here - shift)
+    frames = [_at(noise, (place + middle + margin) / cell, "bicubic") for place in (here, before)]
+    return torch.cat(frames).clamp(0, 255), flow[None]
+
+
+def _grid() -> Tensor:
+    """The place of every pixel of a part: (2, h, w), x and y."""
+    y, x = torch.meshgrid(torch.arange(PART[0]), torch.arange(PART[1]), indexing="ij")
+    return torch.stack([x, y]).float()
+
+
+def _at(picture: Tensor, places: Tensor, mode: str = "nearest") -> Tensor:
+    """A picture (1, C, H, W) at ``places`` (2, h, w), x and y in its pixels; 0 outside: (1, C, h, w)."""
+    sides = torch.tensor([picture.shape[3] - 1, picture.shape[2] - 1]).reshape(2, 1, 1)
+    return F.grid_sample(picture, (2 * places / sides - 1).permute(1, 2, 0)[None], mode=mode, align_corners=True)
+
+
+def relit(picture: Tensor, truth: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Frames (2, 3, h, w) in other light and colours, as a batch of one; the flow as it is."""
     light = rng.uniform(1 - LIGHT, 1 + LIGHT, (1, 3, 1, 1)) * rng.uniform(1 - LIGHT, 1 + LIGHT)
     picture = (picture[:, rng.permutation(3)] / 255) ** float(np.exp(rng.uniform(-LIGHT, LIGHT))) * torch.from_numpy(255 * light).float()
     return (picture + 255 * rng.uniform(-LIGHT, LIGHT) / 2).clamp(0, 255)[None], truth
