@@ -19,6 +19,7 @@ Prints one JSON object a case; ``speedup`` is the median over the rounds of publ
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
 import importlib.metadata
 import json
@@ -253,7 +254,7 @@ def ours(job: dict[str, Any]) -> dict[str, Any]:
     from cache.digest import digest_file
     from cache.hdf5 import FeatureReader
     from models.inference.infer import Lanes
-    from stages.extract import ExtractParams
+    from stages.extract import STAGE, ExtractParams
     from stages.extract import run as extract
     from stages.sample import SampleParams
     from stages.sample import run as sample
@@ -273,7 +274,9 @@ def ours(job: dict[str, Any]) -> dict[str, Any]:
         chosen = {"backbone": job["networks"][kind], "runtime": job["runtime"], "precision": job["precision"]}
         params = ExtractParams(kind=kind, weights="file", **chosen)
         inputs = {"index": index, "sample": sampled.out}
-        for name, (first, record) in params.before.items():
+        for name in params.wanted:
+            first = dict(STAGE.before)[name]
+            record = first.params(**{each.name: getattr(params, each.name) for each in dataclasses.fields(first.params)})
             began = seconds_now()
             before = context(job, work, f"{kind}.{name}", record, inputs, {"weights_file": Path(job["weights"][kind])}, sampled.items)
             importlib.import_module(first.entry.partition(":")[0]).run(before)

@@ -71,12 +71,17 @@ def film(row: dict[str, Any]) -> Film:
     return stage_film(Plan.from_json(row["plan"]))
 
 
+def picture_points(film: Film) -> Floats:
+    """Keypoints (actors, T, 17, 2) in picture pixels, seen or not."""
+    return np.stack([film.shots.project(keypoints(m)) for m in film.actors])
+
+
 def picture_keypoints(film: Film) -> tuple[Floats, npt.NDArray[np.uint8]]:
     """Keypoints (actors, T, 17, 2) in picture pixels and their visibility (actors, T, 17).
 
     A keypoint is seen if the topmost surface at its pixel belongs to its person and is not much nearer than the joint.
     """
-    points = np.stack([film.shots.project(keypoints(m)) for m in film.actors])
+    points = picture_points(film)
     inside = (points >= 0).all(-1) & (points[..., 0] < WIDTH) & (points[..., 1] < HEIGHT)
     column = np.clip(points[..., 0].astype(int), 0, WIDTH - 1)
     row = np.clip(points[..., 1].astype(int), 0, HEIGHT - 1)

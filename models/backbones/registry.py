@@ -51,6 +51,7 @@ def _clips(name: str, function: str, width: int, **options: Any) -> Backbone:
 _ALL = (
     Backbone("small2d", "small2d:small2d", "appearance", 128, 112),
     Backbone("pose2d", "pose2d:pose2d", "appearance", 128, 112),
+    Backbone("people2d", "people2d:people2d", "appearance", 256, 112),
     _images("resnet18", "resnet2d", 512),
     _images("resnet34", "resnet2d", 512),
     _images("resnet50", "resnet2d", 2048),
@@ -58,6 +59,7 @@ _ALL = (
     _images("mobilenet_v3_large", "mobilenetv3", 960),
     _images("mobilenet_v3_small", "mobilenetv3", 576),
     Backbone("small3d", "small3d:small3d", "motion", 128, 112, 16),
+    Backbone("people3d", "people3d:people3d", "motion", 256, 112, 16),
     _clips("resnext101", "resnext_2018", 2048, depth=101),
     _clips("resnet18_3d", "resnet_2018", 512, depth=18, shortcut="A"),
     _clips("resnet34_3d", "resnet_2018", 512, depth=34, shortcut="A"),

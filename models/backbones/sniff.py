@@ -37,6 +37,16 @@ class Found:
     channels: int = 3
 
 
+#: the networks of drawn worlds, each with entries that those after it do not have together
+DRAWN = {
+    "people3d": ("bn_last.weight", "layer3.conv_s.weight"),
+    "people2d": ("bn_last.weight",),
+    "small3d": ("layer3.conv_s.weight",),
+    "small2d": ("layer3.conv1.weight",),
+    "pose2d": ("layer1.conv1.weight",),
+}
+
+
 def identify(state: Mapping[str, Tensor]) -> Found:
     """Say which network ``state`` (our names) belongs to. Raises DataError if it is none that we know."""
     hint = "known: 2-D and 3-D ResNet, wide, ResNeXt, R(2+1)D, MobileNetV3, I3D, Top-I3D"
@@ -53,11 +63,9 @@ def _identify(state: Mapping[str, Tensor]) -> Found:
         return _i3d(state)
     if "features.0.0.weight" in state:
         return _mobilenet(state)
-    if "layer3.conv_s.weight" in state or "layer3.conv1.weight" in state:
-        name = "small3d" if "layer3.conv_s.weight" in state else "small2d"
-        return Found(name, name, lambda: build(name))
-    if "layer1.conv1.weight" in state:
-        return Found("pose2d", "pose2d", lambda: build("pose2d"))
+    drawn = next((name for name, entries in DRAWN.items() if all(entry in state for entry in entries)), "")
+    if drawn:
+        return Found(drawn, drawn, lambda: build(drawn))
     stem = state["conv1_s.weight" if "conv1_s.weight" in state else "conv1.weight"]
     return _resnet2d(state) if stem.dim() == 4 else _resnet3d(state)
 

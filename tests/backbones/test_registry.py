@@ -65,7 +65,10 @@ def test_parameter_counts_are_the_published_ones(name: str, millions: float) -> 
     assert sum(p.numel() for p in net.parameters()) / 1e6 == pytest.approx(millions, abs=0.01)
 
 
-@pytest.mark.parametrize(("name", "most"), [("small2d", 130e6), ("pose2d", 80e6), ("small3d", 1.05e9), ("small_i3d", 55e6)])
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("small2d", 130e6), ("pose2d", 80e6), ("small3d", 1.05e9), ("small_i3d", 55e6), ("people2d", 190e6), ("people3d", 1.2e9)],
+)
 def test_small_nets_stay_small(name: str, most: float) -> None:
     entry = BACKBONES[name]
     net = build(name).eval()
@@ -89,6 +92,16 @@ def test_unknown_names_and_wrong_kinds_are_explained() -> None:
         find("resnet10l", "appearance")
     with pytest.raises(ConfigError, match="makes motion features"):
         find("resnext101", "appearance")
+
+
+#: module of a network -> the others that it is made of
+PARTS = {
+    "pose2d": ("small2d",),
+    "small3d": ("small2d",),
+    "people2d": ("small2d",),
+    "people3d": ("people2d", "small2d", "small3d"),
+    "resnet3d": ("resnet3d_blocks",),
+}
 
 
 def test_an_extraction_depends_on_its_own_network_alone() -> None:
@@ -115,8 +128,7 @@ def test_an_extraction_depends_on_its_own_network_alone() -> None:
     }
     for entry in BACKBONES.values():
         own = {name for name in fingerprint.closure("stages.extract.run", [module_of(entry)]) if name.startswith("models.")} - common
-        parts = {**{key: {"models.backbones.small2d"} for key in ("pose2d", "small3d")}, "resnet3d": {"models.backbones.resnet3d_blocks"}}
-        assert own == {module_of(entry)} | parts.get(module_of(entry).rpartition(".")[2], set())
+        assert own == {module_of(entry)} | {f"models.backbones.{part}" for part in PARTS.get(module_of(entry).rpartition(".")[2], ())}
 
 
 def test_the_registry_and_the_stage_import_no_torch() -> None:

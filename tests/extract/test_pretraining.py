@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from stages.extract.pretraining.data import Batch, mirrored
+from stages.extract.pretraining.data import Batch, Clips, mirrored, moved, place_of, seen
+from stages.extract.pretraining.films import STRIDE, films
 from stages.extract.pretraining.labels import ACTOR_GROUPS, Vocabulary, actor_classes, build_vocabulary, facts
 from stages.extract.pretraining.probe import average_precision, linear_probe
 from stages.extract.pretraining.training import Recipe, boxes, pool_boxes, pose, train
@@ -90,6 +93,45 @@ def test_mirroring_keypoints_swaps_left_and_right() -> None:
     assert np.allclose(mirrored(points)[:, 9], points[:, 10] * [-1, 1] + [1, 0])  # wrists
 
 
+def test_what_is_seen_from_elsewhere_lies_where_its_keypoint_does() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        x, y = rng.integers(40, 70, 2).tolist()
+        clip = np.zeros((1, 2, 112, 112, 3), np.uint8)
+        clip[0, :, y - 1 : y + 2, x - 1 : x + 2] = 255
+        place = place_of(rng)
+        bright = moved(clip, place[None])[0, 1, ..., 0].astype(float)
+        rows, columns = np.mgrid[:112, :112] + 0.5
+        found = np.array([(bright * columns).sum(), (bright * rows).sum()]) / bright.sum() / 112
+        points = np.tile(np.float32([x + 0.5, y + 0.5]) / 112, (1, 17, 1)).astype(np.float32)
+        assert np.allclose(seen(points, place)[0, 0], found, atol=2e-3)
+
+
+def test_films_are_drawn_once_and_clips_come_at_the_rate_of_the_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = films(tmp_path, 1999, 2)
+    monkeypatch.setattr("stages.extract.pretraining.films.stage_film", None)
+    again = films(tmp_path, 1999, 2)
+    for one, other in zip(first, again, strict=True):
+        assert np.array_equal(one.frames, other.frames) and one.frames.std() > 10
+        assert len(one.frames) == len(one.times) == one.points.shape[1] == -(-one.plan["frames"] // STRIDE)
+        assert len(one.points) == len(one.plan["actors"])
+        assert (np.abs(one.points - 0.5) < 1).mean() > 0.9
+    vocabulary = build_vocabulary([facts(film.plan, t, t) for film in first for t in film.times.tolist()], least=1)
+    data = Clips(first, vocabulary, 8, 4, "raw255")
+    clip = data.all(0, 1)
+    assert clip.shape == (1, 3, 16, 112, 112)
+    assert np.array_equal(clip[0, :, ::2], clip[0, :, 1::2])
+    assert np.array_equal(clip[0, :, ::2], np.moveaxis(first[0].frames[:8], -1, 0))
+    drawn = data.sample(np.random.default_rng(0), 3)
+    assert drawn.inputs.shape == (3, 3, 16, 112, 112) and drawn.targets.shape == (3, vocabulary.size)
+    assert len(drawn.owner) == len(drawn.points) == len(drawn.classes)
+
+
+def test_seeds_of_demos_are_refused_for_training(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="seed 999 may be that of a demo's world"):
+        films(tmp_path, 999, 1)
+
+
 @pytest.mark.parametrize("steps", [1, 2])
 def test_pooling_under_a_box_takes_the_cells_that_it_covers(steps: int) -> None:
     last = torch.arange(steps * 16.0).reshape(1, 1, steps, 4, 4)
@@ -130,7 +172,7 @@ def test_training_learns_and_repeats_itself() -> None:
         x = rng.standard_normal((batch, 2, 1, 1)).astype(np.float32)
         y = x[:, :1, 0, 0] > 0
         points = rng.random((batch, 1, 17, 2)).astype(np.float32)
-        return Batch(x, y.astype(np.float32), np.arange(batch), points, np.repeat(y, 2, axis=1).astype(np.int64))
+        return Batch(torch.from_numpy(x), y.astype(np.float32), np.arange(batch), points, np.repeat(y, 2, axis=1).astype(np.int64))
 
     def once() -> Tiny:
         torch.manual_seed(0)
@@ -140,5 +182,5 @@ def test_training_learns_and_repeats_itself() -> None:
     first, second = once(), once()
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values()))
     data = sample(np.random.default_rng(9), 200)
-    feature = first.pool(first.forward_features(torch.from_numpy(data.inputs))).detach().numpy()
+    feature = first.pool(first.forward_features(data.inputs)).detach().numpy()
     assert max(abs(np.corrcoef(column, data.targets[:, 0])[0, 1]) for column in feature.T if column.std() > 0) > 0.5

@@ -31,7 +31,7 @@ ENCODINGS, SHARES = (".mp4", ".avi", ""), (0.45, 0.45, 0.1)
 WIDER = 0.15
 #: height and width of the part of a pair that training sees; factors of its size; how much light, gains of colours and gamma change
 PART, SIZES, LIGHT = (80, 96), (0.8, 1.6), 0.2
-#: share of pairs of moving textures, so that motion is found of what no drawing has; their largest motion in pixels, turn in radians, growth
+#: share of pairs of moving textures, so that motion is found of what no drawing has; their largest motion in pixels, turn, growth
 TEXTURES, FAR, TURN, GROWTH = 0.15, 10.0, 0.08, 0.08
 
 
@@ -120,8 +120,8 @@ def changed(frames: Images, flow: npt.NDArray[np.float16], rng: np.random.Genera
 
 
 def textured(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """A texture moved, turned and enlarged a little, and mostly a second one moving before it, as FlyingChairs has it (FlowNet, Dosovitskiy et al.,
-    ICCV 2015): frames (2, 3, h, w), 0..255, and their flow (1, 2, h, w). A texture is blurred noise, so each frame is looked up in it."""
+    """A texture moved, turned and enlarged a little, and mostly a second one moving before it: frames (2, 3, h, w), 0..255, and their flow
+    (1, 2, h, w). As FlyingChairs (FlowNet, Dosovitskiy et al., ICCV 2015), but of blurred noise, in which each frame is looked up."""
     (frames, flow), (front, over) = _moved(rng), _moved(rng)
     if rng.random() < 0.7:
         middle = torch.from_numpy(rng.uniform(0.2, 0.8, 2) * PART).float().reshape(2, 1, 1)

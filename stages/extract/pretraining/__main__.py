@@ -1,6 +1,6 @@
-"""``python -m stages.extract.pretraining --world DIR --probe DIR --out DIR``: make the weights of small2d and small3d.
+"""``python -m stages.extract.pretraining --out DIR``: make the weights of people2d and people3d.
 
-Trains on the training split of the world in ``--world`` and measures a linear probe on all of ``--probe``, a world of another seed.
+Trains on drawn films and measures a linear probe on films of another seed.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,39 +17,41 @@ from safetensors.torch import save_file
 
 from models.backbones.published import load_into, read_state
 from models.backbones.registry import BACKBONES, build
-from stages.extract.pretraining.data import Clips, Film, read_film, read_truth
+from models.published import find
+from stages.extract.pretraining.data import Clips
+from stages.extract.pretraining.films import STRIDE, Film, films
 from stages.extract.pretraining.labels import ACTOR_GROUPS, Vocabulary, build_vocabulary, facts
 from stages.extract.pretraining.probe import linear_probe
 from stages.extract.pretraining.training import Recipe, train
 
 LOG = logging.getLogger("pretraining")
 PAIR_WEIGHT = 0.4
-EVERY = 3  # frames of a video are alike: every third is enough
+EVERY = 2  # kept frames are alike: every second is enough
+NETS = ("people2d", "people3d")
+#: of each net: how its input is normalised
+NORMS = {"people2d": "imagenet", "people3d": "raw255"}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m stages.extract.pretraining", description="make the weights of small2d and small3d")
-    parser.add_argument(
-        "--world", type=Path, required=True, action="append", help="drawn world to train on (its training split); repeat for more"
-    )
-    parser.add_argument("--probe", type=Path, required=True, help="drawn world of another seed to measure on (all of it)")
+    parser = argparse.ArgumentParser(prog="python -m stages.extract.pretraining", description="make the weights of people2d and people3d")
+    parser.add_argument("--drawings", type=int, action="append", help="seed of the films to train on, from 1000; repeat for more")
+    parser.add_argument("--films", type=int, default=2500, help="of each seed")
+    parser.add_argument("--held-out", type=int, default=2000, help="seed of the films to measure on")
+    parser.add_argument("--held-out-films", type=int, default=600)
+    parser.add_argument("--cache", type=Path, help="folder where films are kept, 0.9 MB each; the default is that of the weights")
     parser.add_argument("--out", type=Path, required=True, help="where the weights go")
-    parser.add_argument(
-        "--net",
-        choices=("small2d", "small3d"),
-        action="append",
-        help="train only this one (small3d shares small2d's first stages: small2d first)",
-    )
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--net", choices=NETS, action="append", help="train only this one (people3d shares people2d's first stages)")
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3, help="learning rate")
+    parser.add_argument("--half", action="store_true", help="compute in bfloat16")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
-    for name in options.net or ("small2d", "small3d"):
+    for name in options.net or NETS:
         report = make(name, options)
         (options.out / f"{name}_world.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return 0
@@ -58,23 +59,23 @@ def main() -> int:
 
 def make(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """Train ``name``, write its weights, and return what the probe says of it and of the same network untrained."""
-    size = BACKBONES[name].image_size
-    films = [film for world in options.world for film in _films(world, ["train"], size)]
-    every_fact = [facts(film.plan, t, t) for film in films for t in film.times[::EVERY].tolist()]
-    vocabulary = build_vocabulary(every_fact, least=60)
-    LOG.info("%s: %d videos, %d labels", name, len(films), vocabulary.size)
-    data = _data(name, films, vocabulary)
+    cache = options.cache or options.out
+    learned = [film for seed in options.drawings or (1500, 1501) for film in films(cache, seed, options.films)]
+    vocabulary = build_vocabulary((facts(film.plan, t, t) for film in learned for t in film.times[::EVERY].tolist()), least=60)
+    LOG.info("%s: %d films, %d labels", name, len(learned), vocabulary.size)
+    data = _data(name, learned, vocabulary)
     torch.manual_seed(options.seed)
     net = build(name)
-    if name == "small3d":
-        _share_trunk(net, options.out / "small2d_world.safetensors")
+    if name == "people3d":
+        _share(net, options.out / "people2d_world.safetensors", net.trunk, frozen=True)
+    else:
+        _share(net, find("pose2d", "world").path, ("conv1", "bn1", "layer1", "layer2", "layer3"))
     classes = [len(vocabulary.groups[group]) + 1 for group in ACTOR_GROUPS]
-    recipe = Recipe(options.steps, options.batch, options.rate, options.seed)
+    recipe = Recipe(options.steps, options.batch, options.rate, options.seed, options.half)
     trained = train(net, BACKBONES[name].width, data.targets.mean(0), classes, data.sample, _weights(vocabulary), recipe)
     state = {key: value.half() if value.is_floating_point() else value for key, value in trained.state_dict().items()}
     save_file(state, options.out / f"{name}_world.safetensors")
-    del films, data
-    probe = _data(name, _films(options.probe, ["train", "val", "test"], size), vocabulary)
+    probe = _data(name, films(cache, options.held_out, options.held_out_films), vocabulary)
     torch.manual_seed(options.seed + 1)
     return {
         "trained": _probe(trained, probe, vocabulary),
@@ -85,13 +86,12 @@ def make(name: str, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _share_trunk(net: torch.nn.Module, small2d: Path) -> None:
-    """Put the frame-wise stages of the trained small2d into ``net`` and freeze them."""
-    state = read_state(small2d)
-    for stage in net.trunk:
-        module = getattr(net, stage)
+def _share(net: torch.nn.Module, file: Path, stages: tuple[str, ...], frozen: bool = False) -> None:
+    """Put the ``stages`` of another network, whose weights are in ``file``, into ``net``."""
+    state = read_state(file)
+    for stage in stages:
         own = {name.removeprefix(f"{stage}."): value for name, value in state.items() if name.startswith(f"{stage}.")}
-        load_into(module, own, small2d.name).requires_grad_(False)
+        load_into(getattr(net, stage), own, file.name).requires_grad_(not frozen)
 
 
 def _weights(vocabulary: Vocabulary) -> np.ndarray:
@@ -102,13 +102,9 @@ def _weights(vocabulary: Vocabulary) -> np.ndarray:
     return weights
 
 
-def _films(world: Path, splits: Sequence[str], size: int) -> list[Film]:
-    return [read_film(world, row, size) for row in read_truth(world, splits)]
-
-
-def _data(name: str, films: Sequence[Film], vocabulary: Vocabulary) -> Clips:
-    frames = BACKBONES[name].frames
-    return Clips(films, vocabulary, frames, EVERY if frames == 1 else frames // 2)
+def _data(name: str, some: list[Film], vocabulary: Vocabulary) -> Clips:
+    length = max(1, BACKBONES[name].frames // STRIDE)
+    return Clips(some, vocabulary, length, EVERY if length == 1 else length // 2, NORMS[name])
 
 
 @torch.inference_mode()

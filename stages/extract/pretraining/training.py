@@ -24,17 +24,19 @@ FloatArray = npt.NDArray[np.float32]
 JOINTS = 17
 #: added around an actor's keypoints, in parts of the picture
 MARGIN = 0.05
-LOSS_WEIGHTS = {"picture": 0.1, "actor": 1.0, "action": 1.0, "pose": 30.0}
+LOSS_WEIGHTS = {"picture": 0.2, "actor": 1.0, "action": 1.0, "pose": 30.0}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: AdamW at ``rate``, linear warm-up over 5 % of ``steps``, then a cosine to zero."""
+    """How to train: AdamW at ``rate``, linear warm-up over 5 % of ``steps``, then a cosine to zero. ``half``: the network computes in
+    bfloat16, which processors that have it do about twice as fast."""
 
     steps: int
     batch: int
     rate: float
     seed: int
+    half: bool = False
 
 
 class Heads(nn.Module):
@@ -81,7 +83,7 @@ def train(
     rng = np.random.default_rng(recipe.seed)
     heads = Heads(width, prior, classes)
     parameters = [p for p in (*net.parameters(), *heads.parameters()) if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=0.02)
+    optimizer = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=0.05)
     warm = max(1, recipe.steps // 20)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda s: (s + 1) / warm if s < warm else 0.5 * (1 + math.cos(math.pi * (s - warm) / max(1, recipe.steps - warm)))
@@ -91,7 +93,8 @@ def train(
     began, means = time.monotonic(), dict.fromkeys(LOSS_WEIGHTS, 0.0)
     for step in range(1, recipe.steps + 1):
         data = sample(rng, recipe.batch)
-        last = net.forward_features(torch.from_numpy(data.inputs))
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.half):
+            last = net.forward_features(data.inputs).float()
         losses = heads(net.pool(last), last, data, scale)
         loss = torch.stack([LOSS_WEIGHTS[name] * value for name, value in losses.items()]).sum()
         optimizer.zero_grad(set_to_none=True)
