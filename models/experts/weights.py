@@ -160,7 +160,7 @@ _ALL: tuple[Weights, ...] = (
     _adabins("nyu", "NYU Depth v2 (and ImageNet-1k)"),
     _adabins("kitti", "KITTI (and ImageNet-1k)"),
     replace(
-        _world("small-flow", 0, "163efb0da239469ce87a60fc7882765c9b12a3a04ea2ca2fd575d6e2aa55e972"),
+        _world("small-flow", 0, "c782cbedcae4a88899d6cc3d413f9adc62bcc29df1746c6f0aa4736906594688"),
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),
     ),
