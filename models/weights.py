@@ -209,6 +209,7 @@ _ALL = (
     ),
     _world("people2d", 112, "949e37642013cfc2fd743a03d45ae2f6b9474d11d34a26e45d17cafa7b2055b3", std=IMAGENET_STD),
     _world("small3d", 112, "f6250c7a83ebbc8e6c9ebb9f16c180b0f1abebae0f317ea6c24e08c9bb263dec"),
+    _world("people3d", 112, "72996bb88fe2655191f15df1429f8297ecd5b97c809e34051551f311bcbf3d53"),
     _actions("small_i3d", "0a4551ff2a3b01bd501a5cec7be8775fecd3b8790b585b63ee778f45b3e9a6ba"),
     _imagenet("resnet18", "resnet18-f37072fd.pth", 44.661),
     _imagenet("resnet34", "resnet34-b627a593.pth", 83.275),
