@@ -160,7 +160,7 @@ _ALL: tuple[Weights, ...] = (
     _adabins("nyu", "NYU Depth v2 (and ImageNet-1k)"),
     _adabins("kitti", "KITTI (and ImageNet-1k)"),
     replace(
-        _world("small-flow", 0, "c782cbedcae4a88899d6cc3d413f9adc62bcc29df1746c6f0aa4736906594688"),
+        _world("small-flow", 0, "f1ab64926fac2e7bcdb6c1c678b9f0289c885bf78507eca1d11a8f6908b2f9ca"),
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),
     ),

@@ -49,7 +49,7 @@ def test_it_is_nearer_to_the_truth_than_no_motion_on_drawings_it_never_saw(unsee
     assert np.linalg.norm(found - truth, axis=-1).mean() < 0.8 * np.linalg.norm(truth, axis=-1).mean()
 
 
-@pytest.mark.parametrize(("x", "y"), [(3, -2), (-5, 4), (8, 1)])
+@pytest.mark.parametrize(("x", "y"), [(3, -2), (-5, 4)])
 def test_it_finds_how_far_a_textured_picture_has_moved(x: int, y: int) -> None:
     coarse = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
     wide = np.asarray(Image.fromarray(coarse).resize((200, 160), Image.Resampling.BICUBIC))
