@@ -178,8 +178,9 @@ class Config:
         self._sections.add(section)
         values: dict[str, Any] = {}
         chosen: dict[str, list[str]] = {}  # parameter -> the keys that set it, the one that wins last
+        prefixes = _prefixes(section, getattr(cls, "falls_back_to", ""))
         for name in fields:
-            keys = [f"{prefix}.{name}" for prefix in _prefixes(section, getattr(cls, "falls_back_to", ""))]
+            keys = [f"{prefix}.{name}" for prefix in prefixes]
             (self._fixed if name in fixed else self._open).update(keys)
             found = sorted((self._values[key].layer, n) for n, key in enumerate(keys) if key in self._values)
             if found and name not in fixed:
