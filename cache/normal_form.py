@@ -78,7 +78,14 @@ def bindings(tree: ast.Module) -> Iterator[str]:
             yield node.name
 
 
-class _DropTypeChecking(ast.NodeTransformer):
+class _Statements(ast.NodeTransformer):
+    """Visits statements and what they are made of, but for expressions: in those nothing is left out, and they are most of a tree."""
+
+    def visit(self, node: ast.AST) -> Any:
+        return node if isinstance(node, ast.expr) else super().visit(node)
+
+
+class _DropTypeChecking(_Statements):
     def __init__(self, tree: ast.Module) -> None:
         bound = list(bindings(tree))
         self.names: set[str] = set()
@@ -104,7 +111,7 @@ class _DropTypeChecking(ast.NodeTransformer):
         return node.orelse if plain or dotted else node
 
 
-class _Normalise(ast.NodeTransformer):
+class _Normalise(_Statements):
     def __init__(self, declarations: Declarations) -> None:
         self.declarations = declarations
         self.in_class = False

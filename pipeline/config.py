@@ -132,8 +132,9 @@ class Config:
         self.root = self.root or roots.get(dataset)
         layers.append(mine)
         layers.append(dict(parse_setting(text) for text in settings))
+        others = [name for name in names("systems") if name != system]
         for layer, values in enumerate(layers):
-            self._merge(layer, values, [name for name in names("systems") if name != system])
+            self._merge(layer, values, others)
 
     def _merge(self, layer: int, values: Mapping[str, Value], others: list[str]) -> None:
         for key, value in values.items():
@@ -178,12 +179,13 @@ class Config:
         self._sections.add(section)
         values: dict[str, Any] = {}
         chosen: dict[str, list[str]] = {}  # parameter -> the keys that set it, the one that wins last
+        prefixes = _prefixes(section, getattr(cls, "falls_back_to", ""))
         for name in fields:
-            keys = [f"{prefix}.{name}" for prefix in _prefixes(section, getattr(cls, "falls_back_to", ""))]
+            keys = [f"{prefix}.{name}" for prefix in prefixes]
             (self._fixed if name in fixed else self._open).update(keys)
-            found = sorted((self._values[key].layer, n) for n, key in enumerate(keys) if key in self._values)
+            found = [key for key in keys if key in self._values]
             if found and name not in fixed:
-                chosen[name] = [keys[n] for _, n in found]
+                chosen[name] = sorted(found, key=lambda key: self._values[key].layer)
                 key = chosen[name][-1]
                 value = checked(self._values[key], kinds[name], key, fields[name].metadata)
                 if name not in idle:

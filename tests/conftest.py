@@ -5,6 +5,7 @@ Tests that share a costly fixture stay together, so that it is made once; all ot
 
 from __future__ import annotations
 
+import compileall
 import fcntl
 import functools
 import os
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from cache.syntax import PACKAGES
 from tests.command import PROJECT, variables
 from tests.seconds import QUICK, Stopwatch, noted
 
@@ -47,9 +49,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest makes a directory of its own
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the files of the tests in memory, unless there is little of it or the user says where."""
+    """Keep the files of the tests in memory, unless there is little of it or the user says where; compile what the tests start."""
     if config.option.note_seconds and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Stopwatch())
+    if not hasattr(config, "workerinput"):
+        for package in PACKAGES:  # each of a thousand commands would do so, where PYTHONDONTWRITEBYTECODE is set
+            compileall.compile_dir(PROJECT / package, quiet=2)
     chosen = config.option.basetemp or os.environ.get("TMPDIR") or os.environ.get("PYTEST_DEBUG_TEMPROOT")
     if chosen or hasattr(config, "workerinput") or not _is_roomy():
         return

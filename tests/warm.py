@@ -3,8 +3,9 @@
 To import torch and its company takes some three seconds of a core, and most tests of commands need it. Here every process of a
 test run pays for it once. The command is a process like any other: it has its own environment, working directory and process group,
 imports the project's modules anew from where it stands, and can be killed. What it shares with its siblings is the seed of Python's hashes
-(so what must not depend on that is compared with a process that was started in the ordinary way), and that the libraries are loaded
-(so what must not load them is started in the ordinary way too).
+(so what must not depend on that is compared with a process that was started in the ordinary way), that the libraries are loaded
+(so what must not load them is started in the ordinary way too), and what one of them has parsed for a fingerprint: a new store need not
+have all code parsed again, which takes a second.
 """
 
 from __future__ import annotations
@@ -274,8 +275,8 @@ def _end(pid: int, session: bool) -> None:
         (os.killpg if leads else os.kill)(pid, signal.SIGKILL)
 
 
-def _become(job: dict[str, Any], files: list[int]) -> None:
-    """Make of a fork the process that was asked for."""
+def _become(job: dict[str, Any], files: list[int], parsed: Path | None) -> None:
+    """Make of a fork the process that was asked for; ``parsed`` is where its siblings note what they have parsed."""
     if job["session"]:
         os.setsid()
     for number, fd in enumerate(files, 1):
@@ -298,19 +299,43 @@ def _become(job: dict[str, Any], files: list[int]) -> None:
     if "PYTHONPATH" in job["env"]:  # as Python does when it starts
         with contextlib.suppress(ImportError):
             importlib.import_module("sitecustomize")
+    if parsed is not None and job["command"][0] == "pipeline":
+        _share_parsed(parsed)
+
+
+def _share_parsed(place: Path) -> None:
+    """In a store that knows no module yet, let a fingerprint know those noted at ``place``, by their texts; note what it parses."""
+    known = importlib.import_module("cache.fingerprint").Fingerprint
+    load, save = known._load, known.save
+
+    def load_some(self: Any, memo: Path) -> None:
+        load(self, memo)
+        if not self._by_text:
+            load(self, place)
+            self._dirty = bool(self._by_text)  # the store keeps them
+
+    def save_both(self: Any) -> None:
+        grew = self._dirty
+        save(self)
+        if grew and self.memo is not None and self.memo.exists():
+            shutil.copyfile(self.memo, making := place.with_suffix(f".{os.getpid()}"))
+            making.replace(place)
+
+    known._load, known.save = load_some, save_both
 
 
 def main() -> None:
     """Be the server; each fork of it comes back from :func:`_serve`, does its work and ends as Python does."""
     sys.path.pop(0)
     ask, door = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
-    found = _serve(ask, door, LIGHT if sys.argv[3] == "light" else LIBRARIES)
+    place, light = Path(door.getsockname()).parent, sys.argv[3] == "light"
+    found = _serve(ask, door, LIGHT if light else LIBRARIES)
     if found is None:
-        shutil.rmtree(Path(door.getsockname()).parent)
+        shutil.rmtree(place)
         return
     code: Any = 0
     try:
-        _become(*found)
+        _become(*found, None if light else place / "parsed.json")
         runpy._run_module_as_main(found[0]["command"][0])  # type: ignore[attr-defined]
     except SystemExit as leaving:
         code = leaving.code

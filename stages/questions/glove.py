@@ -114,7 +114,7 @@ def _pinned_vectors(vectors: Path, words: Path, wanted: Iterable[str]) -> tuple[
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    column = pq.read_table(words, columns=["index"]).column("index").combine_chunks()
+    column = pq.ParquetFile(words).read(columns=["index"]).column("index").combine_chunks()
     names = sorted(set(wanted))
     rows = pc.index_in(pa.array(names, pa.string()), value_set=column).to_pylist()
     matrix = np.load(vectors, mmap_mode="r", allow_pickle=False)

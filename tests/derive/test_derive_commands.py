@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 import time
 from itertools import combinations
 from pathlib import Path
@@ -17,6 +14,7 @@ import torch
 
 from media.codings.table import decode
 from models.experts.flownet2_models import FlowNet2S
+from tests import warm
 from tests.command import PROJECT, kdpipe, variables
 from tests.media.conftest import write_video
 
@@ -135,19 +133,15 @@ def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_result(home: Hom
     settings: dict[str, Any] = {"expert": "tvl1"}
     whole = other.run(**settings)
     kdpipe(home.store, *home.words("run", "sample", **settings))
-    for wait in (0.4, 1.5, 2.5, 3.5):
-        process = _begun(home.words("run", "derive.flow", **settings), home.store)
+    for wait in (0.2, 0.6, 1.0, 1.5):  # the libraries are loaded: it is killed at work
+        process = warm.start("pipeline", *home.words("run", "derive.flow", **settings), cwd=PROJECT, env=variables(home.store))
         time.sleep(wait)
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
+        process.close()
     assert_equal(home.run(**settings), whole)
     assert kdpipe(home.store, "fsck", "--all").returncode == 0
 
 
 def assert_equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
     assert one.keys() == other.keys() and all(np.array_equal(one[id], other[id]) for id in one)
-
-
-def _begun(words: list[str], store: Path) -> subprocess.Popen[bytes]:
-    command, quiet = [sys.executable, "-m", "pipeline", *words], subprocess.DEVNULL
-    return subprocess.Popen(command, cwd=PROJECT, env=variables(store), stdout=quiet, stderr=quiet)

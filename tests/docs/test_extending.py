@@ -69,7 +69,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout, with what the page draws first."""
     root = tmp_path_factory.mktemp("extending") / "checkout"
     for name in PACKAGES:
-        shutil.copytree(PROJECT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(PROJECT / name, root / name)
     shutil.copy(PROJECT / "setup.cfg", root)
     (root / "bin").mkdir()
     started = warm.interpreter(root / "bin" / "warm")

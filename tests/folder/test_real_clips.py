@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,8 +47,9 @@ class Home:
         return {name: value for name, value in variables(self.base / "store").items() if not name.startswith("MAKE")}
 
     def make(self) -> str:
-        """``make features DATASET=folder DATA_ROOT=...`` with this Python in place of the one that make would set up."""
-        command = ["make", "--no-print-directory", "features", "READY=", f"KDPIPE={sys.executable} -m pipeline"]
+        """``make features DATASET=folder DATA_ROOT=...`` with forks in place of the Python that make would set up."""
+        python = warm.interpreter(self.base / "warm")
+        command = ["make", "--no-print-directory", "features", "READY=", f"KDPIPE={python} -m pipeline"]
         command += ["DATASET=folder", f"DATA_ROOT={self.clips}", f"ARGS={' '.join(f'--set {setting}' for setting in SETTINGS)}"]
         done = subprocess.run(command, cwd=PROJECT, env=self.environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr

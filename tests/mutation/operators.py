@@ -7,6 +7,9 @@ functions and local variables, docstrings, ``TYPE_CHECKING`` blocks.
 from __future__ import annotations
 
 import ast
+import functools
+import pickle
+from array import array
 from collections.abc import Callable, Iterator
 
 Site = tuple[str, int]
@@ -190,7 +193,7 @@ def declared_parts(tree: ast.Module) -> set[ast.AST]:
     return {*stages, *fields, *graph}
 
 
-def _nodes(tree: ast.Module) -> list[ast.AST]:
+def _nodes(tree: ast.AST) -> list[ast.AST]:
     return list(ast.walk(tree))
 
 
@@ -227,9 +230,45 @@ def _runs(node: ast.AST) -> bool:
     return not future and not _is_type_checking(node) and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
 
 
+class Parsed:
+    """A module from which mutants are made: only the statement that is changed is unparsed again.
+
+    ``texts``: its statements, unparsed. ``owners``: the number of the statement of every node, in the order of the walk; -1: the module.
+    """
+
+    def __init__(self, text: str) -> None:
+        tree = ast.parse(text)
+        self.texts = [ast.unparse(statement) for statement in tree.body]
+        self._kept = [pickle.dumps(statement) for statement in tree.body]
+        self.owners = array("i", [-1])
+        queue = [(number, statement) for number, statement in enumerate(tree.body)]
+        for number, node in queue:
+            self.owners.append(number)
+            queue += [(number, child) for child in ast.iter_child_nodes(node)]
+
+    def statement(self, number: int) -> ast.stmt:
+        """A new copy of a statement."""
+        found: ast.stmt = pickle.loads(self._kept[number])
+        return found
+
+
+parsed = functools.cache(Parsed)
+
+
+def plain(text: str) -> str:
+    """The module unparsed, as a mutant is."""
+    return "\n".join(parsed(text).texts) + "\n"
+
+
 def mutate(text: str, site: Site) -> str:
     """The module with one mutation."""
     operator, number = site
-    tree = ast.parse(text)
-    OPERATORS[operator](_nodes(tree)[number])
-    return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+    whole = parsed(text)
+    owner = whole.owners[number]
+    if owner < 0:  # the module itself
+        tree = ast.parse(text)
+        OPERATORS[operator](tree)
+        return "\n".join(map(ast.unparse, tree.body)) + "\n"
+    statement = whole.statement(owner)
+    OPERATORS[operator](_nodes(statement)[whole.owners[:number].count(owner)])  # a statement's nodes follow as in a walk of it alone
+    return "\n".join([*whole.texts[:owner], ast.unparse(statement), *whole.texts[owner + 1 :]]) + "\n"

@@ -23,7 +23,7 @@ from pipeline.graph import build
 from pipeline.judge import closure
 from tests.mutation import cosmetics
 from tests.mutation.again import after_edit
-from tests.mutation.operators import Site, mutate, sites
+from tests.mutation.operators import OPERATORS, Site, mutate, plain, sites
 from tests.mutation.reach import copy_tree, reached
 
 NODES = (
@@ -121,18 +121,29 @@ def mutants(reach: dict[str, dict[str, Path]]) -> dict[tuple[str, Site], list[st
     return chosen
 
 
+def test_a_mutant_is_the_tree_with_that_one_node_changed(reach: dict[str, dict[str, Path]]) -> None:
+    """Though only one statement of it is unparsed."""
+    for path in reach[WHOLE].values():
+        text = path.read_text()
+        assert ast.dump(ast.parse(plain(text))) == ast.dump(ast.parse(ast.unparse(ast.parse(text))))
+        for operator, number in sites(text)[::40]:
+            tree = ast.parse(text)
+            OPERATORS[operator](list(ast.walk(tree))[number])
+            whole = ast.unparse(ast.fix_missing_locations(tree))
+            assert ast.dump(ast.parse(mutate(text, (operator, number)))) == ast.dump(ast.parse(whole)), (path, operator, number)
+
+
 @pytest.mark.long
 def test_every_mutation_of_reached_code_counts(house: House, reach: dict[str, dict[str, Path]]) -> None:
     chosen = mutants(reach)
     counts = Counter(name for names in chosen.values() for name in names)
     assert all(counts[name] >= SAMPLE for name in NODES), counts
-    plain = functools.cache(lambda path: ast.unparse(ast.parse(path.read_text())) + "\n")
     escaped = []
     for (module, site), names in chosen.items():
         path = house.known.source(module)
         assert path is not None
-        mutant = mutate(path.read_text(), site)
-        assert mutant != plain(path), f"{module} {site} is no mutation"
+        mutant = mutate(text := path.read_text(), site)
+        assert mutant != plain(text), f"{module} {site} is no mutation"
         missed = set(names) - set(house.changed(module, mutant, names))
         escaped += [f"{name}: {module} {site}" for name in sorted(missed)]
     assert escaped == []

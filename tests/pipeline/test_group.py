@@ -89,13 +89,13 @@ def test_what_the_killed_run_of_one_user_left_is_taken_over_and_swept_by_another
     assert not {path for room in rooms for path in room.iterdir()} & left - {place / "store" / "locks" / "gc"}
 
 
-@pytest.mark.parametrize("verb", ["status", "plan", "report", "show report", "ls", "why student"])
-def test_who_may_only_read_can_look(kdpipe: Command, place: Path, verb: str) -> None:
+def test_who_may_only_read_can_look(kdpipe: Command, place: Path) -> None:
     kdpipe(FIRST, "run", "report")
     shutil.rmtree(place / "store" / "memo")  # so that each look would like to remember
     before = {path: path.stat().st_mtime_ns for path in (place / "store").rglob("*")}
-    kdpipe(STRANGER, *verb.split())
-    assert {path: path.stat().st_mtime_ns for path in (place / "store").rglob("*")} == before
+    for verb in ("status", "plan", "report", "show report", "ls", "why student"):
+        kdpipe(STRANGER, *verb.split())
+        assert {path: path.stat().st_mtime_ns for path in (place / "store").rglob("*")} == before, verb
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077])
