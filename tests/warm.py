@@ -52,10 +52,12 @@ AT_START = (
 )  # fmt: skip
 
 
-#: A program that has the server at a socket run its words, and ends as they do; where it is killed, the server kills them.
+#: A program that has the server at a socket run its words, and ends as they do; where it is killed, the server kills them. Some signals
+#: it passes on.
 CLIENT = """
-import json, os, socket, struct, sys
+import json, os, signal, socket, struct, sys
 door, *words = sys.argv[1:]
+words = words[words[:1] == ["-u"]:]
 if words[:1] != ["-m"]:
     os.execv({python!r}, [{python!r}, *words])
 told, end = os.pipe()
@@ -66,7 +68,9 @@ with socket.socket(socket.AF_UNIX) as server:
     socket.send_fds(server, [struct.pack("i", len(job))], [1, 2, end])
     server.sendall(job)
     os.close(end)
-    os.read(told, 4)
+    (pid,) = struct.unpack("i", os.read(told, 4))
+    for number in {passed!r}:
+        signal.signal(number, lambda number, frame: os.kill(pid, number))
     answer = os.read(told, 4)
 code = struct.unpack("i", answer)[0] if answer else 1
 if code < 0:
@@ -139,17 +143,24 @@ def run(
         return subprocess.CompletedProcess([module, *words], code, out.read(), err.read())
 
 
-def interpreter(place: Path, *, light: bool = False) -> Path:
+def interpreter(place: Path, *, light: bool = False, passed: Sequence[int] = ()) -> Path:
     """Write the program ``place``, which runs ``place -m module words`` as :func:`run` does, for whoever starts Python by its path.
 
-    Its words have no input and a process group of their own; killed, it takes them along. What is no ``-m`` an ordinary Python gets. It
-    is the ``sys.executable`` of what it runs.
+    Its words have no input and a process group of their own; killed, it takes them along. What is no ``-m``, or ``-u -m``, an ordinary
+    Python gets. It is the ``sys.executable`` of what it runs. ``passed``: signals that go to the process alone, and not to its client.
     """
     client = place.with_name(f".{place.name}-client.py")
-    client.write_text(CLIENT.format(python=sys.executable, place=str(place)))
+    client.write_text(CLIENT.format(python=sys.executable, place=str(place), passed=[*map(int, passed)]))
     place.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {client} {_door("light" if light else "heavy")} "$@"\n')
     place.chmod(0o755)
     return place
+
+
+def torchrun(place: Path, *words: str, cwd: Path, env: Mapping[str, str]) -> Process:
+    """Start torchrun with pipes; what it starts are forks too. ``place``: a directory for what its interpreter needs."""
+    if "OMP_NUM_THREADS" in env:  # else torchrun gives one to its processes, which Python would have had to read when it started
+        env = {**env, "PYTHON_EXEC": str(interpreter(Path(tempfile.mkdtemp(dir=place), "python"), passed=[signal.SIGTERM]))}
+    return start("torch.distributed.run", *words, cwd=cwd, env=env)
 
 
 def _ask(

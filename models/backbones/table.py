@@ -38,12 +38,12 @@ def markdown(rows: Iterable[tuple[str, ...]]) -> str:
 
 def page(text: str) -> str:
     """``text`` with its tables made anew: what stands between ``<!-- networks -->`` or ``<!-- weights -->`` and ``<!-- end -->``."""
-    for name, rows in (("networks", network_rows()), ("weights", weight_rows())):
+    for name, rows in (("networks", network_rows), ("weights", weight_rows)):
         before, begin, rest = text.partition(f"<!-- {name} -->\n")
         _, end, after = rest.partition("<!-- end -->")
         if not (begin and end):
             raise ValueError(f"no place for the table of {name}")
-        text = f"{before}{begin}\n{markdown(rows)}\n\n{end}{after}"
+        text = f"{before}{begin}\n{markdown(rows())}\n\n{end}{after}"
     return text
 
 

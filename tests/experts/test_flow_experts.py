@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from models.experts import registry
 from models.experts.flow_network import Fitted, plan_for
 from models.experts.frame_size import FrameSizeError
 from models.experts.raft import Raft, expert
-from models.experts.running import Setup
+from models.experts.running import Expert, Setup
 from models.inference.batches import Array, Item
 from models.inference.infer import Plan
 from models.inference.runtimes.eager import prepare
@@ -37,9 +38,15 @@ def pairs(count: int, height: int = 64, width: int = 70) -> list[Array]:
     return [np.stack([wide[y : y + height, x : x + width], wide[y + 1 : y + 1 + height, x - 2 : x - 2 + width]]).copy() for y, x in corners]
 
 
+def made(name: str, height: int, width: int, lanes: int = 2, **options: Any) -> Expert:
+    return registry.build(name, Setup(height, width, Plan("cpu", 2, lanes, 1), options=options))
+
+
 def run(name: str, videos: list[list[Array]], lanes: int = 2, **options: Any) -> list[list[Array]]:
-    height, width = videos[0][0].shape[1:3]
-    built = registry.build(name, Setup(height, width, Plan("cpu", 2, lanes, 1), options=options))
+    return through(made(name, *videos[0][0].shape[1:3], lanes, **options), videos)
+
+
+def through(built: Expert, videos: list[list[Array]]) -> list[list[Array]]:
     results = list(built(range(len(videos)), lambda n: Item(str(n), len(videos[n]), iter(videos[n]))))
     assert [id for id, _ in results] == [str(n) for n in range(len(videos))]
     return [products for _, products in results]
@@ -48,11 +55,13 @@ def run(name: str, videos: list[list[Array]], lanes: int = 2, **options: Any) ->
 def check(name: str) -> None:
     three = pairs(3)
     options = {"iterations": 2} if name.startswith("raft") else {}
-    found = run(name, [three[:2], three[2:]], **options)
+    built: Any = made(name, 64, 70, **options)
+    found = through(built, [three[:2], three[2:]])
     assert [len(products) for products in found] == [2, 1]
     for flow in (*found[0], *found[1]):
         assert flow.shape == (64, 70, 2) and flow.dtype == np.float32 and flow.flags.c_contiguous and np.isfinite(flow).all()
-    again = run(name, [three], lanes=1, **options)  # other items, one lane
+    built._plan = dataclasses.replace(built._plan, lanes=1)  # to build the cascades takes longer than to run them
+    again = through(built, [three])  # other items, one lane
     assert all(np.array_equal(a, b) for a, b in zip(again[0], (*found[0], *found[1]), strict=True))
 
 

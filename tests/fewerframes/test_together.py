@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from cache.errors import ConfigError, DataError
 from tests.fewerframes.conftest import Bench
+from tests.forked import forked
 
 #: A shift before hidden1's batch normalisation, which takes it out again: the loss does not depend on it, so its gradient is rounding,
 #: which Adam makes steps of full size. The mean that this normalisation remembers follows it.
@@ -43,7 +44,8 @@ def test_two_processes_train_the_student_of_one(changes: dict[str, object], trai
     bench, made = trained
     own = Bench(tmp_path, bench.ingest)
     settings = {"rep": True, "pred": True, "epochs": 2, "lr": 1e-3, **changes}
-    one, two = (own.student(f"p{n}", {"dump": made["dump"]}, processes=n, **settings) for n in (1, 2))
+    with forked():
+        one, two = (own.student(f"p{n}", {"dump": made["dump"]}, processes=n, **settings) for n in (1, 2))
     same_course(one, two, tolerance=1e-4)
 
 
@@ -54,5 +56,5 @@ def test_batches_that_do_not_divide_are_refused(bench: Bench) -> None:
 
 def test_an_error_of_the_processes_reaches_the_one_who_asked(bench: Bench) -> None:
     (bench.ingest / "train.h5").unlink()
-    with pytest.raises(DataError, match="no partition 'train'"):
+    with pytest.raises(DataError, match="no partition 'train'"), forked():
         bench.teacher(processes=2)

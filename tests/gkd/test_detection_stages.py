@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -155,21 +156,27 @@ def test_rates_and_epochs_are_the_published_ones() -> None:
     assert (rate_of(plain, "flow"), epochs_of(plain, "flow")) == (1e-5, 20)
 
 
-@pytest.mark.parametrize("role", ["teacher", "kd"])
+@pytest.fixture(scope="module", params=["teacher", "kd"])
+def whole(request: pytest.FixtureRequest, bench: Bench, teacher: Context) -> tuple[Callable[[str], Context], Context]:
+    """How a network is trained under a name, and one that was not stopped."""
+
+    def make(name: str) -> Context:
+        return bench.teacher(name) if request.param == "teacher" else bench.student("kd", teacher, name=name)
+
+    return make, make(f"{request.param}.whole")
+
+
 @pytest.mark.parametrize("share", [0.2, 0.4, 0.7])
 def test_a_training_that_is_stopped_and_run_again_ends_in_the_same_bits(
-    role: str, share: float, bench: Bench, teacher: Context, monkeypatch: pytest.MonkeyPatch
+    share: float, whole: tuple[Callable[[str], Context], Context], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At a fifth of its batches a training is in the CVAE's pass, at two fifths in the network's, at seven tenths in the next epoch."""
     from models.training import loop
     from models.training.pace import Pace
     from systems.gkd.detection.updates import Learning
 
-    def make(name: str) -> Context:
-        return bench.teacher(name) if role == "teacher" else bench.student("kd", teacher, name=name)
-
-    whole = make(f"{role}.whole")
-    batches = 2 * 2 * about(whole)["windows"]
+    make, unstopped = whole
+    batches = 2 * 2 * about(unstopped)["windows"]
     stop = round(share * batches)
     fit, seen = loop.fit, []
     monkeypatch.setattr("systems.gkd.detection.training.fit", lambda *a, **k: fit(*a, **k, pace=Pace(seconds=0.0, share=1e9)))
@@ -184,10 +191,10 @@ def test_a_training_that_is_stopped_and_run_again_ends_in_the_same_bits(
 
         monkeypatch.setattr(Learning, name, counted)
     with pytest.raises(KeyboardInterrupt):
-        make(f"{role}.stopped{share}")
-    again = make(f"{role}.stopped{share}")
+        make(f"{unstopped.out.name}.stopped{share}")
+    again = make(f"{unstopped.out.name}.stopped{share}")
     assert len(seen) == batches + 1  # every batch once, and the one at which it was stopped again
-    assert files(again) == files(whole)
+    assert files(again) == files(unstopped)
 
 
 def test_the_seed_decides_the_weights_and_the_number_of_threads_that_load_does_not(bench: Bench) -> None:

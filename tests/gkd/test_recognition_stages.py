@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,21 +95,27 @@ def test_flow_alone_is_not_weighted_and_learns_as_published(bench: Bench) -> Non
     assert about(bench.student(name="student.rgb", epochs=1))["weighted"]
 
 
-@pytest.mark.parametrize("role", ["teacher", "kd"])
+@pytest.fixture(scope="module", params=["teacher", "kd"])
+def whole(request: pytest.FixtureRequest, bench: Bench, teacher: Context) -> tuple[Callable[[str], Context], Context]:
+    """How a network is trained under a name, and one that was not stopped."""
+
+    def make(name: str) -> Context:
+        more = {"dropout": 0.5, "lr": 0.05, "cvae_lr": 1e-3}
+        return bench.teacher(name, **more) if request.param == "teacher" else bench.student("kd", teacher, name=name, **more)
+
+    return make, make(f"{request.param}.whole")
+
+
 @pytest.mark.parametrize("stop", [5, 8, 11])
 def test_a_training_that_is_stopped_and_run_again_ends_in_the_same_bits(
-    role: str, stop: int, bench: Bench, teacher: Context, monkeypatch: pytest.MonkeyPatch
+    stop: int, whole: tuple[Callable[[str], Context], Context], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Six clips in batches of two: batches 1-3 and 7-9 are of the CVAE, 4-6 and 10-12 of the network."""
     from models.training import loop
     from models.training.pace import Pace
     from systems.gkd.recognition.two_steps import TwoSteps
 
-    def make(name: str) -> Context:
-        more = {"dropout": 0.5, "lr": 0.05, "cvae_lr": 1e-3}
-        return bench.teacher(name, **more) if role == "teacher" else bench.student("kd", teacher, name=name, **more)
-
-    whole = make(f"{role}.whole")
+    make, unstopped = whole
     fit, seen = loop.fit, []
     monkeypatch.setattr("systems.gkd.recognition.training.fit", lambda *a, **k: fit(*a, **k, pace=Pace(seconds=0.0, share=1e9)))
     for name in ("make", "recognise"):
@@ -122,10 +129,10 @@ def test_a_training_that_is_stopped_and_run_again_ends_in_the_same_bits(
 
         monkeypatch.setattr(TwoSteps, name, counted)
     with pytest.raises(KeyboardInterrupt):
-        make(f"{role}.stopped{stop}")
-    again = make(f"{role}.stopped{stop}")
+        make(f"{unstopped.out.name}.stopped{stop}")
+    again = make(f"{unstopped.out.name}.stopped{stop}")
     assert len(seen) == 13  # every batch once, and the one at which it was stopped again
-    assert files(again) == files(whole)
+    assert files(again) == files(unstopped)
 
 
 def test_the_seed_decides_the_weights_and_the_number_of_threads_that_load_does_not(bench: Bench) -> None:

@@ -29,11 +29,11 @@ def fill(name: str, shape: Sequence[int], seed: int = 0) -> np.ndarray:
     entries = filled.reshape(-1)
     for begin in range(0, entries.size, PIECE):
         piece = entries[begin : begin + PIECE]
-        piece[:] = _scaled(generator.standard_normal(piece.size), leaf, dims)
+        piece[:] = scaled(generator.standard_normal(piece.size), leaf, dims)
     return filled
 
 
-def _scaled(draw: np.ndarray, leaf: str, dims: Sequence[int]) -> np.ndarray:
+def scaled(draw: np.ndarray, leaf: str, dims: Sequence[int]) -> np.ndarray:
     """Normal numbers brought into the range of their kind of entry."""
     if leaf == "running_var":
         return 1.0 + 0.2 * np.abs(draw)

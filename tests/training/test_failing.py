@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import pytest
 from cache.errors import DataError
 from models.training.failure import BROKEN, ENDED, ERROR, Failure, ProcessError, cause, failure_of, gone
 from models.training.silence import Silence
+from tests import warm
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -32,9 +31,9 @@ def work(device):
         raise DataError("a frame is missing", hint="look for it")
     dist.barrier()
 
-work.__module__ = "__main__"
 cli._command = lambda: processes.run_together(2, work)
-cli.main()
+if __name__ == "__main__":
+    cli.main()
 """
 
 
@@ -42,20 +41,31 @@ cli.main()
     ("way", "said"), [("error", "error: rank 1 of 2 on .*: a frame is missing"), ("killed", "error: rank 1 of 2 on .* is gone")]
 )
 @pytest.mark.long
-def test_the_first_process_of_a_launcher_says_why_another_ended_it(way: str, said: str) -> None:
+def test_the_first_process_of_a_launcher_says_why_another_ended_it(way: str, said: str, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     job = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "x", "WAY": way}
+    (tmp_path / "worked.py").write_text(WORK)
     begun = time.monotonic()
-    started = [
-        subprocess.Popen([sys.executable, "-c", WORK], env={**os.environ, **job, "RANK": rank}, stderr=subprocess.PIPE, text=True)
-        for rank in "01"
-    ]
-    errors = [process.communicate(timeout=90)[1] for process in started]
-    assert [process.returncode for process in started] == [1, -9 if way == "killed" else 1], errors
+    started = [warm.start("worked", cwd=PROJECT, env={**found(tmp_path), **job, "RANK": rank}) for rank in "01"]
+    errors = [said_by(process) for process in started]
+    assert [process.wait(30) for process in started] == [1, -9 if way == "killed" else 1], errors
     assert time.monotonic() - begun < 60 + 30  # starting takes the last
     assert re.search(said, errors[0]), errors[0]
+
+
+def found(directory: Path) -> dict[str, str]:
+    """An environment in which the modules of a directory are found beside ours."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), str(directory)])}
+
+
+def said_by(process: warm.Process) -> str:
+    """What it said as an error, once it and all that it started have ended."""
+    assert process.stderr is not None
+    said = process.stderr.read()
+    process.close()
+    return said
 
 
 AGENTS = """
@@ -81,19 +91,13 @@ def test_an_error_on_one_host_of_torchrun_is_said_on_the_first(tmp_path: Path) -
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     (tmp_path / "agents.py").write_text(AGENTS)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc_per_node=2", "--master_addr=127.0.0.1"]
+    hosts = ["--nnodes=2", "--nproc_per_node=2", "--master_addr=127.0.0.1", f"--master_port={port}"]
     begun = time.monotonic()
     started = [
-        subprocess.Popen(
-            [*torchrun, f"--master_port={port}", f"--node_rank={host}", "-m", "agents"],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), str(tmp_path)]), "OMP_NUM_THREADS": "1"},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for host in range(2)
+        warm.torchrun(tmp_path, *hosts, f"--node_rank={host}", "-m", "agents", cwd=PROJECT, env=found(tmp_path)) for host in range(2)
     ]
-    errors = [agent.communicate(timeout=150)[1] for agent in started]
-    assert all(agent.returncode for agent in started), errors
+    errors = [said_by(agent) for agent in started]
+    assert all(agent.wait(30) for agent in started), errors
     assert time.monotonic() - begun < 60 + 60  # starting takes the last
     assert re.search("error: rank 3 of 4 on .*: a frame is missing", errors[0]), errors[0]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import warm
 
 PROJECT = Path(__file__).parents[2]
 
@@ -18,8 +18,8 @@ PROJECT = Path(__file__).parents[2]
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """What trainee.py reports of a kind of training."""
     directory = tmp_path_factory.mktemp(request.param)
-    command = [sys.executable, str(Path(__file__).with_name("trainee.py")), request.param, str(directory)]
-    subprocess.run(command, check=True, timeout=240, env={**os.environ, "PYTHONPATH": str(PROJECT)})
+    done = warm.run("tests.training.trainee", request.param, str(directory), cwd=PROJECT, env=os.environ, timeout=240)
+    assert done.returncode == 0, done.stderr
     return {"kind": request.param, **json.loads((directory / "result.json").read_text())}
 
 

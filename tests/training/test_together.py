@@ -24,6 +24,7 @@ from models.training.loop import Recipe, fit
 from models.training.schedules import constant
 from models.training.selection import Selection
 from models.training.updates import Group, Update
+from tests.forked import forked
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,10 @@ class Told:
 
 @pytest.fixture(scope="module", params=[2, 4])
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Told:
-    """Processes that were started once for all works: to start one takes seconds."""
+    """Processes that were started once for all works."""
     directory = tmp_path_factory.mktemp("told")
-    processes.run_together(request.param, tell, directory)
+    with forked():
+        processes.run_together(request.param, tell, directory)
     works = [torch.load(directory / f"{rank}.told", weights_only=False) for rank in range(request.param)]
     return Told(request.param, directory, works)
 
@@ -157,7 +159,7 @@ def test_whatever_ends_one_process_ends_all_and_is_raised(
 ) -> None:
     monkeypatch.setattr(silence, "LIMIT", 10.0)  # nobody has to wait for most of a minute to see it kept
     begun = time.monotonic()
-    with pytest.raises(KdpipeError) as told:
+    with pytest.raises(KdpipeError) as told, forked():
         processes.run_together(number, failing, way)
     assert type(told.value) is expected and re.match(message, told.value.message), told.value
     assert time.monotonic() - begun < 25 + 30  # starting takes the last
