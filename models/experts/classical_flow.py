@@ -30,9 +30,8 @@ Method = Callable[[Array, Array], Floats]
 DENSE_FLOW = (0.702, 5, 10, 2, 7, 1.5, 256)
 #: as mmaction2 has it: windows are boxes
 MMACTION2 = (0.5, 3, 15, 3, 5, 1.2, 0)
-#: of the refinement: weight of a smooth flow, passes of the solver an iteration (OpenCV's own: 20 and 5); the weight was chosen on 60 drawn
-#: pairs of seed 2400
-SMOOTH, PASSES = 100.0, 25
+#: of the refinement: weight of a smooth flow, passes of the solver an iteration (OpenCV's own: 20 and 5)
+SMOOTH, PASSES = 50.0, 25
 
 
 def opencv() -> ModuleType:

@@ -94,7 +94,7 @@ class DeriveParams:
     )
     refine: int = option(
         0,
-        "iterations of variational refinement after a classical flow: 50 helps all of them on small frames; 0 is as published",
+        "iterations of variational refinement after a classical flow: 20 helps dis and farneback on small frames; 0 is as published",
         at_least=0,
         at_most=1000,
         when={"kind": ("flow",), "expert": ("", "tvl1", "dis", "farneback")},
