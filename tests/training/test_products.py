@@ -67,6 +67,14 @@ def test_a_product_is_the_same_by_either_library(amd: None, rows: int, inner: in
 
 
 @onednn
+def test_a_product_has_the_same_bits_wherever_its_matrices_lie_in_memory(amd: None) -> None:
+    left, right, room = torch.randn(33, 65), torch.randn(65, 40), torch.empty(3 + 33 * 65)
+    moved = room[3:].view(33, 65).copy_(left)
+    assert moved.data_ptr() % 64 != left.data_ptr() % 64
+    assert torch.equal(products.product(left, right), products.product(moved, right))
+
+
+@onednn
 @pytest.mark.parametrize("shape", [(6, 40), (2, 3, 40), (0, 40), (1, 40)])
 @pytest.mark.parametrize("biased", [False, True])
 def test_a_linear_layer_has_the_values_and_gradients_of_pytorchs(amd: None, shape: tuple[int, ...], biased: bool) -> None:
