@@ -7,9 +7,9 @@
 
 The two sides run by turns, each in a process of its own, whose peak is that of the whole process. The time is that of a whole step with
 the optimiser's: of the processor (all threads; the one to look at where others use the machine, with ``--threads 1``) and of the wall.
-The roofline is the share of the product rate (matrices of 2048 x 2048, in the same processes) that the operations of our step, counted by
-PyTorch, reach in our processor time. The last line is JSON: of each system the ratios plain / ours of both times, that share, and our
-memory over the plain one's.
+The roofline is the share of the product rate (matrices of 2048 x 2048, in the same processes, by PyTorch or by our own way, whichever is
+faster) that the operations of our step, counted by PyTorch, reach in our processor time. The last line is JSON: of each system the ratios
+plain / ours of both times, that share, and our memory over the plain one's.
 """
 
 from __future__ import annotations

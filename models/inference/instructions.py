@@ -29,6 +29,22 @@ def told_by(cpuinfo: Path) -> frozenset[str]:
     return frozenset.intersection(*sets) if sets else frozenset()
 
 
+@functools.cache
+def maker() -> str:
+    """Who made this machine's processor, as it names itself (``GenuineIntel``, ``AuthenticAMD``); "" if the system does not say."""
+    return made_by(Path("/proc/cpuinfo"))
+
+
+def made_by(cpuinfo: Path) -> str:
+    """What the file says; "" where its processors are of several makers."""
+    try:
+        lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return ""
+    makers = {name.strip() for line in lines for what, _, name in [line.partition(":")] if what.strip() == "vendor_id"}
+    return makers.pop() if len(makers) == 1 else ""
+
+
 def lacks(precision: str, device: str) -> str:
     """What the processor lacks for ``precision``, in words; "" if it has it, if another device computes, or if the system does not say."""
     wanted, here = WANTED.get(precision, ()), instructions()

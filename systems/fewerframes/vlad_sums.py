@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from models.training import distributed
+from models.training.products import product
 from systems.fewerframes.batch_norm import EPSILON
 from systems.fewerframes.packed import Packed
 
@@ -67,9 +68,9 @@ class _Sums(torch.autograd.Function):
         x, counts, padding, padded = frames
         n, total = len(x), len(x) + padded
         centre = (x.sum(0) + padded * padding) / total
-        merged = w0 @ wc
+        merged = product(w0, wc)
         middle = centre @ merged
-        scores = torch.addmm(-middle, x, merged)
+        scores = product(x, merged, -middle)
         away = padding @ merged - middle
         spare = scores.square()
         variance = (spare.sum(0) + padded * away.square()) / total
@@ -78,7 +79,7 @@ class _Sums(torch.autograd.Function):
         p = torch.softmax(spare.view(n, groups, -1), -1)
         a = torch.sigmoid(torch.addmm(ba + b0 @ wa, x, w0 @ wa))
         w = torch.mul(p, a[..., None], out=spare.view(p.shape))
-        e = torch.addmm(b0, x, w0)
+        e = product(x, w0, b0)
         clusters, size = p.shape[2], e.shape[1] // groups
         sums, shares = x.new_empty(len(counts), size, clusters), x.new_empty(len(counts), groups, clusters)
         for video, (expanded, weights) in enumerate(by_video(counts, e, w)):
@@ -113,9 +114,9 @@ class _Sums(torch.autograd.Function):
         to_gain = torch.mul(d, scores, out=w.view(n, -1)).sum(0) * inverse
         slope = to_gain * inverse / -(n + padded)
         d.addcmul_(scores, slope)
-        to_merged = torch.mm(x.t(), d).addr_(centre, to_shift, alpha=-1).addr_(padding, away * slope, alpha=padded).mul_(gain * inverse)
+        to_merged = product(x.t(), d).addr_(centre, to_shift, alpha=-1).addr_(padding, away * slope, alpha=padded).mul_(gain * inverse)
         to_ba, of_attention = to_attention.sum(0), torch.mm(x.t(), to_attention)
-        to_w0 = torch.mm(x.t(), to_e).addmm_(to_merged, wc.t()).addmm_(of_attention, wa.t())
+        to_w0 = product(x.t(), to_e).addmm_(to_merged, wc.t()).addmm_(of_attention, wa.t())
         of_sums = shares.transpose(0, 1).flatten(1) @ to_sums.transpose(1, 2).flatten(0, 1)
         to_wa, to_wc = torch.mm(w0.t(), of_attention).addr_(b0, to_ba), torch.mm(w0.t(), to_merged)
         return None, None, to_w0, of_sums.flatten() + wa @ to_ba, to_wa, to_ba, to_wc, to_gain, to_shift

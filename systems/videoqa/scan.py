@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from models.training.products import product
+
 PARAMETERS = 4
 """Of a direction: ``weight_ih`` (4h,V), ``weight_hh`` (4h,h), ``bias_ih`` and ``bias_hh`` (4h,)."""
 
@@ -67,16 +69,15 @@ class _Scan(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, counts: tuple[int, ...], *parameters: Tensor) -> tuple[Tensor, ...]:
         inwards, recurrents, biases, more_biases = (parameters[place::PARAMETERS] for place in range(PARAMETERS))
         size = recurrents[0].shape[1]
-        gates = x.new_empty(len(x), 4 * size * len(inwards))
+        gates = product(x, torch.cat(inwards).t())
         states = [x.new_empty(len(x), 2 * size) for _ in inwards[::2]]
         last = [x.new_empty(counts[0], 2 * size) for _ in inwards[::2]]
         ctx.kept = []
-        for number, inward in enumerate(inwards):
+        for number, recurrent in enumerate(recurrents):
             own = _part(gates, number, 4 * size)
-            torch.mm(x, inward.t(), out=own)
             bias = biases[number] + more_biases[number]
             out, end = (_part(of[number // 2], number % 2, size) for of in (states, last))
-            ctx.kept.append(_forwards(own, recurrents[number].t(), bias, walk(counts, number % 2 == 1), out, end))
+            ctx.kept.append(_forwards(own, recurrent.t(), bias, walk(counts, number % 2 == 1), out, end))
         ctx.gates, ctx.counts = gates, counts
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, *states, *inwards, *recurrents)
@@ -99,9 +100,9 @@ class _Scan(torch.autograd.Function):
             d_states, d_last = (None if of is None else _part(of, number % 2, size) for of in (given[lstm], given[lstms + lstm]))
             _backwards(own, recurrent, all_kept[number], steps, d_states, d_last)
             d_recurrents.append(_recurrent_gradient(own, _part(states[lstm], number % 2, size), steps))
-        d_inwards = torch.mm(gates.t(), x).split(4 * size)
+        d_inwards = product(gates.t(), x).split(4 * size)
         d_biases = gates.sum(0).split(4 * size)
-        d_x = torch.mm(gates, torch.cat(inwards)) if ctx.needs_input_grad[0] else None
+        d_x = product(gates, torch.cat(inwards)) if ctx.needs_input_grad[0] else None
         return d_x, None, *(part for parts in zip(d_inwards, d_recurrents, d_biases, d_biases, strict=True) for part in parts)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.training.products import applied
 from systems.xkd import lean
 
 #: of an input: samples, tokens of each
@@ -85,20 +86,18 @@ class Block(nn.Module):
                 self.attn.mixed(part, shape, asking) for part, shape in zip(qkv.split([b * n for b, n in shapes]), shapes, strict=True)
             ]
             mixed, weights = found[0][0] if len(found) == 1 else torch.cat([each for each, _ in found]), found[-1][1]
-        rows = rows + self.attn.proj(mixed)
+        rows = rows + applied(self.attn.proj, mixed)
         return rows + then(first(rows, self.norm2, self.mlp.fc1), self.mlp.fc2), weights
 
 
 def normed_linear(x: Tensor, norm: nn.LayerNorm, linear: nn.Linear) -> Tensor:
     """A norm, then a linear layer."""
-    found: Tensor = linear(norm(x))
-    return found
+    return applied(linear, norm(x))
 
 
 def gelu_linear(x: Tensor, linear: nn.Linear) -> Tensor:
     """GELU, then a linear layer."""
-    found: Tensor = linear(F.gelu(x))
-    return found
+    return applied(linear, F.gelu(x))
 
 
 class Blocks(nn.Module):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from models.training.products import applied
 from systems.xkd.blocks import BASE, Blocks, Width, table, token, xavier
 from systems.xkd.patches import Geometry
 
@@ -25,8 +26,7 @@ class Projection(nn.Module):
         self.apply(xavier)
 
     def forward(self, x: Tensor) -> Tensor:
-        tokens: Tensor = self.proj(x)
-        return tokens
+        return applied(self.proj, x)
 
 
 class Encoder(nn.Module):

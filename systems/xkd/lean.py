@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from models.training.products import product
+
 
 def fits(x: Tensor) -> bool:
     """Whether lean layers are of use: there are gradients, and no autocast, which chooses types operation by operation."""
@@ -51,17 +53,17 @@ class _NormedLinear(torch.autograd.Function):
         normed, mean, scale = torch.native_layer_norm(x, x.shape[-1:], gain, shift, eps)
         ctx.save_for_backward(x, gain, shift, weight, mean, scale)
         ctx.biased = bias is not None
-        return F.linear(normed, weight, bias)
+        return product(normed, weight.t(), bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, gain, shift, weight, mean, scale = ctx.saved_tensors
         normed = torch.sub(x, mean).mul_(scale).mul_(gain).add_(shift)
-        to_weight = grad.T @ normed
+        to_weight = product(grad.t(), normed)
         del normed
         back = torch.ops.aten.native_layer_norm_backward
-        to_x, to_gain, to_shift = back(grad @ weight, x, x.shape[-1:], mean, scale, gain, shift, [True, True, True])
+        to_x, to_gain, to_shift = back(product(grad, weight), x, x.shape[-1:], mean, scale, gain, shift, [True, True, True])
         return to_x, to_gain, to_shift, None, to_weight, grad.sum(0) if ctx.biased else None
 
 
@@ -69,14 +71,14 @@ class _GeluLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return F.linear(F.gelu(x), weight, bias)
+        return product(F.gelu(x), weight.t(), bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
         x, weight = ctx.saved_tensors
-        to_weight = grad.T @ F.gelu(x)
-        return torch.ops.aten.gelu_backward(grad @ weight, x), to_weight, grad.sum(0)
+        to_weight = product(grad.t(), F.gelu(x))
+        return torch.ops.aten.gelu_backward(product(grad, weight), x), to_weight, grad.sum(0)
 
 
 class _Attended(torch.autograd.Function):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from models.training.products import applied
 from systems.xkd import lean
 from systems.xkd.blocks import Blocks, Width, table, token, xavier
 from systems.xkd.encoder import Encoder
@@ -70,8 +71,8 @@ class Autoencoder(nn.Module):
         rows = torch.cat([seen[:, 1:], self.mask_token.to(seen.dtype).expand(b, n + 1 - seen.shape[1], -1)], 1)
         rows = rows.gather(1, restore[..., None].expand(-1, -1, dim))
         decoded, _ = self.decoder(torch.cat([seen[:, :1], rows], 1) + self.dec_pos_embed)
-        values: Tensor = self.out_proj(decoded[:, 1:])
-        return values
+        values = decoded[:, 1:]
+        return applied(self.out_proj, values) if isinstance(self.out_proj, nn.Linear) else values
 
 
 def target(patches: Tensor, normalise: bool = True) -> Tensor:
