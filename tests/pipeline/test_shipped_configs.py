@@ -24,8 +24,8 @@ def test_features_depend_on_the_code_of_their_own_network_only(tmp_path: Path) -
     graph = build(Config("world", "videoqa"))
     fingerprint = Judge(Store(tmp_path), graph).fingerprint
     appearance, motion = (set(closure(fingerprint, graph.nodes[f"extract.{kind}"])) for kind in ("appearance", "motion"))
-    assert "models.backbones.small2d" in appearance and "models.backbones.small3d" not in appearance
-    assert {"models.backbones.small2d", "models.backbones.small3d"} <= motion  # small3d begins with small2d's stages
+    assert "models.backbones.people2d" in appearance and "models.backbones.people3d" not in appearance
+    assert {"models.backbones.people2d", "models.backbones.people3d"} <= motion  # people3d begins with people2d's stages
 
 
 def test_the_readmes_table_asks_for_no_c_compiler() -> None:

@@ -86,7 +86,9 @@ def test_every_published_file_is_listed_and_what_is_shipped_is_found(store: Path
     assert [row["name"] for row in answer("ls", "--present")] == [
         "small2d.world",
         "pose2d.world",
+        "people2d.world",
         "small3d.world",
+        "people3d.world",
         "small_i3d.world",
         "small-flow.world",
         "small-depth.world",
