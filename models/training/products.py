@@ -44,12 +44,14 @@ def _count() -> None:
 
 def fits(left: Tensor, right: Tensor) -> bool:
     """Whether oneDNN multiplies ``left`` (M,K) by ``right`` (K,N)."""
+    if torch.compiler.is_compiling():  # asked first: a traced number of rows must not be compared
+        return False
     if left.device.type != "cpu" or left.dtype is not torch.float32 or right.dtype is not torch.float32 or left.ndim != 2:
         return False
     rows, columns = len(left), right.shape[1]
     if rows * columns * left.shape[1] < SMALLEST or (left.stride(1) != 1 and columns < WIDE * rows):
         return False
-    return library() == "onednn" and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
+    return library() == "onednn" and not torch.is_autocast_enabled("cpu")
 
 
 def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:

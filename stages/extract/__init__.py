@@ -18,9 +18,6 @@ from models.inference import runtimes
 from models.inference.runtimes import INT8, MEASURED_PRECISIONS, RUNTIME_NAMES
 from models.weights import WEIGHTS, Weights, of_backbone
 
-#: networks of drawn worlds, whose weights are shipped
-DRAWN = ("small2d", "small3d", "people2d", "people3d", "pose2d", "small_i3d")
-
 
 @dataclass(frozen=True)
 class CalibrationParams:
@@ -34,13 +31,16 @@ class CalibrationParams:
     )
     weights: str = option(
         "world",
-        f"'world' (shipped, for {', '.join(DRAWN)}), a published name such as imagenet1k_v1 or kinetics400 "
-        "(needs weights_file, which is checked), 'file' (weights_file as it is) or 'random' (flagged in every report)",
+        "'world' (shipped, for small2d, small3d, people2d, people3d, pose2d, small_i3d), a published name such as imagenet1k_v1 or "
+        "kinetics400 (needs weights_file, which is checked), 'file' (weights_file as it is) or 'random' (flagged in every report)",
     )
     weights_file: str = option(
         "",
         "path of a weights file: .safetensors, .pth; keyed by its content",
-        unless=({"weights": ("random",)}, {"weights": ("world",), "backbone": ("", *DRAWN)}),
+        unless=(
+            {"weights": ("random",)},
+            {"weights": ("world",), "backbone": ("", "small2d", "small3d", "people2d", "people3d", "pose2d", "small_i3d")},
+        ),
     )
     random_seed: int = option(0, "seed of weights=random", at_least=0, at_most=2**32 - 1, when={"weights": ("random",)})
     image_size: int = option(0, "side of the square that frames are resized to; 0 is the backbone's own", at_least=0, at_most=4096)
