@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -194,16 +195,19 @@ def publish_directory(temporary: Path, final: Path) -> bool:
     make_directory(final.parent)
     moved = network.identity(temporary)
     faults.step("rename", final)
-    try:
-        temporary.rename(final)
-        faults.step("renamed", final)
-    except OSError:
-        if not network.landed(temporary, final, moved):
-            if final.is_dir():
-                return False
-            raise
-    fsync_directory(final.parent)
-    return True
+    while True:
+        try:
+            temporary.rename(final)
+            faults.step("renamed", final)
+        except OSError as error:
+            if not network.landed(temporary, final, moved):
+                if final.is_dir():
+                    return False
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                    continue  # who was first is collected by now
+                raise
+        fsync_directory(final.parent)
+        return True
 
 
 def touch(path: Path) -> None:

@@ -272,3 +272,24 @@ def test_a_record_whose_object_went_for_good_is_not_left(tmp_path: Path, no_lock
     with pytest.raises(GoneError, match="run it again"):
         store.publish_record(record)
     assert store.read_record(record.digest) is None
+
+
+def test_a_twin_that_is_collected_while_another_is_given_its_name_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name is taken when it is asked for, and free when one looks who has it."""
+    final, mine = tmp_path / "objects" / "ab", tmp_path / "tmp" / "mine"
+    for directory in (final, mine):
+        directory.mkdir(parents=True)
+        (directory / "manifest.json").write_text("{}")
+    rename = Path.rename
+
+    def collected_at_once(self: Path, target: Path) -> Path:
+        try:
+            return rename(self, target)
+        except OSError:
+            (target / "manifest.json").unlink()
+            target.rmdir()
+            raise
+
+    monkeypatch.setattr(Path, "rename", collected_at_once)
+    assert fs.publish_directory(mine, final)
+    assert (final / "manifest.json").exists() and not mine.exists()
