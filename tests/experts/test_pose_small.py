@@ -114,7 +114,7 @@ def test_a_few_steps_of_training_lower_the_loss(tmp_path: Path) -> None:
     options.seed, options.out = 0, tmp_path
     drawn = draw_world(1901, 1, 2)
     torch.manual_seed(0)
-    net = SmallPose((8, 8, 8, 8))
+    net = SmallPose((16, 16, 32, 32))  # narrow, but of widths that networks have
     x, wanted = sample(drawn, np.random.default_rng(1), 2)
     before = pose.loss(net.train()(torch.from_numpy(x)), wanted).sum()
     pose.train(net, drawn, options, lambda: None)
