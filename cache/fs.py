@@ -204,6 +204,7 @@ def publish_directory(temporary: Path, final: Path) -> bool:
                 if final.is_dir():
                     return False
                 if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                    network.look_anew(final.parent)
                     continue  # who was first is collected by now
                 raise
         fsync_directory(final.parent)
