@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import multiprocessing
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from unittest import mock
 
 import torch.multiprocessing
@@ -17,10 +17,20 @@ import torch.multiprocessing
 LIBRARIES = ["numpy", "torch", "torch._dynamo", "torch.distributed.nn", "safetensors.torch", "h5py", "pytest"]
 
 
+@functools.cache
+def _server() -> forkserver.ForkServer:
+    """Another than the one of kdpipe's workers, which runs already in most processes of a test run and has loaded no torch."""
+    server = forkserver.ForkServer()
+    server.set_forkserver_preload(LIBRARIES)
+    return server
+
+
 @contextlib.contextmanager
 def forked() -> Iterator[None]:
     """Inside, ``torch.multiprocessing.spawn`` forks."""
-    multiprocessing.set_forkserver_preload(LIBRARIES)
     how = functools.partial(torch.multiprocessing.start_processes, start_method="forkserver")
-    with mock.patch.object(torch.multiprocessing, "spawn", how):
+    with (
+        mock.patch.object(torch.multiprocessing, "spawn", how),
+        mock.patch.object(forkserver, "connect_to_new_process", _server().connect_to_new_process),
+    ):
         yield
