@@ -17,6 +17,7 @@ from pipeline.graph import build
 from stages.extract import CalibrationParams, calibration
 from stages.extract.calibration import choose, read_ranges, spread
 from stages.extract.run import run
+from tests.openvino import openvino_or_skip
 
 
 def row(id: str, digest: str, *splits: str) -> dict[str, object]:
@@ -49,7 +50,7 @@ def measured(context, kind: str) -> Context:
 
 @pytest.mark.parametrize("kind", ["appearance", "motion"])
 def test_the_stage_measures_then_computes_nearly_the_same_in_8_bits(sampled, context, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("openvino")
+    openvino_or_skip()
     monkeypatch.setattr(instructions, "instructions", lambda: frozenset({"avx512_vnni"}))
     sampled()
     before = measured(context, kind)

@@ -22,6 +22,7 @@ from stages.extract import run as work
 from stages.extract.network import load_network
 from stages.extract.resize import resize
 from stages.extract.run import run
+from tests.openvino import openvino_or_skip
 
 
 def files(directory: Path) -> dict[str, bytes]:
@@ -193,7 +194,7 @@ def test_a_checkpoint_with_other_classes_and_shortcut_loads(sampled, context, tm
 
 @pytest.mark.parametrize("kind", ["appearance", "motion"])
 def test_the_stage_computes_the_same_with_another_runtime(sampled, context, kind: str) -> None:
-    pytest.importorskip("openvino")
+    openvino_or_skip()
     sampled()
     plain, other = context("plain", kind=kind), context("other", kind=kind, runtime="openvino", workers=2)
     run(plain)

@@ -10,15 +10,15 @@ from cache.errors import ConfigError, DataError
 from models.inference import instructions
 from models.inference.infer import Whole
 from models.inference.ranges import ranges_of
+from models.inference.runtimes import openvino as own
 from models.inference.runtimes import prepare
 from models.inference.runtimes.gate import ALLOWED, admit
+from models.inference.runtimes.openvino import PREFIX, compiled_model
+from models.inference.runtimes.quantised import quantise
 from tests.inference.test_runtimes import arithmetic, network
+from tests.openvino import openvino_or_skip
 
-openvino = pytest.importorskip("openvino")
-
-from models.inference.runtimes import openvino as own  # noqa: E402
-from models.inference.runtimes.openvino import PREFIX, compiled_model  # noqa: E402
-from models.inference.runtimes.quantised import quantise  # noqa: E402
+openvino = openvino_or_skip()
 
 NETWORKS = [
     ("resnet18", {}, (4, 3, 64, 64)),

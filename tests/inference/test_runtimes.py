@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from models.backbones.registry import build
 from models.inference import instructions
 from models.inference.runtimes import prepare, winograd
 from models.inference.runtimes.gate import ALLOWED, admit
-from models.inference.runtimes.openvino import compiled_model
+from models.inference.runtimes.openvino import compiled_model, library
 
 INSTALLED = {
     "eager": True,
@@ -145,8 +147,7 @@ def test_openvino_computes_in_what_the_key_says_and_not_in_what_the_processor_li
 
 @pytest.mark.skipif(not INSTALLED["openvino"], reason="openvino is not installed")
 def test_openvino_that_would_compute_in_another_precision_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    import openvino
-
+    openvino = library()
     real = openvino.Core.compile_model
 
     def other(core, model, device, settings):
@@ -155,3 +156,12 @@ def test_openvino_that_would_compute_in_another_precision_is_refused(monkeypatch
     monkeypatch.setattr(openvino.Core, "compile_model", other)
     with pytest.raises(ConfigError, match="OpenVINO computes in f32 here, where precision=float16 was asked for"):
         compiled_model(network("small2d", {}), torch.zeros(4, 3, 32, 32), "float16", 1)
+
+
+@pytest.mark.skipif(not INSTALLED["openvino"], reason="openvino is not installed")
+def test_openvino_tells_nobody_of_what_it_converts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its telemetry keeps a name of the machine in the home, and forks this process for every message."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    compiled_model(network("small2d", {}), torch.zeros(1, 3, 32, 32), "float32", 1)
+    assert list(tmp_path.iterdir()) == []
+    assert "stub" in sys.modules["openvino.tools.ovc.convert_impl"].tm.__name__

@@ -22,6 +22,7 @@ from pipeline.predict.making import Workshop, make
 from pipeline.predict.network import of_graph
 from pipeline.predict.recipe import recipe_of
 from tests.command import kdpipe
+from tests.openvino import openvino_or_skip
 
 pytestmark = pytest.mark.long
 
@@ -33,7 +34,7 @@ KINDS = ("appearance", "motion")
 @pytest.fixture
 def store(finished: Path, tmp_path: Path) -> Path:
     """A copy of the finished store in which a teacher learnt from features in int8."""
-    pytest.importorskip("openvino")
+    openvino_or_skip()
     if instructions.lacks("int8", "cpu"):
         pytest.skip("the processor has no such instructions")
     place = shutil.copytree(finished, tmp_path / "store", symlinks=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -20,6 +21,20 @@ from models.inference.runtimes.quantised import quantise
 HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "int8": "f32"}
 #: what comes before the name of a module of the network in the names of a model's operations
 PREFIX = "__module.net."
+
+
+def library() -> Any:
+    """OpenVINO without its telemetry. Raises ConfigError if it is not installed.
+
+    The telemetry tells a server of every conversion, from forks of the whole process, unless a file in the home forbids it. Where its
+    package is not to be had, OpenVINO does without.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] - it is not to be had
+    try:
+        import openvino
+    except ImportError as error:
+        raise ConfigError("runtime=openvino needs OpenVINO", hint="pip install 'kdpipe[openvino]'") from error
+    return openvino
 
 
 class _Pooled(nn.Module):
@@ -52,10 +67,7 @@ def compiled_model(net: nn.Module, example: Tensor, precision: str, lanes: int, 
     has it, and float32 where it lacks what was asked for. Raises ConfigError if it would."""
     if example.device.type != "cpu":
         raise ConfigError(f"runtime=openvino computes on the CPU, not on {example.device}", hint="--device cpu, or runtime=compile")
-    try:
-        import openvino
-    except ImportError as error:
-        raise ConfigError("runtime=openvino needs OpenVINO", hint="pip install 'kdpipe[openvino]'") from error
+    openvino = library()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the tracer, about itself
         pooled = _Pooled(net if ranges is None else fold_batch_norm(net))  # 8 bits hold what comes after the normalisation
