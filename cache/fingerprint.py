@@ -70,6 +70,8 @@ class Fingerprint:
         self.root = root
         self.memo = memo
         self._by_text: dict[str, Module] = {}
+        self._compared: set[str] = set()  # keys of texts with which bytecode need not be compared again
+        self._sources: dict[str, Path | None] = {}
         self._modules: dict[str, Module | None] = {}
         self._closures: dict[frozenset[str], dict[str, Module]] = {}
         self._contexts: dict[tuple[str, str], Module] = {}
@@ -77,6 +79,13 @@ class Fingerprint:
         self._dirty = False
         if memo is not None:
             self._load(memo)
+            self._compared = set(self._by_text)
+
+    def anew(self) -> Fingerprint:
+        """One that reads the tree as it stands now, and parses only texts that this one has not parsed."""
+        other = Fingerprint(self.root)
+        other._by_text = self._by_text
+        return other
 
     def closure(self, entry: str, extra: Iterable[str] = ()) -> dict[str, Module]:
         """Return module name -> :class:`Module` for everything reachable from module ``entry`` and from ``extra``.
@@ -171,8 +180,14 @@ class Fingerprint:
     def source(self, name: str) -> Path | None:
         """The file of module ``name``, or None if it is not a module of the project.
 
-        As Python does, a package is taken before a module of the same name, an extension before a text, a text before bytecode.
+        As Python does, a package is taken before a module of the same name, an extension before a text, a text before bytecode. The
+        tree is looked at once.
         """
+        if name not in self._sources:
+            self._sources[name] = self._look(name)
+        return self._sources[name]
+
+    def _look(self, name: str) -> Path | None:
         if name.split(".")[0] not in PACKAGES:
             return None
         base = self.root.joinpath(*name.split("."))
@@ -192,12 +207,12 @@ class Fingerprint:
         is_package = path.name.startswith("__init__.")
         key = hashlib.sha256(f"{name}\0{is_package}\0".encode() + text).hexdigest()
         self._asked.add(key)
-        is_new = key not in self._by_text
-        if is_new:
+        if key not in self._by_text:
             self._by_text[key] = self._parse(name, path, text, is_package) if path.suffix == ".py" else opaque(text)
             self._dirty = True
         if path.suffix == ".py":
-            drop_stale(name, path, text, is_new=is_new)
+            drop_stale(name, path, text, is_new=key not in self._compared)
+            self._compared.add(key)
         return self._by_text[key]
 
     def _parse(self, name: str, path: Path, text: bytes, is_package: bool) -> Module:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -29,7 +30,22 @@ _examine: Callable[[Report, bool], None] | None = None
 def files() -> dict[str, str]:
     """Every project module of this process, and the file that it came from."""
     found = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items()) if name.split(".")[0] in PACKAGES}
-    return {name: str(Path(file).resolve()) if file else "" for name, file in found.items()}
+    real = _Real()
+    return {name: real(file) if file else "" for name, file in found.items()}
+
+
+class _Real:
+    """Real paths of files: each folder is resolved once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def __call__(self, file: str) -> str:
+        folder, name = os.path.split(file)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        there = Path(self._folders[folder], name)
+        return str(there.resolve() if there.is_symlink() else there)
 
 
 def news() -> Report:
@@ -72,9 +88,10 @@ def taken(answered: tuple[Any, Report]) -> Any:
 
 def check_files(fingerprint: Fingerprint, loaded: dict[str, str], who: str) -> None:
     """Raise StoreError, naming both files, if a loaded module is not the one that the fingerprint speaks of."""
+    real = _Real()
     for name, file in sorted(loaded.items()):
         ours = fingerprint.source(name)
-        if file != (str(ours.resolve()) if ours is not None else ""):
+        if file != (real(str(ours)) if ours is not None else ""):
             raise StoreError(
                 f"{who} runs {name} from {file or 'no file'}, but its key speaks of {ours or f'{fingerprint.root}, which has none'}",
                 hint="another package of that name comes first on Python's path: take it off PYTHONPATH, or start elsewhere",

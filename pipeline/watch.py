@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from cache import loaded
 from cache.errors import StoreError
-from cache.fingerprint import Fingerprint, unseen
+from cache.fingerprint import unseen
 from cache.loaded import Report
 from cache.record import Key
 from cache.stage import Context, Node
@@ -74,7 +74,7 @@ class Watch:
 
     def _read_again(self) -> dict[str, Module] | None:
         """The code as it stands now; None if that is another program."""
-        again = closure(Fingerprint(self._fingerprint.root), self._node)
+        again = closure(self._fingerprint.anew(), self._node)
         return again if {name: module.digest for name, module in again.items()} == self._key.code else None
 
     def _reach(self, names: Iterable[str]) -> None:
