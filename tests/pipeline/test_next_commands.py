@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from cache.errors import KdpipeError
 from pipeline import config, judge
-from pipeline.cli import cli
+from pipeline.cli import cli, session
 from pipeline.config import Config, names
 from pipeline.graph import Graph, build
 from pipeline.paths import CONFIGS
@@ -27,6 +27,14 @@ KINDS = [(name, system) for name, system in EVERY if name in HOLDS.values() or (
 VERBS = cli.list_commands(click.Context(cli))
 #: What is shipped, code and configs, stays as it is: it is read once.
 FINGERPRINT, READ_LINES = functools.cache(judge.Fingerprint), functools.cache(config.read_lines)
+
+
+@functools.lru_cache(maxsize=1)
+def shipped(dataset: str, system: str) -> Graph:
+    """The graph as it is without a setting."""
+    return build(Config(dataset, system))
+
+
 #: A command in a text: kdpipe, a verb, and what follows on the line up to a wide gap.
 COMMAND = re.compile(r"kdpipe (\S+(?: (?! )\S+)*)")
 
@@ -36,6 +44,7 @@ def call(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     """``call("status", ...)`` -> what it says, on both outputs and in the error; in a store without results, the same for all tests."""
     monkeypatch.setattr(judge, "Fingerprint", FINGERPRINT)
     monkeypatch.setattr(config, "read_lines", READ_LINES)
+    monkeypatch.setattr(session, "build", lambda asked: shipped(asked.dataset, asked.system))
     store = tmp_path_factory.getbasetemp() / "without-results"
     monkeypatch.setenv("KDPIPE_STORE", str(store))
     monkeypatch.setenv("KDPIPE_DEVICE", "cpu")
@@ -74,7 +83,7 @@ def test_every_dataset_is_of_a_kind_that_is_tried() -> None:
 @pytest.mark.parametrize(("dataset", "system"), KINDS)
 def test_no_hint_names_what_cannot_be_made(dataset: str, system: str, call) -> None:
     where = ("--dataset", dataset, "--system", system)
-    graph = build(Config(dataset, system))
+    graph = shipped(dataset, system)
     counted = 0
     for node in {name.split(".")[0]: name for name in graph.nodes}.values():
         for verb in (("show", node), ("open", node), ("ls", node), ("show", node, "--ledger"), ("why", node), ("pin", node)):
@@ -99,7 +108,7 @@ def test_status_shows_what_can_be_made_and_no_more(dataset: str, system: str, ca
     text, error = call("status", "--dataset", dataset, "--system", system)
     assert error is None
     shown = [line.split()[0] for line in text.splitlines() if line.startswith("  ")]
-    graph = build(Config(dataset, system))
+    graph = shipped(dataset, system)
     holds = adapter(graph.nodes["index"].params.layout).holds
     last, needed = LAST[system]
     if system == "gkd":  # detection or recognition
