@@ -43,6 +43,7 @@ LIGHT = (
 LIBRARIES = (
     *LIGHT, "tqdm", "numpy", "scipy.stats", "h5py", "pandas", "pyarrow.parquet", "av", "PIL.Image", "torch", "torch._dynamo",
     "torch.nn.parallel", "safetensors.torch", "nltk", "matplotlib.figure", "matplotlib.backends.backend_agg", "multiprocessing.spawn",
+    "onnxscript", "onnxruntime",
 )  # fmt: skip
 
 #: Python reads these when it starts, so a fork comes too late for them.
