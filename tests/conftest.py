@@ -82,14 +82,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep together what shares a fixture. (The marks by which xdist would do so are lost on it since pytest 9.2.)"""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class Together(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return _sharing(nodeid.partition("::")[0]) or nodeid
+    from tests.sharing import Together
 
     config.option.loadscopereorder = False  # the long ones first, not the many
-    return Together(config, log)
+    return Together(config, log, _sharing)
 
 
 @functools.cache
