@@ -43,12 +43,14 @@ class Export:
     stages:  the stages whose networks these are.
     network: the beginning of the node that is meant if nobody names one, ``"student.kd"``.
     reads:   those inputs of the network, or else of the evaluation, whose rows test it.
+    streams: what the evaluation calls them, as in :class:`models.prediction.Prediction`.
     """
 
     entry: str
     stages: tuple[Stage, ...]
     network: str
     reads: tuple[str, ...]
+    streams: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

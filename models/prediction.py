@@ -45,6 +45,8 @@ class Prediction:
     maybe:      those of ``made`` and ``kept`` that some of these networks have not.
     params:     inputs whose parameters the predictor has to know; ``""``: those of the network itself.
     shown:      input -> what the evaluation calls it, if not the same: it shows how inputs are made of a network that a file holds.
+    streams:    the same of networks of one ``modality`` (a parameter of theirs): modality -> input -> what the evaluation calls it; a
+                second name is what that was made from: ``{"flow": {"frames": ("dump.flow", "frames")}}``.
     modalities: what a person may have it look at (``--modality``), the usual first -> the inputs of ``made`` that count then.
     partners:   networks of the same seed that it may be asked with, as its input ``partner``: ``"{}.flow"``; the first that is there.
     question:   it answers questions.
@@ -60,6 +62,7 @@ class Prediction:
     maybe: tuple[str, ...] = ()
     params: tuple[str, ...] = ()
     shown: Mapping[str, str] = field(default_factory=dict)
+    streams: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     modalities: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     partners: tuple[str, ...] = ()
     question: bool = False

@@ -28,6 +28,10 @@ class Declared(Protocol):
     def network(self) -> str:
         """The beginning of the node that is meant if nobody names one, ``"student.kd"``."""
 
+    @property
+    def streams(self) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+        """What the evaluation calls what networks of a modality see, if not as they do."""
+
 
 How = TypeVar("How", bound=Declared)
 
@@ -93,6 +97,11 @@ def of_result(judge: Judge, known: Sequence[How], text: str, network: str = "") 
     seeds = sorted(int(record.key.params.get("seed", 0)) for record, _ in found.values())
     name = next(iter(found)) if len(found) == 1 else pick(found, network, seeds[0], [one.network for _, one in found.values()])
     return Chosen(name, *found[name], beside={own: record for own, (record, _) in found.items()})
+
+
+def called(how: Declared, record: Record, alias: str) -> tuple[str, ...]:
+    """What the evaluation calls what a network sees as ``alias``, and what that was made from; () if it is called the same."""
+    return how.streams.get(str(record.key.params.get("modality", "")), {}).get(alias, ())
 
 
 def above(store: Store, records: Iterable[Record]) -> Iterator[Record]:

@@ -20,8 +20,6 @@ class People2D(nn.Module):
     """Images (B, 3, 112, 112) -> feature (B, 256)."""
 
     width = 256
-    #: the frame-wise stages that people3d shares
-    trunk = ("conv1", "bn1", "layer1", "layer2")
 
     def __init__(self) -> None:
         super().__init__()

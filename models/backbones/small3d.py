@@ -7,6 +7,8 @@ published motion features do and normalises them itself. Trained by ``stages.ext
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -35,31 +37,69 @@ class Factorised(nn.Module):
         return F.relu(self.bn_t(self.conv_t(x)) + shortcut)
 
 
-class Small3D(nn.Module):
-    """Clips (B, 3, 16, 112, 112) with values 0..255 -> feature (B, 128)."""
+class FrameWise(nn.Module):
+    """Clips (B, 3, T, H, W) with values 0..255 -> feature (B, V), by way of maps of every second frame alone.
 
-    width = 128
-    #: the frame-wise stages, shared with small2d
+    A network brings ``forward_features``, ``pool`` and the stages that see single frames: those of an appearance network, which have its
+    names and weights and stay frozen. ``std``: of the channels, as that network divides by it.
+    """
+
+    #: the frame-wise stages
     trunk = ("conv1", "bn1", "layer1", "layer2")
+    conv1: nn.Module
+    bn1: nn.Module
+    layer1: nn.Module
+    layer2: nn.Module
 
-    def __init__(self) -> None:
+    def __init__(self, std: tuple[float, float, float]) -> None:
         super().__init__()
         self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).reshape(3, 1, 1), persistent=False)
-        self.register_buffer("std", 255 * torch.tensor(PAPER_STD).reshape(3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(std).reshape(3, 1, 1), persistent=False)
+
+    def frames(self, x: Tensor) -> Tensor:
+        """Maps of every second frame: (B, C, T/2, H/8, W/8)."""
+        x = x[:, :, ::STRIDE].transpose(1, 2)
+        batch = x.shape[:2]
+        x = (x.flatten(0, 1) - self.mean) / self.std
+        x = self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x)))))
+        return x.unflatten(0, batch).transpose(1, 2)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The last map (B, V, T/4, H/8, W/8)."""
+        raise NotImplementedError
+
+    def pool(self, x: Tensor) -> Tensor:
+        """The last map over places and time: (B, V)."""
+        raise NotImplementedError
+
+    def feature(self, x: Tensor) -> Tensor:
+        """The pooled feature (B, V), non-negative."""
+        return self.pool(self.forward_features(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.feature(x)
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode for the 3-D blocks alone: the frame-wise stages keep their statistics."""
+        super().train(mode)
+        for name in self.trunk:
+            getattr(self, name).eval()
+        return self
+
+
+class Small3D(FrameWise):
+    """Clips (B, 3, 16, 112, 112) with values 0..255 -> feature (B, 128). Its frame-wise stages are small2d's."""
+
+    width = 128
+
+    def __init__(self) -> None:
+        super().__init__(PAPER_STD)
         self.conv1 = nn.Conv2d(3, 24, 5, stride=2, padding=2, bias=False)
         self.bn1 = nn.BatchNorm2d(24)
         self.layer1 = nn.Sequential(Residual(24, 40, 2), Residual(40, 40, 1))
         self.layer2 = nn.Sequential(Residual(40, 72, 2), Residual(72, 72, 1))
         self.layer3 = Factorised(72, 96, 1)
         self.layer4 = Factorised(96, self.width, 2)
-
-    def frames(self, x: Tensor) -> Tensor:
-        """Maps of every second frame: (B, 72, T/2, H/8, W/8)."""
-        x = x[:, :, ::STRIDE].transpose(1, 2)
-        batch = x.shape[:2]
-        x = (x.flatten(0, 1) - self.mean) / self.std
-        x = self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x)))))
-        return x.unflatten(0, batch).transpose(1, 2)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The last map (B, 128, T/4, H/8, W/8)."""
@@ -68,20 +108,6 @@ class Small3D(nn.Module):
     def pool(self, x: Tensor) -> Tensor:
         """Global average pooling of the last map: (B, 128)."""
         return x.mean((2, 3, 4))
-
-    def feature(self, x: Tensor) -> Tensor:
-        """The pooled feature (B, 128), non-negative."""
-        return self.pool(self.forward_features(x))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.feature(x)
-
-    def train(self, mode: bool = True) -> Small3D:
-        """Training mode for the 3-D blocks alone: the frame-wise stages keep their statistics."""
-        super().train(mode)
-        for name in self.trunk:
-            getattr(self, name).eval()
-        return self
 
 
 def small3d() -> Small3D:

@@ -18,24 +18,33 @@ import torch
 from torch import distributed as dist
 
 from cache import loaded
-from models.training import silence
+from cache.stage import Progress, Quiet
+from models.training import silence, telling
 from models.training.failure import ERROR, GONE, Failure, cause, failure_of, gone
 from models.training.meeting import meet, share
 from models.training.silence import Silence
 
+#: what the first process says of the work, in the directory where they meet
+SAID = "said"
 #: How long a process that failed may take to say why, once the first has ended.
 PATIENCE = 3.0
 
 
-def run(processes: int, work: Callable[..., None], arguments: tuple[Any, ...], device: str) -> None:
-    """Run ``work(device, *arguments)`` in new processes. What ends one of them badly ends all, and is raised here."""
+def run(
+    processes: int, work: Callable[..., None], arguments: tuple[Any, ...], device: str, progress: Callable[..., Progress] = Quiet
+) -> None:
+    """Run ``work(device, *arguments)`` in new processes; bars of ``progress`` show here what the first says of it.
+
+    What ends one of them badly ends all, and is raised here.
+    """
     with tempfile.TemporaryDirectory() as directory:
         meeting = Path(directory)
         beats = get_context("spawn").RawArray("Q", processes)
         job = (processes, meeting, beats, work, arguments, device, torch.get_num_threads())
         started: Sequence[BaseProcess] = torch.multiprocessing.spawn(_join, job, nprocs=processes, join=False).processes
         try:
-            failure = _attend(started, meeting, beats)
+            with telling.Reading(meeting / SAID, progress) as said:
+                failure = _attend(started, meeting, beats, said)
         finally:
             _end(started)
         if failure is not None:
@@ -44,13 +53,14 @@ def run(processes: int, work: Callable[..., None], arguments: tuple[Any, ...], d
             loaded.hear(json.loads(told.read_text()))
 
 
-def _attend(started: Sequence[BaseProcess], meeting: Path, beats: Sequence[int]) -> Failure | None:
-    """Wait until all have ended well, or say why they cannot."""
+def _attend(started: Sequence[BaseProcess], meeting: Path, beats: Sequence[int], said: telling.Reading) -> Failure | None:
+    """Wait until all have ended well, or say why they cannot; meanwhile pass on what the first has ``said``."""
     heard, deadline = Silence(), float("inf")
     while True:
         waiting = [process.sentinel for process in started if process.exitcode is None]
         if waiting:
             connection.wait(waiting, timeout=silence.EVERY)
+        said.look()
         heard.hear({number: str(beat or "") for number, beat in enumerate(beats)}, time.monotonic())
         failure = cause(_failures(started, meeting, heard))
         if failure is not None:
@@ -95,7 +105,8 @@ def _join(
     threading.Thread(target=_beat, args=(rank, beats), daemon=True).start()
     try:
         meet("nccl" if device.startswith("cuda") else "gloo", init_method=f"file://{meeting / 'meeting'}", rank=rank, world_size=size)
-        share(work, arguments, device, threads)
+        with telling.through(telling.Writing(meeting / SAID) if rank == 0 else Quiet):
+            share(work, arguments, device, threads)
         (meeting / f"{rank}.json").write_text(json.dumps(loaded.news()))
     except BaseException as error:
         # said before the connections break, or the others would be heard first

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 
-from cache.errors import ConfigError
+from cache.errors import ConfigError, KdpipeError
 from cache.record import Record
 from models.exported import Export, Exportable, Found
 from pipeline import networks
 from pipeline.judge import Judge
-from pipeline.predict.seen import parent_of
+from pipeline.predict.seen import parent_of, shown
 
 Leaving = networks.Chosen[Export]
 
@@ -35,11 +35,13 @@ def leaving(judge: Judge, text: str) -> Leaving:
 
 
 def loaded(judge: Judge, chosen: Leaving) -> Exportable:
-    """The network with the rows that test it. Raises StoreError where these are gone."""
+    """The network with the rows that test it. Raises StoreError where these are gone, KdpipeError where its modality has none."""
     judge.store.check_object(chosen.record.object)
     inputs, items = {}, {}
     for alias in chosen.how.reads:
         record = _read(judge, chosen, alias)
+        if record is None and (steps := networks.called(chosen.how, chosen.record, alias)):
+            raise KdpipeError(f"{chosen.name} was not made from {steps[0]}, and there is none to test it with", hint="kdpipe run evaluate")
         if record is None:
             continue
         judge.store.check_object(record.object)
@@ -57,6 +59,8 @@ def _read(judge: Judge, chosen: Leaving, alias: str) -> Record | None:
     """What the network saw as ``alias``; of one that was taken from a file, or did not, what the evaluation reads; None if neither does."""
     if alias in chosen.record.parents:
         return parent_of(judge, chosen.record, alias)
+    if steps := networks.called(chosen.how, chosen.record, alias):
+        return shown(judge, steps)
     readers = [node for node in judge.graph.nodes.values() if alias in node.reads]
     readers.sort(key=lambda node: node.stage.name != "evaluate")
     return judge.last(readers[0].reads[alias]) if readers else None

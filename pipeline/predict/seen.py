@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from cache.errors import ConfigError, KdpipeError, StoreError, nearest
 from cache.record import Record
 from pipeline.judge import Judge
+from pipeline.networks import called
 from pipeline.predict.network import Chosen
 from pipeline.text import line_text
 
@@ -21,29 +22,45 @@ def seen_by(judge: Judge, chosen: Chosen, name: str) -> Record | None:
     if not name:
         return chosen.record
     alias, *rest = name.split(".")
+    steps = _called(chosen, chosen.record, alias)
     if alias == PARTNER:
         record = partner_of(judge, chosen)
+        if record is not None and rest and not record.parents:  # it was taken from a file, too
+            return shown(judge, _called(chosen, record, rest[0]))
     elif alias in chosen.record.parents:
         record = parent_of(judge, chosen.record, alias)
     elif name in chosen.how.maybe and chosen.record.parents:
         return None
     else:
-        record = _shown(judge, chosen, alias)
+        record = shown(judge, steps)
     for place, step in enumerate(rest):
         if record is None or (step not in record.parents and place == len(rest) - 1 and name in chosen.how.maybe):
             return None
         record = parent_of(judge, record, step)
     if record is None and name not in chosen.how.maybe:
-        raise KdpipeError(f"{chosen.name} was not made from {alias}, and there is none to show how it is made", hint="kdpipe run evaluate")
+        unread = f"the evaluation of these settings reads no {steps[0]}: kdpipe params graph"
+        hint = "kdpipe run evaluate" if _read(judge, steps[0]) else unread
+        raise KdpipeError(f"{chosen.name} was not made from {steps[0]}, and there is none to show how it is made", hint=hint)
     return record
 
 
-def _shown(judge: Judge, chosen: Chosen, alias: str) -> Record | None:
-    """What the evaluation shows as ``alias``, if that was made."""
-    called = chosen.how.shown.get(alias, alias)
-    names = (node.reads[called] for node in judge.graph.nodes.values() if node.stage.name == "evaluate" and called in node.reads)
-    name = next(names, "")
-    return judge.last(name) if name else None
+def _called(chosen: Chosen, network: Record, alias: str) -> tuple[str, ...]:
+    return called(chosen.how, network, alias) or (chosen.how.shown.get(alias, alias),)
+
+
+def shown(judge: Judge, steps: Sequence[str]) -> Record | None:
+    """What the evaluation reads as the first of ``steps``, or what that was made from as the next; None if it was never made."""
+    name = _read(judge, steps[0])
+    record = judge.last(name) if name else None
+    for step in steps[1:]:
+        record = parent_of(judge, record, step) if record is not None else None
+    return record
+
+
+def _read(judge: Judge, name: str) -> str:
+    """The node that the evaluation reads as ``name``, or ""."""
+    reading = (node.reads[name] for node in judge.graph.nodes.values() if node.stage.name == "evaluate" and name in node.reads)
+    return next(reading, "")
 
 
 def partner_of(judge: Judge, chosen: Chosen) -> Record | None:

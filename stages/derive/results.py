@@ -55,7 +55,7 @@ class Results:
             self._videos = {id: lambda people=people: self._numbered(people) for id, people in by_video.items()}
 
     def of(self, id: str) -> Found:
-        """Who is in the frames of a video. Raises Lacking if the file has nothing of it."""
+        """Who is in the frames of a video. Raises Lacking if the file has nothing of it, or too much."""
         for name in (id, part(id)):
             if name in self._videos:
                 return self._videos[name]()
@@ -68,16 +68,20 @@ class Results:
             with zipfile.ZipFile(self._path) as archive:
                 for member in archive.infolist():
                     place = PurePosixPath(member.filename)
-                    if place.suffix == ".json" and member.file_size <= LARGEST:
+                    if place.suffix == ".json":
                         id = str(place.parent) if place.name == NAME else str(place.with_suffix(""))
                         if id in found:
                             raise DataError(f"{self._path} has two files of the video {id!r}: {member.filename} is one of them")
-                        found[id] = lambda name=member.filename: self._member(name)
+                        found[id] = lambda member=member: self._member(member)
         except (zipfile.BadZipFile, OSError) as error:
             raise DataError(f"{self._path} is no zip file that can be read: {error}") from error
         return found
 
-    def _member(self, name: str) -> Found:
+    def _member(self, member: zipfile.ZipInfo) -> Found:
+        name = member.filename
+        if member.file_size > LARGEST:
+            what = f"its results in {self._path.name}, {name}, are too large: {member.file_size:,} bytes, at most {LARGEST:,} are read"
+            raise Lacking(what)
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / NAME
             try:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from cache.errors import ConfigError
-from cache.stage import Context, Quiet
-from models.training import distributed, processes
+from cache.stage import Context
+from models.training import distributed, processes, telling
 from models.training.clipping import each_tensor
 from models.training.determinism import make_deterministic
 from models.training.loop import Recipe, fit
@@ -157,7 +157,7 @@ def with_decay(model: nn.Module, decay: float) -> nn.Module:
 def together(ctx: Context, work: Callable[[Context], None]) -> None:
     """Run ``work(ctx)`` in as many processes as the stage's parameters say; each has a part of every batch.
 
-    Several processes show no progress. Raises ConfigError if the batches do not divide among them.
+    The first of them says how far they are. Raises ConfigError if the batches do not divide among them.
     """
     params, number = ctx.params, ctx.params.processes
     if number > 1 and (params.batch_size % number or not params.drop_last):
@@ -165,8 +165,8 @@ def together(ctx: Context, work: Callable[[Context], None]) -> None:
             f"batches of {params.batch_size} videos and a last one of any size do not divide among {number} processes",
             hint="choose a batch_size that is a multiple of processes, and drop_last: true",
         )
-    ctx = ctx if number == 1 else dataclasses.replace(ctx, progress=Quiet)
-    processes.run_together(number, _with_device, work, ctx, device=ctx.device)
+    shared = dataclasses.replace(ctx, progress=telling.progress)
+    processes.run_together(number, _with_device, work, shared, device=ctx.device, progress=ctx.progress)
 
 
 def _with_device(device: str, work: Callable[[Context], None], ctx: Context) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from cache.errors import ConfigError
@@ -29,6 +29,11 @@ PAIRS = (
 PARTNERS = ("{}.flow", "student.alone.flow")
 #: how the name of a network ends whose scores are those of both streams
 BOTH = " + flow"
+#: half -> what the evaluation calls what a network of flow sees
+STREAMS: Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "recognition": {"flow": {"frames": ("flow",)}},
+    "detection": {"flow": {"arrays": ("arrays.flow",)}},
+}
 #: what ``kdpipe predict --modality`` calls RGB and flow together
 BOTH_STREAMS = "both"
 
@@ -69,8 +74,14 @@ def check_streams(rgb: Trained, flow: Trained) -> None:
         raise ConfigError(
             f"networks of {seen[0]} and {seen[1]} are not fused", hint="--network student.kd --modality both fuses RGB and flow"
         )
-    if rgb.about["classes"] != flow.about["classes"]:
+    if not same_classes(rgb.about["classes"], flow.about["classes"]):
         raise ConfigError("the networks of RGB and of flow know other classes")
+
+
+def same_classes(known: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Whether networks or data speak of the same classes; those of a published file are numbers, so only how many they are can be told."""
+    unnamed = any(all(isinstance(one, int) for one in classes) for classes in (known, others))
+    return len(known) == len(others) and (unnamed or tuple(known) == tuple(others))
 
 
 def pairs() -> Iterator[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.prediction import Prediction
-from systems.gkd.compared import BOTH_STREAMS, PARTNERS
+from systems.gkd.compared import BOTH_STREAMS, PARTNERS, STREAMS
 from systems.gkd.detection.params import STUDENT as STUDENT_DETECTION
 from systems.gkd.detection.params import TEACHER as TEACHER_DETECTION
 from systems.gkd.recognition.params import STUDENT, TEACHER
@@ -20,6 +20,7 @@ def _asked(half: str, teacher: bool) -> Prediction:
         made=(own, other),
         kept=("partner",),
         maybe=(other, "partner"),
+        streams=STREAMS[half],
         modalities={"own": (own,), BOTH_STREAMS: (own, other)},
         partners=PARTNERS[:1] if teacher else PARTNERS,
     )

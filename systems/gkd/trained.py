@@ -16,6 +16,7 @@ from cache.stage import Context
 from models.backbones.published import check_fit
 from models.training import artifact
 from models.training.result import Result
+from systems.gkd.compared import same_classes
 from systems.gkd.cvae import CVAE
 
 #: the weights of a teacher's CVAE, beside those of its network
@@ -46,8 +47,7 @@ class Trained(Generic[Model]):
     def must_know(self, classes: Sequence[str], name: str, where: str) -> None:
         """Raise DataError if its classes are not those of ``where``; a published file says only how many it has."""
         known = self.about["classes"]
-        unnamed = all(isinstance(one, int) for one in known)
-        if len(known) != len(classes) or not (unnamed or tuple(known) == tuple(classes)):
+        if not same_classes(known, classes):
             raise DataError(f"{name} tells {len(known)} classes apart, and they are not the {len(classes)} of {where}")
 
 

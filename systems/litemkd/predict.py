@@ -19,5 +19,12 @@ PREDICTIONS = (
         shown={modality: f"dump.{modality}" for modality in MODALITIES},
         support=True,
     ),
-    Prediction("systems.litemkd.predictor:load_expert", (EXPERT,), "student.kd", made=("frames",), support=True),
+    Prediction(
+        "systems.litemkd.predictor:load_expert",
+        (EXPERT,),
+        "student.kd",
+        made=("frames",),
+        streams={modality: {"frames": (f"dump.{modality}", "frames")} for modality in MODALITIES},
+        support=True,
+    ),
 )

@@ -12,6 +12,7 @@ import pytest
 
 from cache.errors import DataError
 from formats.official_names import part
+from stages.derive import results
 from stages.derive.results import Lacking, Results
 from stages.derive.run import run
 from tests.derive.conftest import payload
@@ -49,6 +50,34 @@ def test_results_of_each_video_lie_in_a_zip(sampled, context, tmp_path: Path, fo
     assert ctx.ledger.entries["b"].reason == "poses.zip has no results for it"
     found = opened(ctx, "a").product(3)
     assert found.keypoints[:, 0].tolist() == [[7, 8, 0.5], [9, 10, 0.5]] and found.scores.tolist() == [2, 2]
+
+
+def test_results_in_a_zip_that_are_too_large_lose_their_video_alone_and_say_so(sampled, context, tmp_path: Path, monkeypatch) -> None:
+    sampled({"a": payload([3]), "b": payload([3])})
+    file = zipped(tmp_path / "poses.zip", {"a.json": [person("3.jpg", 7)], "b/alphapose-results.json": [person("3.jpg", 9)] * 9})
+    small, large = (one.file_size for one in zipfile.ZipFile(file).infolist())
+    monkeypatch.setattr(results, "LARGEST", small)
+    ctx = context("skeleton", expert="results")
+    ctx.files = {"results_file": file}
+    run(ctx)
+    assert [row["id"] for row in lines(ctx)] == ["a"] and ctx.ledger.counts() == {"ok": 1, "missing": 1}
+    told = f"its results in poses.zip, b/alphapose-results.json, are too large: {large:,} bytes, at most {small:,} are read"
+    assert ctx.ledger.entries["b"].reason == told
+
+
+def test_results_above_2_gib_do_not_hide_those_beside_them(tmp_path: Path) -> None:
+    file = tmp_path / "poses.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("a.json", json.dumps([person("0.jpg", 7)]))
+        archive.writestr("b.json", "[]")
+    whole = bytearray(file.read_bytes())
+    at = whole.rindex(b"PK\x01\x02") + 24  # the size of the last file, as the list at the end says it
+    whole[at : at + 4] = (3 << 30).to_bytes(4, "little")
+    file.write_bytes(whole)
+    found = Results(file, 0)
+    assert len(found.of("a")(0, 24, 32).scores) == 1
+    with pytest.raises(Lacking, match=r"b\.json, are too large: 3,221,225,472 bytes, at most 2,147,483,648 are read"):
+        found.of("b")
 
 
 def test_one_json_names_the_video_before_the_picture_and_counts_from_where_it_is_said(sampled, context, tmp_path: Path) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from safetensors.torch import load_file
 
 from cache.errors import ConfigError, DataError
-from tests.fewerframes.conftest import Bench
+from cache.stage import Epoch, Quiet
+from systems.fewerframes import TeacherParams, teacher
+from tests.fewerframes.conftest import SIZES, Bench
 from tests.forked import forked
 
 #: A shift before hidden1's batch normalisation, which takes it out again: the loss does not depend on it, so its gradient is rounding,
@@ -47,6 +50,29 @@ def test_two_processes_train_the_student_of_one(changes: dict[str, object], trai
     with forked():
         one, two = (own.student(f"p{n}", {"dump": made["dump"]}, processes=n, **settings) for n in (1, 2))
     same_course(one, two, tolerance=1e-4)
+
+
+def test_two_processes_say_how_far_they_are_as_one_does(bench: Bench) -> None:
+    class Told(Quiet):
+        epochs: ClassVar[dict[int, list[Epoch]]] = {1: [], 2: []}
+        steps: ClassVar[dict[int, int]] = {1: 0, 2: 0}
+        number = 0
+
+        def step(self, n: int = 1, note: str = "") -> None:
+            self.steps[self.number] += n
+
+        def epoch(self, epoch: Epoch) -> None:
+            self.epochs[self.number].append(epoch)
+
+    for number in (1, 2):
+        ctx = bench.context(TeacherParams(**{**SIZES, "processes": number, "epochs": 2}), f"p{number}")
+        ctx.progress = type("Own", (Told,), {"number": number})
+        with forked():
+            teacher.run(ctx)
+    assert Told.steps[1] == Told.steps[2] > 2
+    one, two = ([(epoch.number, epoch.of, epoch.by, list(epoch.record)) for epoch in Told.epochs[number]] for number in (1, 2))
+    assert one == two and [number for number, *_ in two] == [1, 2]
+    assert [epoch.record for epoch in Told.epochs[2]] == [json.loads(line) for line in (bench.root / "p2" / "curves.jsonl").open()]
 
 
 def test_batches_that_do_not_divide_are_refused(bench: Bench) -> None:

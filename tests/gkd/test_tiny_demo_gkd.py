@@ -30,6 +30,11 @@ def test_recognition_runs_from_drawing_to_the_report_and_then_does_nothing(tmp_p
     assert "student, distilled, RGB + flow" in report.stdout and "student alone, flow" in report.stdout
     good = predict_says_of_files_what_the_evaluation_says(tmp_path, "student.kd + flow", flow, "--modality", "both")
     predict_says_of_files_what_the_evaluation_says(tmp_path, "student.alone.flow", flow, "--network", "student.alone.flow")
+    model = Path(kdpipe(tmp_path, "open", "student.alone.flow.s0", *flow).stdout.strip()) / "model.safetensors"
+    taken = (*flow, "--set", f"student.alone.flow.checkpoint={model}")
+    done = kdpipe(tmp_path, "run", "evaluate", *taken)
+    assert done.returncode == 0 and "student.alone.flow.s0: done" in done.stdout + done.stderr, done.stderr
+    predict_says_of_files_what_the_evaluation_says(tmp_path, "student.kd + flow", taken, "--modality", "both")
     bad = list(bad_files(tmp_path.with_name("bad"), good).values())
     only_these_fail(kdpipe(tmp_path, "predict", *map(str, bad), str(good), "--json", "--modality", "both", *flow), bad, good)
 
