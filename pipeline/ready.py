@@ -11,7 +11,7 @@ from cache.errors import ConfigError
 from cache.option import idle_because
 from cache.stage import Node
 from pipeline.device import device_class, require_device
-from pipeline.graph import check_possible
+from pipeline.graph import check_index, check_possible
 from pipeline.installed import installed
 from pipeline.judge import FRESH, Judge
 
@@ -25,12 +25,35 @@ EXTRAS = {
 }
 
 
+def require_possible(judge: Judge, names: Iterable[str]) -> None:
+    """Raise ConfigError for settings of the nodes and of all that they read which can go together on no machine and with no data."""
+    nodes = {node.name: node for node in judge.graph.closure(names)}
+    for node in nodes.values():
+        found = getattr(node.params, "conflict", None)
+        if found is not None:
+            section = judge.graph.config.section(node.name)
+            raise ConfigError(f"{section}: {found[0]}", hint=found[1].replace("{section}", section))
+    check_possible(judge.system, nodes)
+
+
+def require_allowed(judge: Judge, names: Iterable[str]) -> None:
+    """Raise an error of ours for settings of what would run of the nodes that the dataset does not allow, if its index is there."""
+    graph = judge.graph
+    if "index" not in graph.nodes or judge.state("index").status != FRESH:
+        return
+    nodes = {name: graph.nodes[name] for name in names if judge.state(name).status != FRESH}
+    record = judge.state("index").record
+    if nodes and record is not None:
+        check_index(judge.system, nodes, judge.store.files(record))
+
+
 def require_files(judge: Judge, names: Iterable[str]) -> None:
-    """Raise an error of ours for a device that is not here, for settings of the nodes and of all that they read which cannot go together,
-    or for the first node that would run and lacks something (:func:`lacking`)."""
+    """Raise an error of ours for a device that is not here, for settings that are not possible (:func:`require_possible`) or not allowed
+    (:func:`require_allowed`), or for the first node that would run and lacks something (:func:`lacking`)."""
     require_device(judge.device)
     names = list(names)
-    check_possible(judge.system, {node.name: node for node in judge.graph.closure(names)})
+    require_possible(judge, names)
+    require_allowed(judge, names)
     for name in names:
         node = judge.graph.nodes[name]
         if judge.state(name).status != FRESH:
