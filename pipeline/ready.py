@@ -58,7 +58,7 @@ def require_files(judge: Judge, names: Iterable[str]) -> None:
         node = judge.graph.nodes[name]
         if judge.state(name).status != FRESH:
             judge.files(node)
-            found = lacking(node) or _missing_instructions(node, judge.device)
+            found = lacking(node) or _missing_instructions(node, judge.device) or _missing_for_lean(node, judge.device)
             if found is not None:
                 raise ConfigError(found[0], hint=found[1])
 
@@ -106,6 +106,21 @@ def _missing_instructions(node: Node, device: str) -> tuple[str, str] | None:
         hint = f"--set {node.name}.runtime={RUNTIMES_IN_INT8[0]} --device cpu"
         return f"{node.name}.precision={precision}: runtime={runtime} does not compute in int8 on {device}", hint
     return None
+
+
+def _missing_for_lean(node: Node, device: str) -> tuple[str, str] | None:
+    """What a trunk lacks that shall learn in its lean form: on a CPU it is made of C."""
+    params: Any = node.params
+    if getattr(params, "step", "") != "lean" or idle_because(params, "step") or device_class(device) != "cpu":
+        return None
+    from models.training.lean import lacks
+
+    found = lacks()
+    if not found:
+        return None
+    section = getattr(params, "falls_back_to", SEED.sub("", node.name))
+    hint = f"--set {section}.step=plain computes everywhere, in twice the time"
+    return f"{node.name}.step=lean cannot be used here: {found}", f"apt install gcc, or {hint}" if "compiler" in found else hint
 
 
 def _missing_vectors(node: Node) -> tuple[str, str] | None:
