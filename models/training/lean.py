@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.inference.instructions import instructions
-from models.inference.runtimes.native import compiler
-
 #: names of the registry
 BACKBONES = ("resnet18", "resnet34")
 SOURCES = (Path(__file__).with_name("residual.c"), Path(__file__).parents[1] / "inference" / "runtimes" / "winograd.c")
@@ -14,6 +11,9 @@ SOURCES = (Path(__file__).with_name("residual.c"), Path(__file__).parents[1] / "
 
 def lacks() -> str:
     """What this machine lacks for it, in words, as far as that is known without compiling anything; "" if nothing."""
+    from models.inference.instructions import instructions  # not for the verbs that only look
+    from models.inference.runtimes.native import compiler
+
     if not compiler():
         return "no C compiler"
     here = instructions()

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cache.errors import ConfigError, DataError
-from models.training import lean
+from models.inference import instructions
+from models.inference.runtimes import native
 from pipeline import ready
 from pipeline.config import Config
 from pipeline.graph import build, check_index
@@ -103,8 +104,8 @@ def test_selection_without_validation_videos_is_refused_as_well(tmp_path: Path) 
 def test_a_lean_step_that_cannot_be_compiled_is_refused_before_anything_runs(
     settings: list[str], lacking: str, hint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lean, "compiler", lambda: [] if "compiler" in lacking else ["cc"])
-    monkeypatch.setattr(lean, "instructions", lambda: frozenset({"sse2"}))
+    monkeypatch.setattr(native, "compiler", lambda: [] if "compiler" in lacking else ["cc"])
+    monkeypatch.setattr(instructions, "instructions", lambda: frozenset({"sse2"}))
     node = build(Config("ucf101", "litemkd", settings)).nodes["expert.rgb.s0"]
     found = ready._missing_for_lean(node, "cpu")
     assert (found or ("", ""))[0] == (f"expert.rgb.s0.step=lean cannot be used here: {lacking}" if hint else "")
