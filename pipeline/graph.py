@@ -96,9 +96,13 @@ def check_possible(system: str, nodes: dict[str, Node]) -> None:
 def check_index(system: str, nodes: dict[str, Node], index: Path) -> None:
     """Let the same module, if it has a ``check_index``, raise an error of ours for parameters of ``nodes`` that the videos, classes and
     splits of a dataset do not allow, which the files of its ``index`` tell."""
-    check = getattr(_possible(system), "check_index", None)
-    if check is not None:
-        check(nodes, index)
+    if checks_index(system):
+        _possible(system).check_index(nodes, index)
+
+
+def checks_index(system: str) -> bool:
+    """Whether it has one."""
+    return hasattr(_possible(system), "check_index")
 
 
 def _possible(system: str) -> Any:

@@ -11,7 +11,7 @@ from cache.errors import ConfigError
 from cache.option import idle_because
 from cache.stage import Node
 from pipeline.device import device_class, require_device
-from pipeline.graph import check_index, check_possible
+from pipeline.graph import check_index, check_possible, checks_index
 from pipeline.installed import installed
 from pipeline.judge import FRESH, Judge
 
@@ -39,7 +39,7 @@ def require_possible(judge: Judge, names: Iterable[str]) -> None:
 def require_allowed(judge: Judge, names: Iterable[str]) -> None:
     """Raise an error of ours for settings of what would run of the nodes that the dataset does not allow, if its index is there."""
     graph = judge.graph
-    if "index" not in graph.nodes or judge.state("index").status != FRESH:
+    if not checks_index(judge.system) or "index" not in graph.nodes or judge.state("index").status != FRESH:
         return
     nodes = {name: graph.nodes[name] for name in names if judge.state(name).status != FRESH}
     record = judge.state("index").record
