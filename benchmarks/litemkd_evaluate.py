@@ -21,11 +21,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from systems.litemkd.episodes import Shape, Video, pool
+from systems.litemkd.episodes import Shape, pool
 from systems.litemkd.metric import summary
 from systems.litemkd.model import Student
 from systems.litemkd.prepared import by_head, joined
 from systems.litemkd.protocol import drawn, episode_accuracies, shared_accuracies
+from systems.litemkd.videos import Video
 from systems.litemkd.views import network_input, short_side, view
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cache.errors import ConfigError, nearest
@@ -87,9 +88,26 @@ def build(config: Config) -> Graph:
 
 def check_possible(system: str, nodes: dict[str, Node]) -> None:
     """Let ``systems/<name>/possible.py``, if there is one, raise ConfigError for parameters that no training can have together."""
+    possible = _possible(system)
+    if possible is not None:
+        possible.check(nodes)
+
+
+def check_index(system: str, nodes: dict[str, Node], index: Path) -> None:
+    """Let the same module, if it has a ``check_index``, raise an error of ours for parameters of ``nodes`` that the videos, classes and
+    splits of a dataset do not allow, which the files of its ``index`` tell."""
+    if checks_index(system):
+        _possible(system).check_index(nodes, index)
+
+
+def checks_index(system: str) -> bool:
+    """Whether it has one."""
+    return hasattr(_possible(system), "check_index")
+
+
+def _possible(system: str) -> Any:
     module = f"systems.{system}.possible"
-    if importlib.util.find_spec(module) is not None:
-        importlib.import_module(module).check(nodes)
+    return None if importlib.util.find_spec(module) is None else importlib.import_module(module)
 
 
 def _reachable(nodes: dict[str, Node], targets: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from cache.errors import ConfigError
 from cache.option import idle_because
 from cache.stage import Node
 from pipeline.device import device_class, require_device
-from pipeline.graph import check_possible
+from pipeline.graph import check_index, check_possible, checks_index
 from pipeline.installed import installed
 from pipeline.judge import FRESH, Judge
 
@@ -25,17 +25,40 @@ EXTRAS = {
 }
 
 
+def require_possible(judge: Judge, names: Iterable[str]) -> None:
+    """Raise ConfigError for settings of the nodes and of all that they read which can go together on no machine and with no data."""
+    nodes = {node.name: node for node in judge.graph.closure(names)}
+    for node in nodes.values():
+        found = getattr(node.params, "conflict", None)
+        if found is not None:
+            section = judge.graph.config.section(node.name)
+            raise ConfigError(f"{section}: {found[0]}", hint=found[1].replace("{section}", section))
+    check_possible(judge.system, nodes)
+
+
+def require_allowed(judge: Judge, names: Iterable[str]) -> None:
+    """Raise an error of ours for settings of what would run of the nodes that the dataset does not allow, if its index is there."""
+    graph = judge.graph
+    if not checks_index(judge.system) or "index" not in graph.nodes or judge.state("index").status != FRESH:
+        return
+    nodes = {name: graph.nodes[name] for name in names if judge.state(name).status != FRESH}
+    record = judge.state("index").record
+    if nodes and record is not None:
+        check_index(judge.system, nodes, judge.store.files(record))
+
+
 def require_files(judge: Judge, names: Iterable[str]) -> None:
-    """Raise an error of ours for a device that is not here, for settings of the nodes and of all that they read which cannot go together,
-    or for the first node that would run and lacks something (:func:`lacking`)."""
+    """Raise an error of ours for a device that is not here, for settings that are not possible (:func:`require_possible`) or not allowed
+    (:func:`require_allowed`), or for the first node that would run and lacks something (:func:`lacking`)."""
     require_device(judge.device)
     names = list(names)
-    check_possible(judge.system, {node.name: node for node in judge.graph.closure(names)})
+    require_possible(judge, names)
+    require_allowed(judge, names)
     for name in names:
         node = judge.graph.nodes[name]
         if judge.state(name).status != FRESH:
             judge.files(node)
-            found = lacking(node) or _missing_instructions(node, judge.device)
+            found = lacking(node) or _missing_instructions(node, judge.device) or _missing_for_lean(node, judge.device)
             if found is not None:
                 raise ConfigError(found[0], hint=found[1])
 
@@ -83,6 +106,21 @@ def _missing_instructions(node: Node, device: str) -> tuple[str, str] | None:
         hint = f"--set {node.name}.runtime={RUNTIMES_IN_INT8[0]} --device cpu"
         return f"{node.name}.precision={precision}: runtime={runtime} does not compute in int8 on {device}", hint
     return None
+
+
+def _missing_for_lean(node: Node, device: str) -> tuple[str, str] | None:
+    """What a trunk lacks that shall learn in its lean form: on a CPU it is made of C."""
+    params: Any = node.params
+    if getattr(params, "step", "") != "lean" or idle_because(params, "step") or device_class(device) != "cpu":
+        return None
+    from models.training.lean import lacks
+
+    found = lacks()
+    if not found:
+        return None
+    section = getattr(params, "falls_back_to", SEED.sub("", node.name))
+    hint = f"--set {section}.step=plain computes everywhere, in twice the time"
+    return f"{node.name}.step=lean cannot be used here: {found}", f"apt install gcc, or {hint}" if "compiler" in found else hint
 
 
 def _missing_vectors(node: Node) -> tuple[str, str] | None:

@@ -74,6 +74,8 @@ _ALL: tuple[Entry, ...] = (
 EXPERTS: dict[str, Entry] = {entry.name: entry for entry in _ALL}
 #: who can find people for the experts that see one at a time; :mod:`models.experts.weights` has their files
 DETECTORS = ("yolov3", "fasterrcnn", "ssdlite")
+#: experts and detectors that are called as their library has them: operation by operation, in float32
+OF_LIBRARIES = ("keypointrcnn", "rtmpose", "fasterrcnn", "ssdlite")
 
 
 def module_of(entry: Entry) -> str:

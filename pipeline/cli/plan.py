@@ -12,14 +12,14 @@ import click
 from cache.errors import ConfigError, KdpipeError
 from pipeline.cli.fill import Spread, executor_option, job_of, spread_options
 from pipeline.cli.options import HOW, LOOK, WHAT
-from pipeline.cli.session import Session, select, session_options
-from pipeline.cli.typed import command, completed
+from pipeline.cli.session import Session, say_error, select, session_options
+from pipeline.cli.typed import command
 from pipeline.device import require_device
 from pipeline.estimate import Estimate, Estimates, total
 from pipeline.executors.slurm import script
 from pipeline.filling import survey
 from pipeline.judge import FRESH, WAITS, Judge, State
-from pipeline.ready import require_files
+from pipeline.ready import require_files, require_possible
 from pipeline.spreading import logs_of
 from pipeline.text import line_text, time_text
 
@@ -56,7 +56,7 @@ def plan(
         require_files(judge, names)
         if session.json and targets != ("report",):
             raise KdpipeError("--json goes through make only with what answers: make report, make demo", hint="kdpipe plan --json")
-        click.echo(makefile(states, how), nl=False)
+        click.echo(makefile(states, how, targets), nl=False)
     else:
         print_plan(session, names)
 
@@ -66,6 +66,7 @@ def print_shards(session: Session, names: list[str], how: Spread, *, as_sbatch: 
     if as_sbatch and len(names) != 1:
         raise ConfigError(f"a script is for one node, not for {len(names)}", hint=f"kdpipe plan {names[0]} --shards {how.shards} --sbatch")
     judge, rows = session.judge(), []
+    require_possible(judge, names)
     for name in names:
         lacking = survey(judge, name, session.options)
         counts = lacking.shards(how.shards)
@@ -89,6 +90,7 @@ def print_plan(session: Session, names: list[str]) -> None:
     """Print the nodes that are not fresh, in running order, with their reasons and estimates."""
     judge = session.judge()
     require_device(judge.device)
+    require_possible(judge, names)
     states = _not_fresh(judge, names)
     _say_lacking(judge, names)
     known = Estimates(judge) if states else None
@@ -115,8 +117,7 @@ def _say_lacking(judge: Judge, names: list[str]) -> None:
     try:
         require_files(judge, names)
     except KdpipeError as lack:
-        lack.hint = completed(lack.hint)
-        click.echo(f"note: {lack}", err=True)
+        say_error(lack)
 
 
 def total_text(states: list[State], estimates: dict[str, Estimate]) -> str:
@@ -142,10 +143,10 @@ def _row(state: State, estimate: Estimate) -> dict[str, object]:
     }
 
 
-def makefile(states: list[State], how: Sequence[str] = ()) -> str:
+def makefile(states: list[State], how: Sequence[str] = (), targets: Sequence[str] = ()) -> str:
     """A makefile with one phony rule per node that is not fresh; nodes that wait are judged again when their turn comes.
 
-    What was typed is carried into every rule, and ``how``: words that say who makes the rows.
+    What was typed is carried into every rule, and ``how``: words that say who makes the rows; into that of the index, the ``targets``.
     """
     if not states:
         return ""
@@ -155,6 +156,7 @@ def makefile(states: list[State], how: Sequence[str] = ()) -> str:
     for number, state in enumerate(states, 1):
         name = state.node.name
         needs = " ".join(read for read in state.node.reads.values() if read in pending)
-        one = f"{python} {command('one', name, '--place', f'{number}/{len(states)}', *how).removeprefix('kdpipe ')}"
+        after = [word for target in targets for word in ("--for", target)] if name == "index" else []
+        one = f"{python} {command('one', name, '--place', f'{number}/{len(states)}', *after, *how).removeprefix('kdpipe ')}"
         lines += [f"{name}: {needs}".rstrip(), "\t@" + one.replace("$", "$$")]
     return "\n".join(lines) + "\n"

@@ -15,7 +15,7 @@ from pipeline.cli.session import Session, select, session_options
 from pipeline.judge import FRESH, Judge
 from pipeline.overall import Overall
 from pipeline.progress import write_event
-from pipeline.ready import require_files
+from pipeline.ready import require_allowed, require_files
 from pipeline.runner import Busy, run_node
 
 
@@ -48,6 +48,12 @@ def run_nodes(session: Session, names: list[str], how: Spread | None = None) -> 
     overall = Overall(judge, names, session.options)
     session = dataclasses.replace(session, options=dataclasses.replace(session.options, begin=overall.begin))
     computed, pending = 0, list(names)
+
+    def settle(name: str) -> None:
+        overall.settle(name)
+        if name == "index":
+            require_allowed(judge, names)
+
     while pending:
         put_off: list[str] = []
         for name in pending:
@@ -58,12 +64,12 @@ def run_nodes(session: Session, names: list[str], how: Spread | None = None) -> 
                 spread(session, judge, name, how)
             try:
                 computed += bring_up_to_date(session, judge, name, wait=False)
-                overall.settle(name)
+                settle(name)
             except Busy:
                 put_off.append(name)
         if len(put_off) == len(pending):  # nothing else to do
             computed += bring_up_to_date(session, judge, put_off[0])
-            overall.settle(put_off.pop(0))
+            settle(put_off.pop(0))
         pending = put_off
     judge.fingerprint.save()
     if not computed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from pipeline.graph import Graph, build
 from pipeline.imports import Import
 from pipeline.judge import Judge
 from pipeline.progress import mode, say_json
+from pipeline.ready import require_possible
 from pipeline.runner import Options, Upstream
 from pipeline.sinks.sink import specs
 
@@ -180,6 +181,20 @@ def possible(graph: Graph) -> str:
     config = graph.config
     stages = dict.fromkeys(name.split(".")[0] for name in graph.nodes if not graph.lacks(name))
     return f"what can be made with --dataset {config.dataset} --system {config.system}: {', '.join(stages)}"
+
+
+def say_error(error: KdpipeError) -> None:
+    """Tell of what would stop a run, on standard error, to who only looks."""
+    error.hint = completed(error.hint)
+    click.echo(f"note: {error}", err=True)
+
+
+def say_impossible(judge: Judge, names: Iterable[str]) -> None:
+    """Tell of settings that cannot go together, as ``plan`` and ``run`` say it: who looks is still shown where things stand."""
+    try:
+        require_possible(judge, names)
+    except ConfigError as error:
+        say_error(error)
 
 
 def say_assumed(judge: Judge) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pipeline.cli.options import LOOK, WHAT
-from pipeline.cli.session import Session, select, session_options
+from pipeline.cli.session import Session, say_impossible, select, session_options
 from pipeline.cli.typed import command
 from pipeline.judge import DAMAGED, FRESH
 from pipeline.spreading import logs_of
@@ -22,7 +22,9 @@ from pipeline.text import line_text, size_text, time_text
 @session_options(*WHAT, *LOOK)
 def status(session: Session, targets: tuple[str, ...]) -> None:
     """Show where every stage (or TARGETS) stands: fresh, stale, missing, waiting, running, filling, failed or damaged."""
-    found = standings(session.look(), select(session, targets))
+    judge, names = session.look(), select(session, targets)
+    found = standings(judge, names)
+    say_impossible(judge, names)
     if session.json:
         click.echo(json.dumps([_row(standing) for standing in found], indent=1, sort_keys=True))
         return

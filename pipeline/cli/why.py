@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pipeline.cli.options import LOOK, WHAT
-from pipeline.cli.session import Session, say_assumed, session_options
+from pipeline.cli.session import Session, say_assumed, say_impossible, session_options
 from pipeline.explain import Explanation, Nearest, explain
 
 
@@ -19,8 +19,10 @@ from pipeline.explain import Explanation, Nearest, explain
 def why(session: Session, target: str) -> None:
     """Show why TARGET is not fresh: the difference between its last result and what is wanted now (-v: versions too)."""
     judge = session.look(read_files=True)
-    found = [explain(judge, state.node.name, verbose=session.verbose) for state in judge.states(session.graph.select(target))]
+    names = session.graph.select(target)
+    found = [explain(judge, state.node.name, verbose=session.verbose) for state in judge.states(names)]
     say_assumed(judge)
+    say_impossible(judge, names)
     if session.json:
         click.echo(json.dumps([_row(explanation) for explanation in found], indent=1))
         return

@@ -34,9 +34,8 @@ class Job:
 
     def start(self, gpu: str | None = None) -> subprocess.Popen[bytes]:
         """Start it in this machine, in a session of its own: a Ctrl-C at the terminal is not for it. ``gpu``: the only one that it sees."""
-        fs.make_directory(self.log.parent)
+        self.make_log()
         with self.log.open("ab") as log:
-            fs.share(log.fileno(), self.log)
             return subprocess.Popen(
                 self.command,
                 cwd=self.directory,
@@ -46,6 +45,12 @@ class Job:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def make_log(self) -> None:
+        """Make the log and its directory if they are not there; in a group's store the group may write both (:func:`cache.fs.share`)."""
+        fs.make_directory(self.log.parent)
+        with self.log.open("ab") as log:
+            fs.share(log.fileno(), self.log)
 
     def shell(self) -> str:
         """The command with its directory and environment, as lines for a shell."""

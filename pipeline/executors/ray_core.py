@@ -40,6 +40,7 @@ class RayCore:
         """As :meth:`pipeline.executors.Executor.submit`."""
         for job in jobs:
             self._ended.pop(job.name, None)
+            job.make_log()  # here: a task knows nothing of ours, and all machines share the store
             said = (list(job.command), str(job.directory), dict(job.environment), str(job.log))
             self._tasks[job.name] = self._task.remote(*said)
 
@@ -89,7 +90,6 @@ def _function() -> Any:
         import signal
         import subprocess
 
-        os.makedirs(os.path.dirname(log), exist_ok=True)  # noqa: PTH103, PTH120
         with open(log, "ab") as file:  # noqa: PTH123
             process = subprocess.Popen(
                 command, cwd=directory, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=file, stderr=file

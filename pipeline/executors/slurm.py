@@ -92,6 +92,7 @@ class Slurm:
         """As :meth:`pipeline.executors.Executor.submit`; raises ConfigError if sbatch refuses them."""
         for path in {job.environment.get("PYTHONPATH", "") for job in jobs} - {""}:
             self._executor.update_parameters(setup=[f"export PYTHONPATH={shlex.quote(path)}"])
+        fs.make_directory(self._folder)  # submitit would make the directory of logs above it, without the group's rights
         try:
             submitted = self._executor.map_array(Attempt(), list(jobs))
         except Exception as error:  # whatever submitit makes of what sbatch says

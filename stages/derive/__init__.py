@@ -15,7 +15,7 @@ from cache.stage import Stage, option
 from media.codings import CODINGS, OPTIONS
 from media.codings.table import module_of as module_of_coding
 from models.experts import weights as table
-from models.experts.registry import Entry, find, module_of
+from models.experts.registry import OF_LIBRARIES, Entry, find, module_of
 from models.inference import runtimes
 from models.inference.runtimes import PRECISIONS, RUNTIME_NAMES
 from models.weights import Weights
@@ -182,6 +182,20 @@ class DeriveParams:
         if self.network.name not in ("alphapose-fastpose50", "rtmpose") or self.detector == "whole":
             return None
         return table.WEIGHTS[f"{self.detector}.coco"]
+
+    @property
+    def conflict(self) -> tuple[str, str] | None:
+        """What of it can go together on no machine, and what to type; None if all can."""
+        if not self.network.network:
+            return None
+        found = self.finder
+        for name in (self.network.name, "" if found is None else found.backbone):
+            if name in OF_LIBRARIES and (self.runtime, self.precision) != ("eager", "float32"):
+                what = f"{name} computes as its library does, with runtime=eager and precision=float32"
+                return what, "--set {section}.runtime=eager --set {section}.precision=float32"
+        if self.network.name == "rtmpose" and self.weights == "random":
+            return "rtmpose is an ONNX file: it has no random weights", "--set {section}.weights_file=PATH, a local rtmpose-*.onnx"
+        return runtimes.conflict(self.runtime, self.precision)
 
     @property
     def modules(self) -> tuple[str, ...]:

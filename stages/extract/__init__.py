@@ -140,6 +140,11 @@ class ExtractParams(CalibrationParams):
         return tuple(dict.fromkeys((*runtimes.libraries_of(self.runtime), *super().libraries)))
 
     @property
+    def conflict(self) -> tuple[str, str] | None:
+        """What of it can go together on no machine, and what to type; None if all can."""
+        return runtimes.conflict(self.runtime, self.precision)
+
+    @property
     def wanted(self) -> tuple[str, ...]:
         """What int8 is scaled by is measured first."""
         return ("calibration",) if self.precision == INT8 else ()

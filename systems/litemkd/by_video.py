@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from models.evaluation.files import Prediction
 from models.evaluation.kept import TOP, kept
-from systems.litemkd.episodes import Video
 from systems.litemkd.protocol import Drawn
+from systems.litemkd.videos import Video
 
 #: how often a video (N,) was taken for a class (C,): (N, C)
 Counts = npt.NDArray[np.int64]

@@ -8,17 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from cache.errors import ConfigError, DataError
+from cache.errors import ConfigError
 from systems.litemkd.draws import EPISODE, Draws
-
-
-class Video(NamedTuple):
-    """A video by class and name."""
-
-    label: str
-    name: str
+from systems.litemkd.videos import Video, require_classes
 
 
 @dataclass(frozen=True)
@@ -91,7 +84,5 @@ def pool(listed: Iterable[tuple[str, str]], present: Container[tuple[str, str]],
     enough = shape.shot + shape.queries
     small = tuple(label for label, videos in found.items() if len(videos) < enough)
     videos = tuple(tuple(videos) for label, videos in found.items() if label not in small)
-    if len(videos) < shape.way:
-        what = f"{len(videos)} of {len(found)} classes have the {enough} videos that an episode takes; {shape.way} classes are needed"
-        raise DataError(f"{what} ({len(missing)} listed videos are missing)", hint="fewer ways, shots or queries, or more videos")
+    require_classes({label: len(videos) for label, videos in found.items()}, shape.way, enough, len(missing))
     return Pool(shape, videos, tuple(missing), small)

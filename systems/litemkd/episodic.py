@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from cache.errors import ConfigError
 from cache.stage import Context
 from models.training.clipping import total_norm
 from models.training.loop import Recipe, fit
@@ -24,8 +23,9 @@ from models.training.schedules import by_batch, constant
 from models.training.selection import LAST, Selection
 from models.training.updates import Group, Loss, Update, adam
 from systems.litemkd.draws import VAL_EPISODE
-from systems.litemkd.episodes import Episode, Pool, Shape, Video, pool
+from systems.litemkd.episodes import Episode, Pool, Shape, pool
 from systems.litemkd.protocol import Answer, episode_accuracies
+from systems.litemkd.videos import Video, counts, ways_of_validation
 
 Made = tuple[Tensor, Mapping[str, Tensor], Tensor]
 
@@ -172,11 +172,7 @@ def pools(ctx: Context, train: Sequence[Video], val: Sequence[Video], there: set
     own = pool(train, here, shape)
     if params.select != "val":
         return own, None
-    classes = [sum(video in here for video in val if video.label == label) for label in {video.label for video in val}]
-    way = min(params.way, sum(count > params.shot for count in classes))
-    if way < 2:
-        what = f"few-shot/val has {way} classes of {params.shot + 1} videos, and 2 are needed to select weights by"
-        raise ConfigError(what, hint=f"--set {section_of(ctx)}.select=last")
+    way = ways_of_validation(counts(video for video in val if video in here), params.way, params.shot, section_of(ctx))
     return own, pool(val, here, replace(shape, way=way, queries=1))
 
 

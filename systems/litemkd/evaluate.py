@@ -30,13 +30,13 @@ from models.training.determinism import make_deterministic
 from systems.litemkd import by_video
 from systems.litemkd.clips import Clips
 from systems.litemkd.dumped import Dumped
-from systems.litemkd.episodes import Pool, Shape, Video, pool
+from systems.litemkd.episodes import Pool, Shape, pool
 from systems.litemkd.metric import accuracies, summary
 from systems.litemkd.networks import Network, named, read_all, whole_of
 from systems.litemkd.prepared import by_head, by_single, by_teacher, joined
 from systems.litemkd.protocol import Answers, Drawn, drawn, shared_logits
 from systems.litemkd.seen import Look
-from systems.litemkd.videos import listed, note
+from systems.litemkd.videos import Video, listed, note
 from systems.litemkd.whole import costs
 
 LABELS = {

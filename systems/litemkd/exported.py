@@ -16,7 +16,7 @@ from models.exported import Exportable, Feed, Found, Measure, Port, Run
 from systems.litemkd import EvaluateParams, trained
 from systems.litemkd.backbone import Backbone
 from systems.litemkd.clips import Clips
-from systems.litemkd.episodes import Shape, Video, pool
+from systems.litemkd.episodes import Shape, pool
 from systems.litemkd.heads import Head, Outputs
 from systems.litemkd.model import Student
 from systems.litemkd.networks import Network
@@ -24,7 +24,7 @@ from systems.litemkd.protocol import drawn
 from systems.litemkd.seen import Look
 from systems.litemkd.trunk import CELLS, last_map
 from systems.litemkd.trx import CrossTransformer, Projected
-from systems.litemkd.videos import listed
+from systems.litemkd.videos import Video, listed
 from systems.litemkd.views import IMAGENET
 
 #: Episodes of the comparison: support clips of each class, queries. Episodes that are scored at most.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cache.errors import DataError
 from cache.npy import open_npy
-from systems.litemkd.episodes import Video
+from systems.litemkd.videos import Video
 
 NAME = "feature.npy"
 

@@ -14,6 +14,8 @@ from cache.errors import ConfigError
 from cache.stage import Context
 from models.backbones import registry
 from models.backbones.published import load_into, read_raw, read_state
+from models.training.lean import BACKBONES
+from models.training.residual_passes import library
 from models.training.result import Result
 from models.weight_files import locate
 from systems.litemkd import published
@@ -85,8 +87,16 @@ def freeze(trunk: nn.Module) -> nn.Module:
 
 
 def stepping(ctx: Context, trunk: nn.Module) -> dict[str, str]:
-    """Make the trunk learn in its lean form if that is asked for and it has one here; what ``model.json`` says of it."""
-    wanted = ctx.params.step == "lean" and ctx.params.trunk == "trained" and ctx.device == "cpu"
+    """Make the trunk learn in its lean form if that is asked for and it has one; what ``model.json`` says of it.
+
+    Raises ConfigError where it cannot be compiled: the plain form, whose last bits differ, never takes its place. So ``step``, backbone
+    and device, which are in the key, say which of them ran.
+    """
+    params = ctx.params
+    wanted = params.step == "lean" and params.backbone in BACKBONES and params.trunk == "trained" and ctx.device == "cpu"
+    found = library() if wanted else ""
+    if wanted and isinstance(found, str):
+        raise ConfigError(f"step=lean cannot be used here: {found}", hint="--set train.step=plain needs no compiler")
     lean = wanted and make_lean(trunk)
     return {"step": "lean" if lean else "plain"}
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from systems.litemkd import losses, step
 from systems.litemkd.dumped import Dumped
-from systems.litemkd.episodes import Episode, Video
+from systems.litemkd.episodes import Episode
 from systems.litemkd.episodic import Made
 from systems.litemkd.heads import Features
 from systems.litemkd.mfm import MFM
@@ -20,6 +20,7 @@ from systems.litemkd.protocol import Answer
 from systems.litemkd.seen import At, Look
 from systems.litemkd.single import PATCHES, Single
 from systems.litemkd.targets import Targets
+from systems.litemkd.videos import Video
 
 #: Videos that a network sees together in a validation.
 LOT = 4

@@ -107,7 +107,8 @@ class PicturesParams(TrainParams):
     )
     step: str = option(
         "lean",
-        "how a trunk learns on a CPU: 'lean', in half of the time and the memory, or 'plain'; they differ in last bits",
+        "how a trunk learns on a CPU: 'lean', in half of the time and the memory, which needs a C compiler and AVX2, or 'plain'; they "
+        "differ in last bits",
         choices=("lean", "plain"),
         when={"backbone": BACKBONES, "trunk": ("trained",), "checkpoint": ("",)},
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from cache.errors import ConfigError
+from cache.errors import ConfigError, KdpipeError
 from cache.stage import Node
 from systems.litemkd.chosen import chosen
 from systems.litemkd.kinds import FROZEN, HEADS, HeadKind, check_shape, outputs
 from systems.litemkd.objectives import OBJECTIVES, Objective
+from systems.litemkd.videos import counts, listed, require_classes, ways_of_validation
 
 #: variant -> modalities that it fuses
 FUSED = {"two": 2, "two-shift": 2, "shift": 3, "shift-otam": 3, "plain": 3, "joint": 3, "pairs-three": 3, "four": 4, "pairs-four": 4}
@@ -30,6 +33,27 @@ def check(nodes: Mapping[str, Node]) -> None:
             _check_student(section, node)
             _check_head(section, node, nodes)
     _check_frames(nodes)
+
+
+def check_index(nodes: Mapping[str, Node], index: Path) -> None:
+    """Raise DataError or ConfigError for episodes that take more classes, or more videos of a class, than the index lists.
+
+    A stage says the same of the videos that it has, which may be fewer.
+    """
+    videos = functools.cache(lambda part: counts(listed(index, part)))
+    for node in nodes.values():
+        params: Any = node.params
+        section = node.name.rpartition(".s")[0]
+        try:
+            if node.stage.name == "evaluate":
+                for shot in params.shots:
+                    require_classes(videos("test"), params.way, shot + params.queries)
+            elif node.stage.name in ("expert", "teacher", "student") and not params.checkpoint:
+                require_classes(videos("train"), params.way, params.shot + params.queries)
+                if params.select == "val":
+                    ways_of_validation(videos("val"), params.way, params.shot, section)
+        except KdpipeError as error:
+            raise type(error)(f"{section}: {error.message}", hint=error.hint) from error
 
 
 def _check_filled(section: str, params: Any) -> None:

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from systems.litemkd.draws import TEST_EPISODE
-from systems.litemkd.episodes import Episode, Pool, Video
+from systems.litemkd.episodes import Episode, Pool
 from systems.litemkd.metric import accuracies
+from systems.litemkd.videos import Video
 
 #: rows of the support clips, their labels, and rows of the queries, all int64, to logits (Nq, W)
 Answer = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -1,16 +1,24 @@
-"""The videos of the few-shot splits, as the index lists them, and what is said of those that are missing."""
+"""The videos of the few-shot splits, as the index lists them: whether they are enough, and what is said of those that are missing."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from cache.errors import ConfigError, DataError
 from cache.json_files import read_lines
 from cache.ledger import Ledger
-from systems.litemkd.episodes import Video
 
 PARTS = ("train", "val", "test")
+
+
+class Video(NamedTuple):
+    """A video by class and name."""
+
+    label: str
+    name: str
 
 
 def listed(index: Path, *parts: str) -> list[Video]:
@@ -31,6 +39,28 @@ def listed(index: Path, *parts: str) -> list[Video]:
     if empty - {"few-shot/val"}:
         hint = "UCF101, HMDB51 and Kinetics-100 have some (docs/DATASETS.md)"
         raise ConfigError(f"the dataset has no videos of the split {max(empty)}", hint=hint)
+    return found
+
+
+def counts(videos: Iterable[Video]) -> dict[str, int]:
+    """Class -> how many videos it has."""
+    return dict(Counter(video.label for video in videos))
+
+
+def require_classes(counts: Mapping[str, int], way: int, enough: int, missing: int = 0) -> None:
+    """Raise DataError if fewer than ``way`` classes have ``enough`` videos; so many listed ones are ``missing``."""
+    fitting = sum(count >= enough for count in counts.values())
+    if fitting < way:
+        what = f"{fitting} of {len(counts)} classes have the {enough} videos that an episode takes; {way} classes are needed"
+        raise DataError(f"{what} ({missing} listed videos are missing)", hint="fewer ways, shots or queries, or more videos")
+
+
+def ways_of_validation(counts: Mapping[str, int], way: int, shot: int, section: str) -> int:
+    """The ways of episodes of few-shot/val, ``way`` or as many as it has classes. Raises ConfigError if these are no two."""
+    found = min(way, sum(count > shot for count in counts.values()))
+    if found < 2:
+        what = f"few-shot/val has {found} classes of {shot + 1} videos, and 2 are needed to select weights by"
+        raise ConfigError(what, hint=f"--set {section}.select=last")
     return found
 
 

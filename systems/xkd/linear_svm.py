@@ -19,7 +19,7 @@ from cache.errors import DataError
 from cache.json_files import read_json, write_json
 from cache.stage import Context
 from systems.xkd.dumped import Dumped, FloatArray
-from systems.xkd.listed import listed
+from systems.xkd.listed import listed, require_single
 from systems.xkd.svm import Linear, Result, sweep, unit
 
 BOTH = "both"
@@ -73,10 +73,7 @@ def material(index: Path, features: Path, name: str) -> tuple[tuple[FloatArray, 
         own = [Dumped(features, use, modality) for modality in (("video", "audio") if name == BOTH else (name,))]
         ids, values = own[0].ids, [one.all() for one in own]
         split = listed(index, own[0].about[use])
-        if split.multi_label:
-            raise DataError(
-                "files of this dataset have several classes, and the SVM tells single ones apart", hint="--set graph.protocols=[linear]"
-            )
+        require_single(split)
         parts.append((joined(*values) if name == BOTH else values[0], split.numbers(ids)))
     return parts[0], parts[1], ids
 

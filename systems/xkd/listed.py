@@ -1,17 +1,18 @@
-"""The files of a split, as the index lists them, with the numbers of their classes."""
+"""The files of a split, as the index lists them, with the numbers of their classes. Importing it is light."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, NamedTuple
 
 from cache.errors import ConfigError, DataError
 from cache.json_files import read_json, read_lines
 from cache.ledger import Ledger
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 class Split(NamedTuple):
@@ -29,14 +30,25 @@ class Split(NamedTuple):
 
     def numbers(self, ids: Sequence[str]) -> npt.NDArray[np.int64]:
         """The class of each file, (n,)."""
+        import numpy as np  # not for who only looks
+
         return np.array([self.labels[id][0] for id in ids], np.int64)
 
     def marks(self, ids: Sequence[str]) -> npt.NDArray[np.float32]:
         """(n, classes): 1 where a file has a class."""
+        import numpy as np
+
         found = np.zeros((len(ids), len(self.classes)), np.float32)
         for row, id in enumerate(ids):
             found[row, list(self.labels[id])] = 1
         return found
+
+
+def require_single(split: Split) -> None:
+    """Raise DataError for a dataset whose files have several classes, which an SVM does not learn."""
+    if split.multi_label:
+        what = "files of this dataset have several classes, and the SVM tells single ones apart"
+        raise DataError(what, hint="--set graph.protocols=[linear]")
 
 
 def ids_of(index: Path, split: str) -> list[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from cache.errors import ConfigError
 from cache.stage import Node
+from systems.xkd.listed import ids_of, listed, require_single
 
 
 def check(nodes: Mapping[str, Node]) -> None:
@@ -20,6 +23,26 @@ def check(nodes: Mapping[str, Node]) -> None:
             _check_samples(section, node, nodes)
         elif node.stage.name in ("encode", "linear", "finetune"):
             _check_sides(section, node, nodes)
+
+
+def check_index(nodes: Mapping[str, Node], index: Path) -> None:
+    """Raise ConfigError or DataError for splits that the index does not have, and for an SVM of files that have several classes."""
+    ids, classes = (functools.cache(functools.partial(read, index)) for read in (ids_of, listed))
+    for node in nodes.values():
+        params: Any = node.params
+        if "index" not in node.reads:
+            continue
+        if node.stage.name == "pretrain":
+            ids(params.split)
+        elif node.stage.name == "encode":
+            ids(params.train), ids(params.test)
+        elif node.stage.name in ("linear", "finetune"):
+            classes(params.train), classes(params.test)
+        elif node.stage.name == "evaluate":
+            classes(params.test)
+        elif node.stage.name == "svm" and node.reads["features"] in nodes:
+            encode: Any = nodes[node.reads["features"]].params
+            require_single(classes(encode.train))
 
 
 def _sizes(params: Any) -> Iterator[tuple[str, str]]:

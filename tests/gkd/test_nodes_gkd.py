@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cache.errors import ConfigError
+from cache.json_files import write_json, write_lines
 from cache.stage import Node
 from pipeline.config import Config
-from pipeline.graph import build, check_possible
+from pipeline.graph import build, check_index, check_possible
 from systems.gkd import nodes
 from tests.settings import changed, graph
 
@@ -145,6 +149,38 @@ def test_what_cannot_go_together_is_refused_before_anything_runs(settings: tuple
 def test_what_cannot_go_together_in_detection_is_refused_too(settings: tuple[str, ...], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         check_possible("gkd", build(Config("thumosworld", "gkd", settings)).nodes)
+
+
+def index_of(root: Path, *splits: str) -> Path:
+    """The files of an index of two classes that have a video in each of the splits."""
+    rows = [{"id": f"{label} {split}", "splits": [split]} for split in splits for label in ("bow", "kick")]
+    said = [{"video_id": f"{label} {split}", "classes": [label]} for split in splits for label in ("bow", "kick")]
+    write_lines(root / "media.jsonl", rows)
+    write_lines(root / "annotations.jsonl", said)
+    write_json(root / "dataset.json", {"name": "moves"})
+    return root
+
+
+def test_splits_that_the_index_does_not_have_are_refused_before_the_first_training(tmp_path: Path) -> None:
+    def asked(dataset: str, *settings: str) -> dict[str, Node]:
+        return build(Config(dataset, "gkd", settings)).nodes
+
+    index = index_of(tmp_path, "1/train", "1/test", "2/train", "val", "test")
+    check_index("gkd", asked("tinyactions"), index)
+    check_index("gkd", asked("thumosworld"), index)
+    with pytest.raises(ConfigError, match="no clips of the split 2/test"):
+        check_index("gkd", asked("tinyactions", "evaluate.fold=2"), index)
+    with pytest.raises(ConfigError, match="no videos of the split tset") as refused:
+        check_index("gkd", asked("thumosworld", "evaluate.split=tset"), index)
+    assert "it has 1/test, 1/train, 2/train, test, val" in refused.value.hint
+    teacher = {name: node for name, node in asked("thumosworld", "evaluate.split=tset").items() if name == "teacher.s0"}
+    check_index("gkd", teacher, index)
+
+
+@pytest.mark.parametrize("system", ["gkd", "xkd", "litemkd"])
+def test_looking_at_an_index_imports_nothing_heavy(system: str) -> None:
+    code = f"import sys, systems.{system}.possible; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_what_can_go_together_is_let_through() -> None:

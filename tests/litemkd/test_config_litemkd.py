@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from cache.errors import ConfigError
+from cache.errors import ConfigError, DataError
+from models.inference import instructions
+from models.inference.runtimes import native
+from pipeline import ready
 from pipeline.config import Config
-from pipeline.graph import build
+from pipeline.graph import build, check_index
 from pipeline.ready import missing_weights
 from systems.litemkd import possible
+from tests.litemkd.conftest import make_bench, write_index
 
 
 @pytest.mark.parametrize(("dataset", "rate"), [("ucf101", 1e-4), ("hmdb51", 5e-5), ("kinetics100", 2e-4)])
@@ -50,3 +54,60 @@ def test_a_list_that_needs_an_entry_is_refused_when_it_is_empty(key: str) -> Non
 
 def test_no_milestones_can_be_asked_for() -> None:
     possible.check(build(Config("ucf101", "litemkd", ["student.milestones=[]"])).nodes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (["evaluate.way=4"], "evaluate: 3 of 3 classes have the 2 videos that an episode takes; 4 classes are needed"),
+        (["evaluate.shots=[1, 5]"], "evaluate: 0 of 3 classes have the 6 videos"),
+        (["evaluate.queries=5"], "evaluate: 0 of 3 classes have the 6 videos"),
+        (["teacher.way=5"], "teacher: 4 of 4 classes have the 3 videos"),
+        (["expert.rgb.shot=5"], r"expert\.rgb: 0 of 4 classes"),
+        (["student.kd.queries=5"], r"student\.kd: 0 of 4 classes"),
+        (["student.alone.select=val", "student.alone.shot=4"], ""),
+    ],
+)
+def test_episodes_that_the_index_has_no_videos_for_are_refused_before_the_first_training(
+    settings: list[str], says: str, tmp_path: Path
+) -> None:
+    small = ["train.way=3", "train.shot=2", "train.queries=1", "evaluate.way=3", "evaluate.shots=[1]", "student.queries=1"]
+    bench = make_bench(tmp_path, modalities=())
+    check_index("litemkd", build(Config("ucf101", "litemkd", small)).nodes, bench.index)
+    nodes = build(Config("ucf101", "litemkd", [*small, *settings])).nodes
+    if not says:
+        check_index("litemkd", nodes, bench.index)
+        return
+    with pytest.raises(DataError, match=says):
+        check_index("litemkd", nodes, bench.index)
+
+
+def test_selection_without_validation_videos_is_refused_as_well(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path, modalities=())
+    bench.videos = {id: said for id, said in bench.videos.items() if said[0] != "val"}
+    write_index(bench)
+    nodes = build(Config("ucf101", "litemkd", ["train.way=3", "train.shot=1", "student.queries=4", "student.kd.select=val"])).nodes
+    with pytest.raises(ConfigError, match=r"student\.kd: few-shot/val has 0 classes of 2 videos") as refused:
+        check_index("litemkd", nodes, bench.index)
+    assert refused.value.hint == "--set student.kd.select=last"
+
+
+@pytest.mark.parametrize(
+    ("settings", "lacking", "hint"),
+    [
+        (["expert.rgb.backbone=resnet18"], "no C compiler", "apt install gcc, or --set train.step=plain"),
+        (["expert.rgb.backbone=resnet18"], "the processor has no AVX2", "--set train.step=plain"),
+        (["expert.rgb.backbone=resnet18", "train.step=plain"], "no C compiler", ""),
+        (["expert.rgb.backbone=resnet50"], "no C compiler", ""),
+    ],
+)
+def test_a_lean_step_that_cannot_be_compiled_is_refused_before_anything_runs(
+    settings: list[str], lacking: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "compiler", lambda: [] if "compiler" in lacking else ["cc"])
+    monkeypatch.setattr(instructions, "instructions", lambda: frozenset({"sse2"}))
+    node = build(Config("ucf101", "litemkd", settings)).nodes["expert.rgb.s0"]
+    found = ready._missing_for_lean(node, "cpu")
+    assert (found or ("", ""))[0] == (f"expert.rgb.s0.step=lean cannot be used here: {lacking}" if hint else "")
+    assert found is None or found[1].startswith(hint)
+    assert ready._missing_for_lean(node, "cuda") is None  # where PyTorch's own step runs, whatever there is

@@ -10,7 +10,8 @@ import pytest
 
 from cache.errors import ConfigError, DataError
 from systems.litemkd.draws import EPISODE, FRAMES, Draws
-from systems.litemkd.episodes import Pool, Shape, Video, pool
+from systems.litemkd.episodes import Pool, Shape, pool
+from systems.litemkd.videos import Video
 
 LISTED = [(f"class{c:02d}", f"clip{v:02d}") for c in range(8) for v in range(10)]
 SHAPE = Shape(way=4, shot=3, queries=2)

@@ -27,8 +27,9 @@ from models.training.result import Result
 from systems.litemkd import EvaluateParams, TimingParams, dumped, evaluate, timing, trained
 from systems.litemkd.by_video import Taken
 from systems.litemkd.draws import TEST_EPISODE
-from systems.litemkd.episodes import Shape, Video, pool
+from systems.litemkd.episodes import Shape, pool
 from systems.litemkd.protocol import episode_accuracies
+from systems.litemkd.videos import Video
 from systems.litemkd.views import network_input, view
 
 SIZE, WIDTH = 28, 128  # of small2d's features

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from systems.litemkd.episodes import Shape, Video, pool
+from systems.litemkd.episodes import Shape, pool
 from systems.litemkd.heads import Head, chosen
 from systems.litemkd.kinds import HEADS
 from systems.litemkd.metric import accuracies, summary
@@ -18,6 +18,7 @@ from systems.litemkd.model import Student
 from systems.litemkd.prepared import by_head, by_single, by_teacher
 from systems.litemkd.protocol import Answer, Answers, Drawn, drawn, episode_accuracies, shared_accuracies
 from systems.litemkd.single import Single
+from systems.litemkd.videos import Video
 
 VIDEOS = [Video(f"class{c}", f"clip{v}") for c in range(4) for v in range(5)]
 ROWS = {video: row for row, video in enumerate(VIDEOS)}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from cache.errors import ConfigError
 from models.training import residual_passes as passes
-from systems.litemkd import step
+from systems.litemkd import ExpertParams, first, step
 from systems.litemkd.chosen import ALONE, HEADS
 from systems.litemkd.kinds import SHAPES
 from systems.litemkd.model import Student
@@ -96,6 +98,31 @@ def test_a_trunk_without_a_lean_form_stays_as_it_is() -> None:
     student = Student("mobilenet_v3_small", "plain", "trx", 16, 8, frames=2)
     assert not make_lean(student.backbone.trunk)
     assert student.train().backbone(clips(2, 1))["first"].requires_grad
+
+
+def params(**changes: object) -> ExpertParams:
+    return ExpertParams(**{"backbone": "resnet18", **changes})
+
+
+@pytest.mark.parametrize(("device", "changes"), [("cuda", {}), ("cpu", {"step": "plain"}), ("cpu", {"backbone": "resnet50"})])
+def test_where_no_lean_step_is_asked_for_none_is_compiled(device: str, changes: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first, "library", lambda: "no C compiler")
+    ctx = SimpleNamespace(params=params(**changes), device=device)
+    assert first.stepping(ctx, Student("resnet18", "plain", "trx", 16, 8, frames=2).backbone.trunk) == {"step": "plain"}
+
+
+def test_a_lean_step_gives_way_to_no_other_so_that_the_key_says_which_ran(monkeypatch: pytest.MonkeyPatch) -> None:
+    trunk = Student("resnet18", "plain", "trx", 16, 8, frames=2).backbone.trunk
+    monkeypatch.setattr(first, "library", lambda: "cc cannot compile residual.c")
+    with pytest.raises(ConfigError, match=r"step=lean cannot be used here: cc cannot compile residual\.c") as refused:
+        first.stepping(SimpleNamespace(params=params(), device="cpu"), trunk)
+    assert "--set train.step=plain" in refused.value.hint and not hasattr(trunk, "lean")
+
+
+@compiled
+def test_the_step_that_ran_is_the_one_of_the_key() -> None:
+    trunk = Student("resnet18", "plain", "trx", 16, 8, frames=2).backbone.trunk
+    assert first.stepping(SimpleNamespace(params=params(), device="cpu"), trunk) == {"step": "lean"} and trunk.lean is not None
 
 
 @compiled

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 
 from cache.errors import ConfigError
 from cache.store import Store
-from pipeline.executors import DONE, FAILED, Job
+from pipeline.executors import DONE, FAILED, Job, make
 from pipeline.executors.local import Local
 from pipeline.executors.slurm import minutes
 from tests.pipeline.test_fill import record
@@ -221,6 +222,20 @@ def test_jobs_of_slurm_make_the_rows(house, slurm: Path) -> None:
 
 
 @installed("submitit")
+def test_what_submitit_writes_lies_in_directories_of_the_group(house, slurm: Path) -> None:
+    house.store.mkdir()
+    house.store.chmod(0o2770)
+    house.run("run", "index", *MANY)
+    before = os.umask(0o077)
+    try:
+        house.run("run", "sample", "--executor", "slurm", "--shards", "2", *MANY)
+    finally:
+        os.umask(before)
+    made = [house.store / name for name in ("logs", "logs/world", "logs/world/videoqa", "logs/world/videoqa/sample")]
+    assert [oct(path.stat().st_mode & 0o2070) for path in made] == [oct(0o2070)] * 4
+
+
+@installed("submitit")
 def test_a_job_that_slurm_preempts_goes_on_where_it_was(house, slurm: Path) -> None:
     one = alone(house)
     house.run("run", "index", *MANY)
@@ -257,6 +272,45 @@ def test_without_slurm_the_error_says_so(house) -> None:
 
 
 # -- Ray --------------------------------------------------------------------------------------------------------------------
+
+
+class Remote:
+    """What ``ray.remote`` makes of a function, here: a task is the exit code of a call of it."""
+
+    def __init__(self, **asked: object) -> None:
+        self.asked = asked
+
+    def __call__(self, function: Callable[..., int]) -> Remote:
+        self._function = function
+        return self
+
+    def remote(self, *said: object) -> int:
+        return self._function(*said)
+
+
+@pytest.mark.parametrize("kind", ["local", "ray"])
+def test_a_log_and_its_directory_can_be_written_by_the_group_whatever_the_umask(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = types.SimpleNamespace(
+        is_initialized=lambda: True, remote=Remote, wait=lambda tasks, timeout: (tasks, []), get=lambda task: task, shutdown=None
+    )
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store").chmod(0o2770)
+    log = tmp_path / "store" / "logs" / "sample" / "1-of-1.log"
+    before = os.umask(0o077)
+    try:
+        executor = make(kind, at_once=1, settings={}, logs=log.parent)
+        executor.submit([Job("1/1", (sys.executable, "-c", "print('rows made')"), log, tmp_path)])
+        while [outcome.state for outcome in executor.poll()] != [DONE]:
+            time.sleep(0.05)
+    finally:
+        os.umask(before)
+        executor.cancel()
+    assert log.read_text() == "rows made\n" and log.stat().st_mode & 0o060 == 0o060
+    for directory in (log.parent, log.parent.parent):
+        assert directory.stat().st_mode & 0o2070 == 0o2070
 
 
 @pytest.mark.long

@@ -204,6 +204,59 @@ def test_what_can_go_together_is_taken(local: Path, system: str, settings: Seque
     check_possible(system, graph(*settings, dataset="world8m" if system == "fewerframes" else "world", system=system).nodes)
 
 
+#: system, dataset, settings that compute on no machine -> what is said, and what to type
+UNFIT: list[tuple[str, str, Sequence[str], str, str]] = [
+    ("videoqa", "tiny", [f"{MOTION}.precision=int8"], f"{MOTION}: runtime=eager does not compute in int8", f"{MOTION}.runtime=openvino"),
+    ("videoqa", "tiny", ["extract.runtime=winograd", f"{MOTION}.precision=bfloat16"], f"{MOTION}: runtime=winograd computes in", "eager"),
+    ("litemkd", "tinyactions", ["derive.skeleton.runtime=winograd", "derive.precision=float16"], "in float32, not in float16", "skeleton"),
+    (
+        "litemkd",
+        "tinyactions",
+        ["derive.skeleton.expert=keypointrcnn", "derive.skeleton.runtime=compile"],
+        "keypointrcnn computes",
+        "eager",
+    ),
+    (
+        "litemkd",
+        "tinyactions",
+        ["derive.skeleton.expert=alphapose-fastpose50", "derive.skeleton.detector=ssdlite", "derive.skeleton.precision=bfloat16"],
+        "derive.skeleton: ssdlite computes as its library does",
+        "derive.skeleton.precision=float32",
+    ),
+    (
+        "litemkd",
+        "tinyactions",
+        ["derive.skeleton.expert=rtmpose", "derive.skeleton.weights=random"],
+        "has no random weights",
+        "weights_file",
+    ),
+]
+#: of a dataset that holds no sound, nothing that needs one is a target
+ASKED = [(system, "world8m" if system == "fewerframes" else "world", given, says, "") for system, given, says in IMPOSSIBLE]
+ASKED = [*(case for case in ASKED if case[2] != ["sample.policy=audio"]), *UNFIT]
+
+
+@pytest.mark.parametrize(("system", "dataset", "settings", "says", "typed"), ASKED, ids=[case[2][-1] for case in ASKED])
+def test_plan_refuses_what_run_refuses_in_the_same_words(
+    local: Path, system: str, dataset: str, settings: Sequence[str], says: str, typed: str
+) -> None:
+    words = ["--dataset", dataset, "--system", system, *(word for setting in settings for word in ("--set", setting))]
+    verbs = (["plan"], ["plan", "--json"], ["plan", "report", "--make"], ["run", "report", "--dry-run"], ["run", "report"])
+    refused = [CliRunner().invoke(cli, [*verb, *words]) for verb in verbs]
+    assert all(isinstance(one.exception, ConfigError) for one in refused) and len({str(one.exception) for one in refused}) == 1
+    assert says in str(refused[0].exception) and typed in refused[0].exception.hint and not refused[0].stdout
+    told = CliRunner().invoke(cli, ["status", *words])
+    assert told.exit_code == 0 and "report" in told.stdout and told.stderr == f"note: {refused[0].exception}\n"
+    why = CliRunner().invoke(cli, ["why", "report", *words])
+    assert why.exit_code == 0 and why.stderr == told.stderr
+
+
+def test_who_looks_at_a_stage_is_told_of_its_own_settings_only(local: Path) -> None:
+    for verb in (["status", "teacher"], ["why", "teacher.s0"], ["plan", "teacher"]):
+        done = CliRunner().invoke(cli, [*verb, "--dataset", "world", "--set", "student.kd.kd_projection=none"])
+        assert done.exit_code == 0 and not done.stderr
+
+
 def test_a_teacher_is_trained_alone_whatever_its_students_are_like(local: Path) -> None:
     found = graph("teacher.module_dim=48", "student.kd.kd_projection=none", "student.module_dim=32")
     check_possible("videoqa", {node.name: node for node in found.closure(["teacher.s0"])})

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from cache.errors import ConfigError
+from cache.errors import ConfigError, DataError
+from cache.json_files import write_json, write_lines
 from cache.stage import Node
 from pipeline.config import Config, names
-from pipeline.graph import build, check_possible
+from pipeline.graph import build, check_index, check_possible
 from systems.xkd import nodes
 from systems.xkd.params import ALL
 from tests.settings import changed, graph
@@ -95,6 +97,23 @@ def possible(*settings: str, dataset: str = "tinyav") -> None:
 def test_what_cannot_go_together_is_said_before_anything_runs(settings: tuple[str, ...], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         possible(*settings)
+
+
+def test_what_the_index_does_not_have_is_refused_before_the_first_training(tmp_path: Path) -> None:
+    def look(*settings: str, several: bool = False) -> None:
+        ids = {f"{label} {split}": (label, split) for split in ("train", "test") for label in ("bow", "kick")}
+        write_lines(tmp_path / "media.jsonl", [{"id": id, "splits": [split]} for id, (_, split) in ids.items()])
+        said = [{"video_id": id, "classes": ["bow", "kick"] if several else [label]} for id, (label, _) in ids.items()]
+        write_lines(tmp_path / "annotations.jsonl", said)
+        write_json(tmp_path / "dataset.json", {"name": "moves"})
+        check_index("xkd", build(Config("tinyav", "xkd", ("graph.test=test", *settings))).nodes, tmp_path)
+
+    look()
+    look("graph.protocols=[linear]", several=True)
+    with pytest.raises(ConfigError, match="no files of the split val"):
+        look("graph.test=val")
+    with pytest.raises(DataError, match="the SVM tells single ones apart"):
+        look("graph.protocols=[svm]", several=True)
 
 
 def recipes() -> Iterator[str]:

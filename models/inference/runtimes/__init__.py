@@ -34,6 +34,16 @@ INT8, RUNTIMES_IN_INT8 = "int8", ("openvino",)
 MEASURED_PRECISIONS = (*PRECISIONS, INT8)
 
 
+def conflict(runtime: str, precision: str) -> tuple[str, str] | None:
+    """Why ``runtime`` computes in ``precision`` on no machine, and what to type (``{section}``: the section of both); None if it may."""
+    if precision == INT8 and runtime not in RUNTIMES_IN_INT8:
+        return f"runtime={runtime} does not compute in int8", f"--set {{section}}.runtime={RUNTIMES_IN_INT8[0]}"
+    if runtime == "winograd" and precision != "float32":
+        what = f"runtime=winograd computes in float32, not in {precision}"
+        return what, "--set {section}.precision=float32, or --set {section}.runtime=eager"
+    return None
+
+
 def module_of(runtime: str) -> str:
     """The module that :func:`prepare` imports: an edit of another runtime changes nothing."""
     return f"models.inference.runtimes.{RUNTIMES[runtime]}"

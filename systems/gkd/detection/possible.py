@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from cache.errors import ConfigError
 from cache.stage import Node
+from systems.gkd.detection.splits import videos_of
 from systems.gkd.fitting import check_student, check_weights
 
 #: what decides the shapes of the maps, which a CVAE and an attention are distilled over
@@ -22,6 +24,17 @@ def check(nodes: Mapping[str, Node]) -> None:
             check_weights(section, node.params)
         if node.stage.name == "student":
             _check_student(section, node, nodes)
+
+
+def check_index(nodes: Mapping[str, Node], index: Path) -> None:
+    """Raise ConfigError for a split that the index does not have."""
+    splits: dict[str, None] = {}
+    for node in nodes.values():
+        params: Any = node.params
+        if node.stage.name == "evaluate" or (node.stage.name in ("teacher", "student") and not params.checkpoint):
+            splits[params.split] = None
+    for split in splits:
+        videos_of(index, split)
 
 
 def _check_sizes(section: str, node: Node, nodes: Mapping[str, Node]) -> None:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cache.errors import ConfigError, DataError
+from cache.errors import DataError
 from cache.json_files import read_json, read_lines
 from cache.ledger import Ledger
 from systems.gkd.detection.array_files import ArrayFiles
 from systems.gkd.detection.arrays import SLACK
 from systems.gkd.detection.instances import Instances, instances
+from systems.gkd.detection.splits import videos_of
 from systems.gkd.detection.tables import Annotations, VideoInfo, listed
 
 
@@ -72,11 +73,7 @@ class Split:
 
 def read_split(index: Path, name: str) -> Split:
     """The videos of a split. Raises ConfigError if there is no such split, DataError if nothing in it has a class and times."""
-    media = list(read_lines(index / "media.jsonl"))
-    videos = [str(row["id"]) for row in media if name in row["splits"]]
-    if not videos:
-        known = ", ".join(sorted({one for row in media for one in row["splits"]})) or "none"
-        raise ConfigError(f"the dataset has no videos of the split {name}", hint=f"--set train.split or evaluate.split; it has {known}")
+    videos = videos_of(index, name)
     wanted = set(videos)
     rows = [row for row in read_lines(index / "annotations.jsonl") if row["video_id"] in wanted]
     dataset = read_json(index / "dataset.json")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from cache.errors import ConfigError
 from cache.stage import Node
 from systems.gkd.fitting import check_student, check_weights
+from systems.gkd.recognition.videos import listed
 
 #: what decides the shape of the last map, which a CVAE and an attention are distilled over
 SHAPE = ("frames", "size", "width")
@@ -22,6 +24,19 @@ def check(nodes: Mapping[str, Node]) -> None:
             check_weights(section, node.params)
         if node.stage.name == "student":
             _check_student(section, node, nodes)
+
+
+def check_index(nodes: Mapping[str, Node], index: Path) -> None:
+    """Raise ConfigError for a fold that the index does not have, or where there are no two classes; DataError for a clip without one."""
+    splits: dict[str, None] = {}
+    for node in nodes.values():
+        params: Any = node.params
+        if node.stage.name == "evaluate":
+            splits[f"{params.fold}/test"] = None
+        elif node.stage.name in ("teacher", "student") and not params.checkpoint:
+            splits[f"{params.fold}/train"] = None
+    for split in splits:
+        listed(index, split)
 
 
 def _check_size(section: str, params: Any) -> None:
