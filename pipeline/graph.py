@@ -32,8 +32,10 @@ class Graph:
     def select(self, target: str) -> list[str]:
         """Names of the nodes that ``target`` means: a node, a stage, the beginning of a node's name, or an alias.
 
-        Raises ConfigError naming the nearest target.
+        The name of a node means that node, also where another's name begins with it. Raises ConfigError naming the nearest target.
         """
+        if target in self.nodes:
+            return [target]
         for prefix in ALIASES.get(target, (target,)):
             chosen = [name for name in self.nodes if name == prefix or name.startswith(f"{prefix}.")]
             if chosen:

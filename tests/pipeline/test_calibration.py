@@ -35,6 +35,13 @@ def test_int8_alone_has_a_node_before_each_kind_of_features() -> None:
         assert made.config.section(before.name) == node.name
 
 
+def test_features_and_what_scales_them_are_each_named_alone() -> None:
+    """A rule of make makes one node, and ``open``, ``pin`` and a script of shards take one."""
+    made = graph(*INT8)
+    assert [made.select(name) for name in made.nodes] == [[name] for name in made.nodes]
+    assert made.select("extract") == made.select("features") == [name for name in made.nodes if name.startswith("extract.")]
+
+
 def test_other_ranges_are_other_rows_and_the_same_ranges_the_same() -> None:
     node = graph(*INT8).nodes["extract.motion"]
     keys = [
