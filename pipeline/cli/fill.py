@@ -39,7 +39,7 @@ def fill(session: Session, node: str, shard: str) -> None:
     Any number of these may run at once, on any machines that share the store.
     """
     names, part = select(session, (node,)), Shard.parse(shard)
-    names = [name for name in names if fillable(session.graph, name)] or names  # extract.motion has a node before it that keeps no rows
+    names = [name for name in names if fillable(session.graph, name)] or names  # what measures ranges for int8 keeps none
     judge = session.trust()
     require_files(judge, names)
     answers = []

@@ -19,7 +19,7 @@ from pipeline.estimate import Estimate, Estimates, total
 from pipeline.executors.slurm import script
 from pipeline.filling import survey
 from pipeline.judge import FRESH, WAITS, Judge, State
-from pipeline.ready import require_files, require_possible
+from pipeline.ready import SEED, require_files, require_possible
 from pipeline.spreading import logs_of
 from pipeline.text import line_text, time_text
 
@@ -133,6 +133,18 @@ def total_text(states: list[State], estimates: dict[str, Estimate]) -> str:
     return text + (f"; nothing is known of {amount.unknown} of them (?)" if amount.unknown else "")
 
 
+def by_stage(names: Sequence[str]) -> list[str]:
+    """Nodes in running order, but those of all seeds of a network before the next network's.
+
+    make begins what is ready in the order given, and looks again at what was not when it has come to the end. So a student whose teacher's
+    dump is made meanwhile begins on this round, and is not left over for the next, where others have ended and cores stand idle.
+    """
+    place: dict[str, int] = {}
+    for name in names:
+        place.setdefault(SEED.sub("", name), len(place))
+    return sorted(names, key=lambda name: place[SEED.sub("", name)])
+
+
 def _row(state: State, estimate: Estimate) -> dict[str, object]:
     return {
         "node": state.node.name,
@@ -150,12 +162,13 @@ def makefile(states: list[State], how: Sequence[str] = (), targets: Sequence[str
     """
     if not states:
         return ""
-    pending = {state.node.name for state in states}
-    lines = ["SHELL := /bin/bash", ".PHONY: all " + " ".join(sorted(pending)), "all: " + " ".join(sorted(pending))]
+    pending = by_stage([state.node.name for state in states])
+    among = set(pending)
+    lines = ["SHELL := /bin/bash", ".PHONY: all " + " ".join(pending), "all: " + " ".join(pending)]
     python = f"{shlex.quote(sys.executable)} -m pipeline"
     for number, state in enumerate(states, 1):
         name = state.node.name
-        needs = " ".join(read for read in state.node.reads.values() if read in pending)
+        needs = " ".join(read for read in state.node.reads.values() if read in among)
         after = [word for target in targets for word in ("--for", target)] if name == "index" else []
         one = f"{python} {command('one', name, '--place', f'{number}/{len(states)}', *after, *how).removeprefix('kdpipe ')}"
         lines += [f"{name}: {needs}".rstrip(), "\t@" + one.replace("$", "$$")]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.plan import by_stage
 from tests import warm
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -236,3 +237,12 @@ def test_a_library_that_is_not_there_is_named_before_anything_runs(sixth) -> Non
 def test_a_stage_that_is_asked_for_twice_has_the_same_settings(sixth) -> None:
     sixth.edit("systems/toy/__init__.py", '"many", num_clips=3', '"few", num_clips=3')
     assert "sample.few is asked for twice, with different settings" in sixth.run("status", "--system", "toy", code=70).stderr
+
+
+def test_make_begins_a_network_of_all_seeds_before_the_next_network() -> None:
+    """Dumps come up on make's first round while students without a teacher are trained, and their own students after them."""
+    seeds = [f"{node}.s{seed}" for seed in range(2) for node in ("teacher", "student.alone", "dump", "student.kd", "evaluate")]
+    assert by_stage(["sample", *seeds, "timing", "report"]) == [
+        "sample", "teacher.s0", "teacher.s1", "student.alone.s0", "student.alone.s1", "dump.s0", "dump.s1",
+        "student.kd.s0", "student.kd.s1", "evaluate.s0", "evaluate.s1", "timing", "report",
+    ]  # fmt: skip
