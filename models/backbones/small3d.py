@@ -7,6 +7,7 @@ published motion features do and normalises them itself. Trained by ``stages.ext
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Self
 
 import torch
@@ -37,7 +38,7 @@ class Factorised(nn.Module):
         return F.relu(self.bn_t(self.conv_t(x)) + shortcut)
 
 
-class FrameWise(nn.Module):
+class FrameWise(nn.Module, ABC):
     """Clips (B, 3, T, H, W) with values 0..255 -> feature (B, V), by way of maps of every second frame alone.
 
     A network brings ``forward_features``, ``pool`` and the stages that see single frames: those of an appearance network, which have its
@@ -64,13 +65,13 @@ class FrameWise(nn.Module):
         x = self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x)))))
         return x.unflatten(0, batch).transpose(1, 2)
 
+    @abstractmethod
     def forward_features(self, x: Tensor) -> Tensor:
         """The last map (B, V, T/4, H/8, W/8)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pool(self, x: Tensor) -> Tensor:
         """The last map over places and time: (B, V)."""
-        raise NotImplementedError
 
     def feature(self, x: Tensor) -> Tensor:
         """The pooled feature (B, V), non-negative."""
