@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # pytest-xdist 3.8.0 loses tests with --dist=loadscope where a worker is killed (as the kernel does when memory is short): the test that it ran is
 # given to a new worker, and again, until no more may be started; it is counted as failed each time, and the tests that were to come after it in
-# its group and in groups not yet given out are neither run nor counted. The last line looks like that of a run that failed. (Groups of one test, as with
-# --dist=loadgroup and no marks, end otherwise: the run waits for ever for a new worker's only test, since a worker begins a test when
-# it knows the next one.) With --dist=load the killed test fails once, and all others run.
+# its group and in groups not yet given out are neither run nor counted. The last line looks like that of a run that failed. (Shared out in another
+# of its ways, tests may also be waited for without end once a worker is gone.) With --dist=load the killed test fails once, and all others run.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -81,6 +81,19 @@ def test_a_young_text_is_looked_at_even_if_it_is_remembered(tree: Path) -> None:
     assert not kept.exists()
 
 
+def test_who_reads_the_tree_anew_looks_at_all_bytecode_and_parses_no_text_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Fingerprint(tree)
+    (kept,) = bytecode(tree)
+    old = kept.read_bytes()
+    code = first.closure("models.net")
+    kept.write_bytes(old)
+    later = (tree / "models/net.py").stat().st_mtime_ns + 10**10  # no young text
+    os.utime(kept, ns=(later, later))
+    monkeypatch.delattr(Fingerprint, "_parse")
+    assert first.anew().closure("models.net") == code
+    assert not kept.exists()
+
+
 @pytest.mark.parametrize("damage", [b"", b"short", b"\0" * 40])
 def test_damaged_bytecode_is_pythons_business(tree: Path, damage: bytes) -> None:
     (kept,) = bytecode(tree)
