@@ -20,6 +20,27 @@ from cache.errors import StoreError
 RACY = 0.05
 HEADER = 16
 
+#: Inode, size, times of change of content and of anything, in nanoseconds.
+Stamp = tuple[int, int, int, int]
+
+
+def stamps(path: Path) -> tuple[Stamp | None, Stamp | None]:
+    """Those of a text and of its bytecode; None of what is not there."""
+    return _stamp(path), _stamp(Path(importlib.util.cache_from_source(str(path))))
+
+
+def is_settled(text: Stamp | None, bytecode: Stamp | None) -> bool:
+    """Whether the bytecode was written after everything that ever happened to the file of the text, a copy that keeps times among it."""
+    return bytecode is None or (text is not None and bytecode[2] - RACY * 1e9 >= text[3])
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
 
 def drop_stale(name: str, path: Path, text: bytes, *, is_new: bool) -> None:
     """Remove the bytecode of module ``name``, if Python would trust it and it is not that of ``text``.

@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from cache import fs
-from cache.bytecode import drop_stale
+from cache.bytecode import Stamp, drop_stale, is_settled, stamps
 from cache.errors import StoreError
 from cache.syntax import ORDER, PACKAGES, TEXT, Module, digest_definitions, opaque, parse, short_digest
 
@@ -71,6 +71,8 @@ class Fingerprint:
         self.memo = memo
         self._by_text: dict[str, Module] = {}
         self._compared: set[str] = set()  # keys of texts with which bytecode need not be compared again
+        self._stamps: dict[str, tuple[Stamp | None, Stamp | None]] = {}
+        self._before: dict[str, tuple[Stamp | None, Stamp | None]] = {}  # of the one after which this one looks
         self._sources: dict[str, Path | None] = {}
         self._modules: dict[str, Module | None] = {}
         self._closures: dict[frozenset[str], dict[str, Module]] = {}
@@ -82,9 +84,10 @@ class Fingerprint:
             self._compared = set(self._by_text)
 
     def anew(self) -> Fingerprint:
-        """One that reads the tree as it stands now, and parses only texts that this one has not parsed."""
+        """One that reads the tree as it stands now, parses only texts that this one has not parsed, and compares all bytecode with its
+        text, unless it was written after the text and neither was touched since this one looked."""
         other = Fingerprint(self.root)
-        other._by_text = self._by_text
+        other._by_text, other._before = self._by_text, self._stamps
         return other
 
     def closure(self, entry: str, extra: Iterable[str] = ()) -> dict[str, Module]:
@@ -203,6 +206,7 @@ class Fingerprint:
         return None
 
     def _read(self, name: str, path: Path) -> Module:
+        self._stamps[name] = now = stamps(path)
         text = path.read_bytes()
         is_package = path.name.startswith("__init__.")
         key = hashlib.sha256(f"{name}\0{is_package}\0".encode() + text).hexdigest()
@@ -211,7 +215,8 @@ class Fingerprint:
             self._by_text[key] = self._parse(name, path, text, is_package) if path.suffix == ".py" else opaque(text)
             self._dirty = True
         if path.suffix == ".py":
-            drop_stale(name, path, text, is_new=key not in self._compared)
+            if self._before.get(name) != now or not is_settled(*now):
+                drop_stale(name, path, text, is_new=key not in self._compared)
             self._compared.add(key)
         return self._by_text[key]
 

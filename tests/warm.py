@@ -1,10 +1,11 @@
-"""``python -m module`` without its start: a fork of a process that has loaded the libraries already, and nothing of the project.
+"""``python -m module`` without its start: a fork of a process that has loaded the libraries already, and what every command loads.
 
 To import torch and its company takes some three seconds of a core, and most tests of commands need it. Here every process of a
 test run pays for it once. The command is a process like any other: it has its own environment, working directory and process group,
-imports the project's modules anew from where it stands, and can be killed. What it shares with its siblings is the seed of Python's hashes
-(so what must not depend on that is compared with a process that was started in the ordinary way), that the libraries are loaded
-(so what must not load them is started in the ordinary way too), and what one of them has parsed for a fingerprint: a new store need not
+and can be killed. What it shares with its siblings is the seed of Python's hashes (so what must not depend on that is compared with a
+process that was started in the ordinary way), that the libraries are loaded (so what must not load them is started in the ordinary way
+too), the pipeline and the declarations of all stages, if it stands here and reads no other copy of the project (what does a stage's work
+it imports anew), the methods that were compiled for dataclasses, and what one of them has parsed for a fingerprint: a new store need not
 have all code parsed again, which takes a second.
 """
 
@@ -12,12 +13,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import functools
 import gc
 import importlib
 import json
 import multiprocessing.process
 import os
+import pkgutil
 import runpy
 import select
 import shutil
@@ -32,6 +35,7 @@ import traceback
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import CodeType
 from typing import IO, Any
 
 #: What every command loads.
@@ -45,6 +49,14 @@ LIBRARIES = (
     "torch.nn.parallel", "safetensors.torch", "nltk", "matplotlib.figure", "matplotlib.backends.backend_agg", "multiprocessing.spawn",
     "onnxscript", "onnxruntime",
 )  # fmt: skip
+
+#: Verbs that load nothing heavy.
+LIGHT_VERBS = ("fill", "fsck", "ls", "one", "plan", "run", "show", "status", "why")
+
+#: Where the project lies whose pipeline is loaded already.
+PROJECT = Path(__file__).resolve().parents[1]
+#: What the project's modules read when they are loaded, or what is to see them read.
+WHEN_LOADED = ("KDPIPE_FAULT", "KDPIPE_FAULT_LOG", "KDPIPE_AUDIT")
 
 #: Python reads these when it starts, so a fork comes too late for them.
 AT_START = (
@@ -206,13 +218,17 @@ def _door(kind: str) -> str:
     return _listen(kind).getsockname()
 
 
-def _serve(ask: socket.socket, door: socket.socket, libraries: Sequence[str]) -> tuple[dict[str, Any], list[int]] | None:
+def _serve(ask: socket.socket, door: socket.socket, *, light: bool) -> tuple[dict[str, Any], list[int]] | None:
     """Fork for every job, and tell how each ended; in a fork: return its job and files, in the server in the end None.
 
     A job whose end nobody waits for any more is killed.
     """
-    for name in libraries:
+    for name in LIGHT if light else LIBRARIES:
         importlib.import_module(name)
+    dataclasses.exec = _exec_once  # type: ignore[attr-defined] - it shadows the built-in one there
+    _load_pipeline(LIGHT_VERBS if light else None)
+    if light:
+        _forget()
     for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
         finalizer.atexit = False  # what the libraries would clean up is not the forks'
     gc.collect()
@@ -301,8 +317,11 @@ def _become(job: dict[str, Any], files: list[int], parsed: Path | None) -> None:
     os.environ.clear()
     os.environ.update(job["env"])
     multiprocessing.process.ORIGINAL_DIR = job["cwd"]  # type: ignore[attr-defined] - where workers start
+    before = list(sys.path)
     here = [] if job["env"].get("PYTHONSAFEPATH") else [job["cwd"]]
     sys.path[:0] = [*here, *filter(None, job["env"].get("PYTHONPATH", "").split(os.pathsep))]
+    if any(Path(place) != PROJECT for place in sys.path[: len(sys.path) - len(before)]) or any(name in job["env"] for name in WHEN_LOADED):
+        _forget()
     sys.dont_write_bytecode = bool(job["env"].get("PYTHONDONTWRITEBYTECODE"))
     sys.executable = job.get("executable", sys.executable)
     sys.argv = ["-m", *job["command"][1:]]
@@ -313,6 +332,35 @@ def _become(job: dict[str, Any], files: list[int], parsed: Path | None) -> None:
             importlib.import_module("sitecustomize")
     if parsed is not None and job["command"][0] == "pipeline":
         _share_parsed(parsed)
+
+
+def _load_pipeline(verbs: Sequence[str] | None) -> None:
+    """Load the project's pipeline and the declarations of its stages and systems, as commands that stand there do, or what verbs load."""
+    sys.path.insert(0, str(PROJECT))
+    whole = pkgutil.walk_packages(importlib.import_module("pipeline").__path__, "pipeline.")
+    for name in [module.name for module in whole] if verbs is None else [f"pipeline.cli.{verb}" for verb in verbs]:
+        if not name.endswith(".__main__"):
+            importlib.import_module(name)
+    importlib.import_module("pipeline.declared").declared("stages", "systems")
+    sys.path.pop(0)
+
+
+@functools.cache
+def _compiled(text: str) -> CodeType:
+    return compile(text, "<string>", "exec")
+
+
+def _exec_once(text: str, known: dict[str, Any], names: dict[str, Any]) -> None:
+    """What ``dataclasses`` asks for: methods that it was asked for before are compiled already. It is half the time of an import."""
+    exec(_compiled(text), known, names)  # noqa: S102 - as it does
+
+
+def _forget() -> None:
+    """Have the project's modules loaded anew, from wherever the path leads."""
+    packages = sys.modules["cache.syntax"].PACKAGES if "cache.syntax" in sys.modules else ()
+    for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
 
 
 def _share_parsed(place: Path) -> None:
@@ -341,7 +389,7 @@ def main() -> None:
     sys.path.pop(0)
     ask, door = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
     place, light = Path(door.getsockname()).parent, sys.argv[3] == "light"
-    found = _serve(ask, door, LIGHT if light else LIBRARIES)
+    found = _serve(ask, door, light=light)
     if found is None:
         shutil.rmtree(place)
         return

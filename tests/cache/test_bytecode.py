@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,48 @@ def test_who_reads_the_tree_anew_looks_at_all_bytecode_and_parses_no_text_again(
     monkeypatch.delattr(Fingerprint, "_parse")
     assert first.anew().closure("models.net") == code
     assert not kept.exists()
+
+
+def test_what_nobody_touched_since_it_was_looked_at_is_not_compared_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(tree) == "5"
+    (kept,) = bytecode(tree)
+    settle(kept, 10)
+    first = Fingerprint(tree)
+    first.closure("models.net")
+    monkeypatch.setattr("cache.fingerprint.drop_stale", None)
+    assert first.anew().closure("models.net") == first.closure("models.net")
+    settle(kept, 20)  # it was touched
+    with pytest.raises(TypeError):
+        first.anew().closure("models.net")
+
+
+def test_bytecode_that_is_older_than_a_copy_which_kept_its_time_is_compared(tree: Path) -> None:
+    """The text that is remembered comes back with its old time, after another of the same size and time has run."""
+    path, memo = tree / "models/net.py", tree / "memo.json"
+    settle(path, -3600)
+    assert run(tree) == "5"
+    old, stat = path.read_text(), path.stat()
+    first = Fingerprint(tree, memo)
+    first.closure("models.net")
+    first.save()
+    for text in ("SCALE = 7\n", old):
+        path.write_text(text)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        if text != old:
+            bytecode(tree)[0].unlink()
+            assert run(tree, judged=False) == "7"
+            settle(*bytecode(tree), -60)
+    later = Fingerprint(tree, memo)
+    later.closure("models.net")
+    assert run(tree, judged=False) == "7"
+    later.anew().closure("models.net")
+    assert run(tree, judged=False) == "5"
+
+
+def settle(path: Path, seconds: float) -> None:
+    """Have a file written some time from now."""
+    moment = time.time_ns() + int(seconds * 1e9)
+    os.utime(path, ns=(moment, moment))
 
 
 @pytest.mark.parametrize("damage", [b"", b"short", b"\0" * 40])

@@ -4,8 +4,8 @@ It prints a JSON line for the tree as it is: node -> [what the declaration says,
 (``{"stages/index/__init__.py": "text"}``; a list of bytes for what is no text, null for a file that is gone), and prints the keys after
 each, or an error. What a node reads stands in its key by the key of the node that makes it, as if equal keys made equal bytes.
 
-Every answer comes from a fork that has loaded no declaration before. Which modules of the tree stand behind the keys, and what they
-contribute, the first fork tells all later ones: they parse what was edited.
+Every answer comes from a fork that has not loaded before what is edited, nor what imports that. Which modules of the tree stand behind
+the keys, and what they contribute, the first fork tells all later ones: they load and parse what was edited.
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 ROOT = Path.cwd()
 STORE = Path(tempfile.mkdtemp())
-#: What the first fork parsed.
-MEMORY = STORE / "parsed.json"
+#: What the first fork parsed, and which modules of the project it loaded.
+MEMORY, LOADED = STORE / "parsed.json", STORE / "loaded.json"
 #: They load no declaration.
 LIGHT = (
     "yaml", "importlib.metadata", "cache.store", "cache.stage", "cache.fingerprint", "pipeline.config", "pipeline.graph", "pipeline.judge",
     "media.codings.table", "models.backbones.registry", "models.experts.registry", "models.inference.runtimes", "models.weights",
 )  # fmt: skip
+#: Where declarations lie.
+DECLARING = ("stages.", "systems.")
 #: What a declaration says.
 SAID = ("name", "version", "entry", "facets", "libraries", "params", "modules", "data", "files", "reads")
 
@@ -74,14 +76,18 @@ def said(node: Any, reads: dict[str, str]) -> str:
     return json.dumps(dict(zip(SAID, whole, strict=True)), sort_keys=True)
 
 
-def answer(fingerprint: Any) -> str:
-    """The keys as they are now, computed in a child."""
+def answer(fingerprint: Any, edit: Iterable[str] = ()) -> str:
+    """The keys as they are now, computed in a child that loads the modules of an edit."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
         try:
+            forget(set(edit), fingerprint)
             text = json.dumps(keys(fingerprint))
             fingerprint.save()
+            if not LOADED.exists():
+                packages = importlib.import_module("cache.syntax").PACKAGES
+                LOADED.write_text(json.dumps([name for name in sys.modules if name.partition(".")[0] in packages]))
         except BaseException as error:  # noqa: BLE001 - a mutant may fail in any way
             text = json.dumps({"error": f"{type(error).__name__}: {error}"})
         with os.fdopen(write, "w") as pipe:
@@ -92,6 +98,20 @@ def answer(fingerprint: Any) -> str:
         text = pipe.read()
     os.waitpid(child, 0)
     return text
+
+
+def forget(edit: set[str], fingerprint: Any) -> None:
+    """Have these modules loaded anew, and all that import them: declarations, not the pipeline that reads them."""
+    lost, reach = set(edit), edit & sys.modules.keys()
+    while reach:
+        lost |= reach
+        kept = {name: fingerprint._module(name).imports for name in sys.modules if name.startswith(DECLARING) and name not in lost}
+        reach = {name for name, imports in kept.items() if any(f"{name}.".startswith(f"{gone}.") for name in imports for gone in lost)}
+    for name in lost & sys.modules.keys():
+        package, _, own = name.rpartition(".")
+        if hasattr(sys.modules.get(package), own):
+            delattr(sys.modules[package], own)
+        del sys.modules[name]
 
 
 @contextlib.contextmanager
@@ -121,7 +141,7 @@ def main() -> None:
     sys.path.insert(0, str(ROOT))
     for name in LIGHT:
         importlib.import_module(name)
-    declaring = [name for name in sys.modules if name.startswith(("stages.", "systems."))]
+    declaring = [name for name in sys.modules if name.startswith(DECLARING)]
     assert not declaring, declaring
     again = importlib.import_module("again")
     print(first := answer(again.Fingerprint(ROOT, MEMORY)), flush=True)  # noqa: T201
@@ -129,12 +149,15 @@ def main() -> None:
     for what, _ in json.loads(first).values():
         declared = json.loads(what)
         whole.closure(declared["entry"].partition(":")[0], declared["modules"])
+    for name in json.loads(LOADED.read_text()):
+        importlib.import_module(name)
     gc.collect()
     gc.freeze()  # what all forks share is copied for none of them
     for line in sys.stdin:
         edit = json.loads(line)
         with edited(edit):
-            print(answer(again.after_edit(whole, map(module_of, edit))), flush=True)  # noqa: T201
+            names = [module_of(name) for name in edit]
+            print(answer(again.after_edit(whole, names), names), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
