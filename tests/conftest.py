@@ -103,14 +103,25 @@ def _sharing(module: str) -> str:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store in which the whole of ``tiny`` was run by an ordinary process, once for all workers. Copy it before you change it."""
-    place = tmp_path_factory.getbasetemp()
-    place = (place.parent if "PYTEST_XDIST_WORKER" in os.environ else place) / "finished"
+    return _once(tmp_path_factory, "finished", "report", "--dataset", "tiny")
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store in which the clips of ``tinyactions`` were drawn, once for all workers. Copy it before you change it."""
+    return _once(tmp_path_factory, "drawn", "world", "--system", "gkd", "--dataset", "tinyactions")
+
+
+def _once(factory: pytest.TempPathFactory, name: str, node: str, *about: str) -> Path:
+    """A store in which an ordinary process ran a node."""
+    place = factory.getbasetemp()
+    place = (place.parent if "PYTEST_XDIST_WORKER" in os.environ else place) / name
     with place.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not place.exists():
             making = place.with_suffix(".new")
-            command = [sys.executable, "-m", "pipeline", "run", "report", "--dataset", "tiny"]
+            command = [sys.executable, "-m", "pipeline", "run", node, *about]
             done = subprocess.run(command, cwd=PROJECT, env=variables(making), capture_output=True, text=True, timeout=600)
-            assert done.returncode == 0 and "report: done" in done.stderr, done.stdout + done.stderr
+            assert done.returncode == 0 and f"{node}: done" in done.stderr, done.stdout + done.stderr
             making.rename(place)
     return place

@@ -36,9 +36,9 @@ from world.workers import Run, pool
 
 PARTITIONS = ("train", "validate", "test")
 #: size -> videos of each partition
-SIZES = {"tiny": (24, 12, 6), "small": (240, 80, 20), "medium": (1200, 400, 40), "large": (3000, 800, 200)}
+SIZES = {"tiny": (16, 8, 4), "small": (240, 80, 20), "medium": (1200, 400, 40), "large": (3000, 800, 200)}
 #: programmes that the whitening is fitted on, and from where they are numbered
-FITTED = {"tiny": 8, "small": 30, "medium": 48, "large": 48}
+FITTED = {"tiny": 6, "small": 30, "medium": 48, "large": 48}
 FIRST_FITTED = 500_000
 SHARD_VIDEOS = 100
 #: training videos that a concept needs to become a label

@@ -86,8 +86,8 @@ def _window(picture: Images, low: npt.NDArray[np.floating], high: npt.NDArray[np
 
 def _paint(part: Images, mask: Mask, colour: tuple[int, int, int], opacity: float) -> None:
     """Put a colour (blue, green, red) where ``mask`` is, over what is there."""
-    ink = np.float32(colour[::-1])
-    part[mask] = np.rint(part[mask] * np.float32(1 - opacity) + ink * np.float32(opacity)).astype(np.uint8)
+    ink = np.array(colour[::-1], np.uint8)
+    part[mask] = ink if opacity == 1 else np.rint(part[mask] * np.float32(1 - opacity) + ink * np.float32(opacity)).astype(np.uint8)
 
 
 def _disc(picture: Images, at: Place, radius: int, colour: tuple[int, int, int], opacity: float) -> None:

@@ -60,6 +60,7 @@ ONLY_PARSED = {
     "kdpipe index --dataset csv-qa": "needs videos with a table of questions",
     "kdpipe index --dataset csv-labels": "needs videos with a table of labels",
     "kdpipe distill --system videoqa": "the same as in the README",
+    "kdpipe export --out exported": "the same as in the README",
     "kdpipe doctor --system videoqa --bench": "measures for minutes",
     "kdpipe doctor --dataset msvd": "asks for published weights",
     "kdpipe world --layout msvd-qa --size small": "draws for minutes",
