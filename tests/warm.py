@@ -352,7 +352,7 @@ def _compiled(text: str) -> CodeType:
 
 def _exec_once(text: str, known: dict[str, Any], names: dict[str, Any]) -> None:
     """What ``dataclasses`` asks for: methods that it was asked for before are compiled already. It is half the time of an import."""
-    exec(_compiled(text), known, names)  # noqa: S102 - as it does
+    exec(_compiled(text), known, names)
 
 
 def _forget() -> None:

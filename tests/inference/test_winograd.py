@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from cache.errors import ConfigError
 from cache.fingerprint import Fingerprint
 from models.backbones.registry import build
+from models.inference import instructions
 from models.inference.runtimes import native, prepare, processor, winograd
 from models.inference.runtimes.activations import NONE, RELU, After
 from models.inference.runtimes.eager import quicken
@@ -200,7 +201,8 @@ def test_with_no_room_for_the_compilation_the_runtime_is_refused(monkeypatch, tm
     refused(monkeypatch)
 
 
-def test_half_precision_and_other_devices_are_refused() -> None:
+def test_half_precision_and_other_devices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instructions, "instructions", lambda: frozenset({"avx512_bf16"}))
     net = build("small2d").eval()
     for x, precision in ((torch.zeros(1, 3, 32, 32), "bfloat16"), (torch.zeros(1, 3, 32, 32, device="meta"), "float32")):
         with pytest.raises(ConfigError, match="runtime=winograd cannot be used here"):
