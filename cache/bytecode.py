@@ -22,15 +22,17 @@ HEADER = 16
 
 #: Inode, size, times of change of content and of anything, in nanoseconds.
 Stamp = tuple[int, int, int, int]
+#: Of a text and of its bytecode; None of what is not there.
+Stamps = tuple[Stamp | None, Stamp | None]
 
 
-def stamps(path: Path) -> tuple[Stamp | None, Stamp | None]:
-    """Those of a text and of its bytecode; None of what is not there."""
+def stamps(path: Path) -> Stamps:
+    """Those of the text at ``path`` and of its bytecode."""
     return _stamp(path), _stamp(Path(importlib.util.cache_from_source(str(path))))
 
 
 def is_settled(text: Stamp | None, bytecode: Stamp | None) -> bool:
-    """Whether the bytecode was written after everything that ever happened to the file of the text, a copy that keeps times among it."""
+    """Whether the bytecode was written after the last change of any kind to the file of the text; so a copy that keeps its time counts."""
     return bytecode is None or (text is not None and bytecode[2] - RACY * 1e9 >= text[3])
 
 

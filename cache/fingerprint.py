@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from cache import fs
-from cache.bytecode import Stamp, drop_stale, is_settled, stamps
+from cache.bytecode import Stamps, drop_stale, is_settled, stamps
 from cache.errors import StoreError
 from cache.syntax import ORDER, PACKAGES, TEXT, Module, digest_definitions, opaque, parse, short_digest
 
@@ -71,8 +71,8 @@ class Fingerprint:
         self.memo = memo
         self._by_text: dict[str, Module] = {}
         self._compared: set[str] = set()  # keys of texts with which bytecode need not be compared again
-        self._stamps: dict[str, tuple[Stamp | None, Stamp | None]] = {}
-        self._before: dict[str, tuple[Stamp | None, Stamp | None]] = {}  # of the one after which this one looks
+        self._stamps: dict[str, Stamps] = {}
+        self._before: dict[str, Stamps] = {}  # of the one after which this one looks
         self._sources: dict[str, Path | None] = {}
         self._modules: dict[str, Module | None] = {}
         self._closures: dict[frozenset[str], dict[str, Module]] = {}
@@ -84,8 +84,10 @@ class Fingerprint:
             self._compared = set(self._by_text)
 
     def anew(self) -> Fingerprint:
-        """One that reads the tree as it stands now, parses only texts that this one has not parsed, and compares all bytecode with its
-        text, unless it was written after the text and neither was touched since this one looked."""
+        """One that reads the tree as it stands now, and parses only texts that this one has not parsed.
+
+        It compares all bytecode with its text, but for bytecode that is younger than its text where neither was touched since this one looked.
+        """
         other = Fingerprint(self.root)
         other._by_text, other._before = self._by_text, self._stamps
         return other

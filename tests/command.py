@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests import warm
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = warm.PROJECT
 
 
 #: What a make, or a shell, that runs the tests may have said to them, and not to the commands that they try.

@@ -317,10 +317,9 @@ def _become(job: dict[str, Any], files: list[int], parsed: Path | None) -> None:
     os.environ.clear()
     os.environ.update(job["env"])
     multiprocessing.process.ORIGINAL_DIR = job["cwd"]  # type: ignore[attr-defined] - where workers start
-    before = list(sys.path)
     here = [] if job["env"].get("PYTHONSAFEPATH") else [job["cwd"]]
-    sys.path[:0] = [*here, *filter(None, job["env"].get("PYTHONPATH", "").split(os.pathsep))]
-    if any(Path(place) != PROJECT for place in sys.path[: len(sys.path) - len(before)]) or any(name in job["env"] for name in WHEN_LOADED):
+    sys.path[:0] = first = [*here, *filter(None, job["env"].get("PYTHONPATH", "").split(os.pathsep))]
+    if any(Path(place) != PROJECT for place in first) or any(name in job["env"] for name in WHEN_LOADED):
         _forget()
     sys.dont_write_bytecode = bool(job["env"].get("PYTHONDONTWRITEBYTECODE"))
     sys.executable = job.get("executable", sys.executable)

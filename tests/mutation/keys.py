@@ -82,8 +82,8 @@ def answer(fingerprint: Any, edit: Iterable[str] = ()) -> str:
     child = os.fork()
     if child == 0:
         try:
-            forget(set(edit), fingerprint)
-            text = json.dumps(keys(fingerprint))
+            with importlib.import_module("cache.loaded").aside(reached(set(edit), fingerprint)):
+                text = json.dumps(keys(fingerprint))
             fingerprint.save()
             if not LOADED.exists():
                 packages = importlib.import_module("cache.syntax").PACKAGES
@@ -100,18 +100,14 @@ def answer(fingerprint: Any, edit: Iterable[str] = ()) -> str:
     return text
 
 
-def forget(edit: set[str], fingerprint: Any) -> None:
-    """Have these modules loaded anew, and all that import them: declarations, not the pipeline that reads them."""
-    lost, reach = set(edit), edit & sys.modules.keys()
-    while reach:
-        lost |= reach
-        kept = {name: fingerprint._module(name).imports for name in sys.modules if name.startswith(DECLARING) and name not in lost}
-        reach = {name for name, imports in kept.items() if any(f"{name}.".startswith(f"{gone}.") for name in imports for gone in lost)}
-    for name in lost & sys.modules.keys():
-        package, _, own = name.rpartition(".")
-        if hasattr(sys.modules.get(package), own):
-            delattr(sys.modules[package], own)
-        del sys.modules[name]
+def reached(edit: set[str], fingerprint: Any) -> set[str]:
+    """The modules of an edit, and the declarations that import them."""
+    found, more = set(edit), edit & sys.modules.keys()
+    while more:
+        found |= more
+        others = {name: fingerprint._module(name).imports for name in sys.modules if name.startswith(DECLARING) and name not in found}
+        more = {name for name, told in others.items() if any(f"{other}.".startswith(f"{one}.") for other in told for one in found)}
+    return found
 
 
 @contextlib.contextmanager
