@@ -86,7 +86,7 @@ class Fingerprint:
     def anew(self) -> Fingerprint:
         """One that reads the tree as it stands now, and parses only texts that this one has not parsed.
 
-        It compares all bytecode with its text, but for bytecode that is younger than its text where neither was touched since this one looked.
+        It compares all bytecode with its text, but for what is younger than its text where neither was touched since this one looked.
         """
         other = Fingerprint(self.root)
         other._by_text, other._before = self._by_text, self._stamps
