@@ -319,7 +319,7 @@ class Opened:
 
 def network_only(opened: Opened, lanes: int) -> tuple[float, int]:
     """Seconds of the network alone for as many batches as the stage had, on as many threads; and that number of batches."""
-    from models.inference.heap import kept_heap
+    from models.heap import kept_heap
     from models.inference.in_order import in_order
     from models.inference.infer import one_thread
 

@@ -15,7 +15,6 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from sides import keep_heap
 from torch import Tensor, nn
 
 from systems.gkd.cvae import CVAE
@@ -190,8 +189,6 @@ class Iteration:
 
     def __init__(self, options: argparse.Namespace, way: str) -> None:
         self.way = way
-        if way == "ours":
-            keep_heap()
         self.networks, self.sample = setting(options)
         student, cvae, *_ = self.networks
         self.steps = [

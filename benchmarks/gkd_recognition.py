@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from sides import keep_heap
 from torch import Tensor
 
 from systems.gkd.cvae import CVAE
@@ -122,8 +121,6 @@ class Iteration:
 
     def __init__(self, options: argparse.Namespace, way: str) -> None:
         self.way = way
-        if way == "ours":
-            keep_heap()
         self.networks, self.clips, self.labels = setting(options, way)
         fused = {"fused": True} if way == "ours" else {}
         student, cvae, *_ = self.networks

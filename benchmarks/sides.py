@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, register_flop_formula
 
-from models.inference.heap import kept_heap
+from models.heap import kept_heap
 from models.training.products import product
 
 WAYS = ("ours", "plain")
@@ -81,6 +81,8 @@ def product_rate(threads: int) -> float:
 def measure(name: str, way: str, options: argparse.Namespace, path: str, pipe: Any) -> None:
     """In a process of its own: a first step, whose operations are counted and whose numbers go to ``path``; a second; and timed ones."""
     rate = product_rate(options.threads)
+    if way == "ours":  # as the loop does
+        UNTIL_THE_END.enter_context(kept_heap())
     side: Side = importlib.import_module(name).SIDES[way](options)
     with Flops() as counter:
         losses = [dict(side.learn())]
@@ -97,11 +99,6 @@ def measure(name: str, way: str, options: argparse.Namespace, path: str, pipe: A
             "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
     )
-
-
-def keep_heap() -> None:
-    """Our side's, where our training does so too: memory that is freed stays for the next step. Until the process ends."""
-    UNTIL_THE_END.enter_context(kept_heap())
 
 
 def busy() -> None:

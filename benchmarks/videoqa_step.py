@@ -13,7 +13,6 @@ from collections.abc import Mapping
 
 import torch
 import videoqa_plain
-from sides import keep_heap
 from torch import Tensor, nn
 
 from models.training.clipping import total_norm
@@ -84,7 +83,6 @@ class Ours(Both):
     """The step of the shared loop."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        keep_heap()
         super().__init__(options)
         group = Group(list(self.net.parameters()), constant(RATE))
         self.learner = Learner(Update("network", lambda epoch: [None], self.loss, [group], clip=total_norm(CLIP)))

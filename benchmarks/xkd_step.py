@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 
 import torch
 import xkd_plain
-from sides import keep_heap
 from torch import Tensor
 
 from models.training.schedules import constant
@@ -49,9 +48,8 @@ def batch_of(count: int, sizes: Sizes) -> Batch:
 
 
 def ours(net: XKD, batch: Batch) -> Callable[[], dict[str, float]]:
-    """The step of the loop, which sees one batch again and again; as there, memory that is freed stays for the next step."""
+    """The step of the loop, which sees one batch again and again."""
     last: dict[str, Tensor] = {}
-    keep_heap()
 
     def loss(_: Batch) -> Loss:
         last.update(net(*batch))

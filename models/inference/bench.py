@@ -20,7 +20,7 @@ from cache.errors import KdpipeError
 from models.backbones.inputs import input_on
 from models.backbones.kinds import KINDS
 from models.backbones.registry import Backbone, build
-from models.inference.heap import kept_heap
+from models.heap import kept_heap
 from models.inference.in_order import in_order
 from models.inference.infer import Plan, one_thread, set_determinism
 from models.inference.ranges import ranges_of

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from models.heap import kept_heap
 from models.inference.batches import Array, Batch, Batches, Item
-from models.inference.heap import kept_heap
 from models.inference.in_order import in_order
 from models.inference.ranges import Ranges
 from models.inference.runtimes import prepare

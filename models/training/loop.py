@@ -22,6 +22,7 @@ from torch import nn
 
 from cache.errors import ConfigError, DataError, StoreError
 from cache.stage import Epoch, Progress
+from models.heap import kept_heap
 from models.training import distributed
 from models.training.checkpoint import Checkpoint, State
 from models.training.determinism import noting, random_state, restore_random_state
@@ -80,7 +81,7 @@ def fit(task: Task, recipe: Recipe, scratch: Path, progress: Callable[..., Progr
     training = Training(task, recipe, scratch, section, pace or Pace())
     at, learners = training.at, training.learners
     sizes = [len(update.batches(0)) for update in recipe.updates]
-    with noting(at.unrepeatable), progress("train", total=recipe.epochs * sum(sizes)) as bar:
+    with kept_heap(), noting(at.unrepeatable), progress("train", total=recipe.epochs * sum(sizes)) as bar:
         bar.step(at.epoch * sum(sizes) + sum(sizes[: at.update]) + at.batch, note=f"epoch {at.epoch + 1}/{recipe.epochs}")
         while at.epoch < recipe.epochs and not recipe.select.ended(at.curves):
             for learner in learners[at.update :]:

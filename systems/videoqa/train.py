@@ -15,7 +15,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cache.stage import Context
-from models.inference.heap import kept_heap
 from models.training.artifact import write_network
 from models.training.clipping import total_norm
 from models.training.determinism import make_deterministic
@@ -178,8 +177,7 @@ def train_network(
     clip = total_norm(params.clip) if params.clip > 0 else None
     update = Update("network", task.batches, task.loss, [Group(list(task.model.parameters()), rate)], clip=clip)
     recipe = Recipe(params.epochs, [update], Selection("accuracy", patience=params.patience))
-    with kept_heap():
-        result = fit(task, recipe, ctx.scratch, ctx.progress, section=role)
+    result = fit(task, recipe, ctx.scratch, ctx.progress, section=role)
     coverage = {split.name: {"questions": split.total, "lost": len(split.lost)} for split in (train, val)}
     write_network(ctx.out, result, {**about, "role": role, "arguments": arguments, "seed": params.seed, "questions": coverage})
 

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from cache.stage import Context
-from models.inference.heap import kept_heap
 from models.training import distributed
 from models.training.ahead import Ahead
 from models.training.crops import At
@@ -156,7 +155,7 @@ def train(ctx: Context, net: XKD, ids: Sequence[str], recordings: Recordings) ->
     """Run the shared loop; the last epoch is kept."""
     params = ctx.params
     task = Pretraining(net, ids, recordings, params, ctx.device)
-    with kept_heap(), Ahead(task.batches, task.fetch, max(1, min(ctx.workers, MOST_THREADS))) as task.fetched:
+    with Ahead(task.batches, task.fetch, max(1, min(ctx.workers, MOST_THREADS))) as task.fetched:
         return fit(task, Recipe(params.epochs, [update(task)]), ctx.scratch, ctx.progress, section=section_of(ctx))
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from models.experts.flow_fit import Fit
 from models.experts.small_flow import MULTIPLE, SmallFlow, normalised
-from models.inference.heap import kept_heap
+from models.heap import kept_heap
 from models.training.distributed import average_gradients, rank, share
 from models.training.processes import run_together
 from stages.derive.pretraining.flow_data import Pairs, kept, sample

@@ -15,7 +15,6 @@ from torch import nn
 
 from cache.errors import DataError
 from cache.stage import Context
-from models.inference.heap import kept_heap
 from models.training.ahead import Ahead
 from models.training.crops import At
 from models.training.loop import Recipe, fit
@@ -142,7 +141,7 @@ def train(ctx: Context, pair: Pair, seen: Material, weights: Weights, teacher: D
     task = WindowTask(pair, seen, params, ctx.device)
     switches = {name: params.switch(name) for name in DETECTION if hasattr(params, name)}
     learning = Learning(pair.network, pair.generator, teacher, teacher_cvae, weights, switches)
-    with kept_heap(), Ahead(task.batches, task.fetch, max(1, min(ctx.workers, MOST_THREADS))) as task.fetched:
+    with Ahead(task.batches, task.fetch, max(1, min(ctx.workers, MOST_THREADS))) as task.fetched:
         epochs = params.epochs or epochs_of(pair.network, params.modality)
         settings = Settings(
             params.lr or rate_of(pair.network, params.modality),

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from cache.stage import Context
-from models.inference.heap import kept_heap
 from models.training.ahead import Ahead
 from models.training.crops import At
 from models.training.loop import Recipe, fit
@@ -114,7 +113,7 @@ def train(ctx: Context, pair: Pair, seen: Material, *, teacher: Teacher | None =
     task = ClipTask(pair, seen.videos, seen.clips, params, ctx.device)
     switches = {name: params.switch(name) for name in ("classification", "weighting", "statistics")}
     steps = TwoSteps(pair.network, getattr(pair, "cvae", None), teacher, switches=switches, weighted=weighted, **weights)
-    with kept_heap(), Ahead(task.batches, task.fetch, max(1, min(ctx.workers, MOST_THREADS))) as task.fetched:
+    with Ahead(task.batches, task.fetch, max(1, min(ctx.workers, MOST_THREADS))) as task.fetched:
         recipe = Recipe(params.epochs, passes(steps, params, task))
         return fit(task, recipe, ctx.scratch, ctx.progress, section=section_of(ctx))
 
