@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from models.backbones.published import load_into, read_state
 from models.backbones.registry import BACKBONES, build
+from models.heap import kept_heap
 from models.published import find
 from stages.extract.pretraining.data import Clips
 from stages.extract.pretraining.films import STRIDE, Film, films
@@ -44,6 +45,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3, help="learning rate")
+    parser.add_argument("--onward", action="store_true", help="begin with the weights of this network that kdpipe has")
     parser.add_argument("--half", action="store_true", help="compute in bfloat16")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
@@ -66,13 +68,16 @@ def make(name: str, options: argparse.Namespace) -> dict[str, Any]:
     data = _data(name, learned, vocabulary)
     torch.manual_seed(options.seed)
     net = build(name)
+    if options.onward:
+        load_into(net, read_state(find(name, "world").path), name)
     if name == "people3d":
         _share(net, options.out / "people2d_world.safetensors", net.trunk, frozen=True)
-    else:
+    elif not options.onward:
         _share(net, find("pose2d", "world").path, ("conv1", "bn1", "layer1", "layer2", "layer3"))
     classes = [len(vocabulary.groups[group]) + 1 for group in ACTOR_GROUPS]
     recipe = Recipe(options.steps, options.batch, options.rate, options.seed, options.half)
-    trained = train(net, BACKBONES[name].width, data.targets.mean(0), classes, data.sample, _weights(vocabulary), recipe)
+    with kept_heap():
+        trained = train(net, BACKBONES[name].width, data.targets.mean(0), classes, data.sample, _weights(vocabulary), recipe)
     state = {key: value.half() if value.is_floating_point() else value for key, value in trained.state_dict().items()}
     save_file(state, options.out / f"{name}_world.safetensors")
     probe = _data(name, films(cache, options.held_out, options.held_out_films), vocabulary)

@@ -14,7 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.backbones.people2d import FLOOR, POWER
 from stages.extract.pretraining.data import Batch
+from stages.extract.pretraining.labels import ACTOR_GROUPS
 
 LOG = logging.getLogger(__name__)
 
@@ -24,7 +26,7 @@ FloatArray = npt.NDArray[np.float32]
 JOINTS = 17
 #: added around an actor's keypoints, in parts of the picture
 MARGIN = 0.05
-LOSS_WEIGHTS = {"picture": 0.2, "actor": 1.0, "action": 1.0, "pose": 30.0}
+LOSS_WEIGHTS = {"picture": 0.3, "actor": 1.0, "held": 1.0, "action": 1.0, "pose": 30.0}
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Heads(nn.Module):
     """What the network is asked in training, thrown away afterwards.
 
     The pooled feature says what the picture shows (binary labels). The map under each actor says who that actor is, what they
-    wear, hold and do (one answer per group), and how their joints lie and move: that teaches small and fast things soonest.
+    wear, hold and do (one answer per group), and how their joints lie and move: that teaches small and fast things soonest. The answers
+    are read off the same generalised mean as the feature, so that what one cell shows (a cup in a hand) counts in both.
     """
 
     def __init__(self, width: int, prior: FloatArray, classes: Sequence[int]) -> None:
@@ -59,14 +62,18 @@ class Heads(nn.Module):
         """The losses by name. ``pooled`` (B, D), ``last`` the map; ``scale`` (labels,) weighs the picture's labels."""
         points = torch.from_numpy(data.points)
         steps = last.shape[2] if last.dim() == 5 else 1
-        under = pool_boxes(last, torch.from_numpy(data.owner), boxes(points))
+        owner, where = torch.from_numpy(data.owner), boxes(points)
+        under = pool_boxes(last, owner, where)
+        shown = pool_boxes((last + FLOOR).pow(POWER), owner, where).mean(1)
+        shown = shown.clamp_min(FLOOR**POWER).pow(1 / POWER)  # 0: somebody out of the picture
         each = F.binary_cross_entropy_with_logits(self.picture(pooled), torch.from_numpy(data.targets), reduction="none")
         classes = torch.from_numpy(data.classes)
-        actor = [F.cross_entropy(head(under.mean(1)), classes[:, i], ignore_index=-100) for i, head in enumerate(self.actor)]
+        actor = [F.cross_entropy(head(shown), classes[:, i], ignore_index=-100) for i, head in enumerate(self.actor)]
         return {
             "picture": (each * scale).sum(1).mean(),
             "actor": torch.stack(actor).sum(),
-            "action": actor[-1],
+            "held": actor[ACTOR_GROUPS.index("held")],
+            "action": actor[ACTOR_GROUPS.index("action")],
             "pose": F.smooth_l1_loss(self.pose(under), pose(points, steps), beta=0.05),
         }
 
