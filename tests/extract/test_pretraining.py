@@ -13,7 +13,9 @@ from stages.extract.pretraining.data import Batch, Clips, mirrored, moved, place
 from stages.extract.pretraining.films import STRIDE, films
 from stages.extract.pretraining.labels import ACTOR_GROUPS, Vocabulary, actor_classes, build_vocabulary, facts
 from stages.extract.pretraining.probe import average_precision, linear_probe
-from stages.extract.pretraining.training import Recipe, boxes, pool_boxes, pose, train
+from stages.extract.pretraining.training import Heads, Recipe, boxes, pool_boxes, pose, train
+
+GROUPS = len(ACTOR_GROUPS)
 
 
 @pytest.fixture(autouse=True)
@@ -172,15 +174,24 @@ def test_training_learns_and_repeats_itself() -> None:
         x = rng.standard_normal((batch, 2, 1, 1)).astype(np.float32)
         y = x[:, :1, 0, 0] > 0
         points = rng.random((batch, 1, 17, 2)).astype(np.float32)
-        return Batch(torch.from_numpy(x), y.astype(np.float32), np.arange(batch), points, np.repeat(y, 2, axis=1).astype(np.int64))
+        return Batch(torch.from_numpy(x), y.astype(np.float32), np.arange(batch), points, np.repeat(y, GROUPS, axis=1).astype(np.int64))
 
     def once() -> Tiny:
         torch.manual_seed(0)
         ones = np.ones(1, np.float32)
-        return train(Tiny(), 4, ones / 2, [2, 2], sample, ones, Recipe(steps=120, batch=32, rate=0.01, seed=0))
+        return train(Tiny(), 4, ones / 2, [2] * GROUPS, sample, ones, Recipe(steps=120, batch=32, rate=0.01, seed=0))
 
     first, second = once(), once()
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values()))
     data = sample(np.random.default_rng(9), 200)
     feature = first.pool(first.forward_features(data.inputs)).detach().numpy()
     assert max(abs(np.corrcoef(column, data.targets[:, 0])[0, 1]) for column in feature.T if column.std() > 0) > 0.5
+
+
+def test_somebody_out_of_the_picture_leaves_gradients_finite() -> None:
+    heads = Heads(4, np.full(3, 0.5, np.float32), [2] * GROUPS)
+    last = torch.rand(1, 4, 7, 7, requires_grad=True)
+    away = np.full((1, 1, 17, 2), 2, np.float32)
+    batch = Batch(torch.empty(0), np.zeros((1, 3), np.float32), np.zeros(1, np.int64), away, np.zeros((1, GROUPS), np.int64))
+    torch.stack(list(heads(last.mean((2, 3)), last, batch, torch.ones(3)).values())).sum().backward()
+    assert last.grad is not None and last.grad.isfinite().all()
