@@ -18,7 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Protocol
 
@@ -31,7 +31,6 @@ from models.heap import kept_heap
 from models.training.products import product
 
 WAYS = ("ours", "plain")
-UNTIL_THE_END = ExitStack()
 
 
 class Side(Protocol):
@@ -81,14 +80,13 @@ def product_rate(threads: int) -> float:
 def measure(name: str, way: str, options: argparse.Namespace, path: str, pipe: Any) -> None:
     """In a process of its own: a first step, whose operations are counted and whose numbers go to ``path``; a second; and timed ones."""
     rate = product_rate(options.threads)
-    if way == "ours":  # as the loop does
-        UNTIL_THE_END.enter_context(kept_heap())
-    side: Side = importlib.import_module(name).SIDES[way](options)
-    with Flops() as counter:
-        losses = [dict(side.learn())]
-    torch.save(side.computed(), path)
-    losses.append(dict(side.learn()))
-    cpu, wall = zip(*(timed(side.learn) for _ in range(options.repeats)))
+    with kept_heap() if way == "ours" else nullcontext():  # as the loop does
+        side: Side = importlib.import_module(name).SIDES[way](options)
+        with Flops() as counter:
+            losses = [dict(side.learn())]
+        torch.save(side.computed(), path)
+        losses.append(dict(side.learn()))
+        cpu, wall = zip(*(timed(side.learn) for _ in range(options.repeats)))
     pipe.send(
         {
             "losses": losses,

@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.hookimpl(tryfirst=True)  # before pytest makes a directory of its own
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the files of the tests in memory, unless there is little of it or the user says where; compile what the tests start."""
-    config.add_cleanup(_heap_of_the_run())
+    heap = ExitStack()
+    heap.enter_context(kept_heap())  # memory for the next test, as a training keeps it for its next step
+    config.add_cleanup(heap.close)
     if config.option.note_seconds and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Stopwatch())
     if not hasattr(config, "workerinput"):
@@ -65,13 +66,6 @@ def pytest_configure(config: pytest.Config) -> None:
     place = tempfile.mkdtemp(prefix="kdpipe-tests-", dir=MEMORY)
     config.option.basetemp = place
     config.add_cleanup(lambda: shutil.rmtree(place, ignore_errors=True))
-
-
-def _heap_of_the_run() -> Callable[[], None]:
-    """Keep memory for the next test, as a training does for its next step; returns what gives it back."""
-    kept = ExitStack()
-    kept.enter_context(kept_heap())
-    return kept.close
 
 
 def _is_roomy() -> bool:

@@ -16,6 +16,7 @@ import ctypes, json, resource
 from models.heap import kept_heap
 
 library = ctypes.CDLL(None)
+library.prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: where pages of 2 MB are given out unasked, too few would be fetched to tell
 library.malloc.restype, library.malloc.argtypes, library.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
 
 def fetched():
