@@ -24,6 +24,7 @@ SIZES = {"videos": 16}
 #: of the first step: the Adams of TensorFlow and PyTorch have another epsilon
 ALLOWED = {"loss": 1e-4}
 COUNTED = "ours"
+KEEPS_MEMORY = False
 CLASSES, GRID, RGB, AUDIO = 3862, 300, 1024, 128
 
 

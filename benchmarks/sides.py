@@ -2,8 +2,8 @@
 
 A module of steps (``videoqa_step`` …) has ``SIZES``, options with their published values; ``SIDES``, which builds the two sides from the
 options; ``ALLOWED``, the largest relative differences of what they compute; and ``COUNTED``, whose operations are counted (ours, unless
-parts of it are compiled code that PyTorch's counter does not see). ``check``, where there is one, compares more: in double precision,
-without dropout.
+parts of it are compiled code that PyTorch's counter does not see). ``KEEPS_MEMORY`` is False where our recipe says so. ``check``, where
+there is one, compares more: in double precision, without dropout.
 """
 
 from __future__ import annotations
@@ -80,8 +80,9 @@ def product_rate(threads: int) -> float:
 def measure(name: str, way: str, options: argparse.Namespace, path: str, pipe: Any) -> None:
     """In a process of its own: a first step, whose operations are counted and whose numbers go to ``path``; a second; and timed ones."""
     rate = product_rate(options.threads)
-    with kept_heap() if way == "ours" else nullcontext():  # as the loop does
-        side: Side = importlib.import_module(name).SIDES[way](options)
+    module = importlib.import_module(name)
+    with kept_heap() if way == "ours" and getattr(module, "KEEPS_MEMORY", True) else nullcontext():  # as the loop does
+        side: Side = module.SIDES[way](options)
         with Flops() as counter:
             losses = [dict(side.learn())]
         torch.save(side.computed(), path)

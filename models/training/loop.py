@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -51,13 +52,15 @@ class Task(Protocol):
 class Recipe:
     """How to train: every epoch is a pass of each update, in this order; ``select`` says which epoch is kept.
 
-    ``validate_every``: validate after every so many epochs, and after the last.
+    ``validate_every``: validate after every so many epochs, and after the last. ``keep_memory``: what a step frees stays in the process
+    for the next (:mod:`models.heap`).
     """
 
     epochs: int
     updates: Sequence[Update]
     select: Selection = LAST
     validate_every: int = 1
+    keep_memory: bool = True
 
 
 @dataclass
@@ -81,7 +84,8 @@ def fit(task: Task, recipe: Recipe, scratch: Path, progress: Callable[..., Progr
     training = Training(task, recipe, scratch, section, pace or Pace())
     at, learners = training.at, training.learners
     sizes = [len(update.batches(0)) for update in recipe.updates]
-    with kept_heap(), noting(at.unrepeatable), progress("train", total=recipe.epochs * sum(sizes)) as bar:
+    memory = kept_heap() if recipe.keep_memory else nullcontext()
+    with memory, noting(at.unrepeatable), progress("train", total=recipe.epochs * sum(sizes)) as bar:
         bar.step(at.epoch * sum(sizes) + sum(sizes[: at.update]) + at.batch, note=f"epoch {at.epoch + 1}/{recipe.epochs}")
         while at.epoch < recipe.epochs and not recipe.select.ended(at.curves):
             for learner in learners[at.update :]:

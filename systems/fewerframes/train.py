@@ -182,5 +182,6 @@ def train_task(ctx: Context, task: Any, role: str) -> Result:
     group = Group(list(task.model.parameters()), rate, clip=clip)
     optimizer = partial(ClippedTFAdam, longest=params.clip) if at_once else TFAdam
     update = Update("network", task.batches, task.loss, [group], optimizer=optimizer)
-    recipe = Recipe(params.epochs, [update], Selection("gap", patience=params.patience))
+    # its few blocks are large: kept, they leave gaps of half a GiB and more, and save no time (docs/TRAINING.md)
+    recipe = Recipe(params.epochs, [update], Selection("gap", patience=params.patience), keep_memory=False)
     return fit(task, recipe, ctx.scratch, ctx.progress, section=role)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cache.errors import ConfigError, DataError
-from models.training import checkpoint
+from models.training import checkpoint, loop
 from models.training.determinism import epoch_order, make_deterministic, noting
 from models.training.pace import Pace
 from models.training.result import Result
@@ -51,6 +52,26 @@ def test_a_training_without_validation_keeps_its_last_epoch(run: Run) -> None:
     task.validate = dict  # type: ignore[method-assign]
     result = run(task, select=LAST)
     assert result.epoch == 2 and not [name for name in result.curves[0] if name.startswith("val_")]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_memory_is_kept_while_a_training_runs_if_its_recipe_wants_that(run: Run, monkeypatch: pytest.MonkeyPatch, keeps: bool) -> None:
+    kept = [0]
+
+    @contextmanager
+    def recorded() -> Iterator[None]:
+        kept[0] += 1
+        yield
+        kept[0] -= 1
+
+    class Looking(Scripted):
+        def validate(self) -> dict[str, float]:
+            assert kept[0] == keeps
+            return super().validate()
+
+    monkeypatch.setattr(loop, "kept_heap", recorded)
+    run(Looking([0.1, 0.2]), keep_memory=keeps)
+    assert kept[0] == 0
 
 
 def test_validation_can_come_after_every_other_epoch_and_comes_after_the_last(run: Run) -> None:
