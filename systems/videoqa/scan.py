@@ -12,6 +12,7 @@ i, f, g, o.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -21,6 +22,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from models.training.products import product
+
+sigmoid_backward, tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
 
 PARAMETERS = 4
 """Of a direction: ``weight_ih`` (4h,V), ``weight_hh`` (4h,h), ``bias_ih`` and ``bias_hh`` (4h,)."""
@@ -34,11 +37,13 @@ class Kept(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A step of a walk: its ``rows``, and those of the step ``before`` it.
+    """A step of a walk: step ``place`` in time, of ``count`` sequences, with its ``rows``, and those of the step ``before`` it in the walk.
 
     Its first ``kept`` sequences go on from there, the others begin; from sequence ``ending`` on, they end here.
     """
 
+    place: int
+    count: int
     rows: slice
     before: slice
     kept: int
@@ -55,13 +60,13 @@ def scan(x: Tensor, counts: Sequence[int], parameters: Sequence[Tensor]) -> tupl
 
 def walk(counts: Sequence[int], backwards: bool) -> list[Step]:
     """The steps in the order in which a direction takes them."""
-    ends = torch.tensor(counts).cumsum(0).tolist()
+    ends = itertools.accumulate(counts)
     rows = [slice(end - count, end) for count, end in zip(counts, ends, strict=True)]
-    sizes = list(counts)
+    places, sizes = range(len(counts)), list(counts)
     if backwards:
-        rows, sizes = rows[::-1], sizes[::-1]
+        rows, places, sizes = rows[::-1], places[::-1], sizes[::-1]
     kept = [min(pair) for pair in pairwise(sizes)]
-    return [Step(*step) for step in zip(rows, [slice(0, 0), *rows[:-1]], [0, *kept], [*kept, 0], strict=True)]
+    return [Step(*step) for step in zip(places, sizes, rows, [slice(0, 0), *rows[:-1]], [0, *kept], [*kept, 0], strict=True)]
 
 
 class _Scan(torch.autograd.Function):
@@ -116,20 +121,25 @@ def _forwards(gates: Tensor, recurrent: Tensor, bias: Tensor, steps: Sequence[St
     size = states.shape[1]
     cells = states.new_empty(len(states), size)
     squashed = torch.empty_like(cells)
-    for rows, before, kept, ending in steps:
-        act = gates[rows].add_(bias)
+    whole = (gates, *gates.chunk(4, 1), gates[:, : 2 * size], states, cells, squashed)
+    views = list(zip(*(_by_step(tensor, steps) for tensor in whole), strict=True))
+    earlier, before, cell = 0, states, cells  # of the step before: its sequences, states and cells
+    for place, count, _, _, kept, ending in steps:
+        act, i, f, g, o, i_and_f, state, now, tangent = views[place]
+        act.add_(bias)
         if kept:
-            torch.addmm(act[:kept], states[before][:kept], recurrent, out=act[:kept])
-        act[:, : 2 * size].sigmoid_()
-        act[:, 2 * size : 3 * size].tanh_()
-        act[:, 3 * size :].sigmoid_()
-        i, f, g, o = act.split(size, dim=1)
-        cell = torch.mul(i, g, out=cells[rows])
+            some = _first(act, kept, count)
+            torch.addmm(some, _first(before, kept, earlier), recurrent, out=some)
+        i_and_f.sigmoid_()
+        g.tanh_()
+        o.sigmoid_()
+        torch.mul(i, g, out=now)
         if kept:
-            cell[:kept].addcmul_(f[:kept], cells[before][:kept])
-        state = torch.mul(o, torch.tanh(cell, out=squashed[rows]), out=states[rows])
-        if ending < len(state):
-            last[ending : len(state)] = state[ending:]
+            _first(now, kept, count).addcmul_(_first(f, kept, count), _first(cell, kept, earlier))
+        torch.mul(o, torch.tanh(now, out=tangent), out=state)
+        if ending < count:
+            last[ending:count] = state[ending:]
+        earlier, before, cell = count, state, now
     return Kept(cells, squashed)
 
 
@@ -138,32 +148,49 @@ def _backwards(gates: Tensor, recurrent: Tensor, kept: Kept, steps: Sequence[Ste
 
     ``d_states`` (P,h) and ``d_last`` (N,h) are those of the outputs, None where nothing depends on them.
     """
-    size = kept.cells.shape[1]
-    d_gates = d_cell = gates[:0]  # of the step that follows
-    for rows, before, own, ending in reversed(steps):
-        act, squashed = gates[rows], kept.squashed[rows]
-        i, f, g, o = act.split(size, dim=1)
-        d_state = squashed.new_zeros(squashed.shape) if d_states is None else d_states[rows].clone()
+    whole = (gates, *gates.chunk(4, 1), kept.squashed)
+    views = list(zip(*(_by_step(tensor, steps) for tensor in whole), strict=True))
+    cells = _by_step(kept.cells, steps)
+    given = None if d_states is None else _by_step(d_states, steps)
+    later, d_gates, d_cell = 0, gates, gates  # of the step that follows: its sequences, and gradients
+    for number in range(len(steps) - 1, -1, -1):
+        place, count, _, _, own, ending = steps[number]
+        act, i, f, g, o, squashed = views[place]
+        d_state = torch.zeros_like(squashed) if given is None else given[place].clone()
         if ending:
-            torch.addmm(d_state[:ending], d_gates[:ending], recurrent, out=d_state[:ending])
-        if d_last is not None and ending < len(act):
-            d_state[ending:] += d_last[ending : len(act)]
-        through = torch.ops.aten.tanh_backward(d_state * o, squashed)
+            some = _first(d_state, ending, count)
+            torch.addmm(some, _first(d_gates, ending, later), recurrent, out=some)
+        if d_last is not None and ending < count:
+            d_state[ending:] += d_last[ending:count]
+        through = tanh_backward(d_state * o, squashed)
         if ending:
-            through[:ending] += d_cell[:ending]
+            _first(through, ending, count).add_(_first(d_cell, ending, later))
         d_cell, d_g = through * f, through * i
         _sigmoid_gradient(d_state.mul_(squashed), o)
         if own:
-            _sigmoid_gradient(through[:own] * kept.cells[before][:own], f[:own])
-        f[own:].zero_()
+            before = steps[number - 1]
+            cell = _first(cells[before.place], own, before.count)
+            _sigmoid_gradient(_first(through, own, count) * cell, _first(f, own, count))
+        if own < count:
+            f[own:].zero_()
         _sigmoid_gradient(through.mul_(g), i)
-        torch.ops.aten.tanh_backward.grad_input(d_g, g, grad_input=g)
-        d_gates = act
+        tanh_backward.grad_input(d_g, g, grad_input=g)
+        later, d_gates = count, act
+
+
+def _by_step(tensor: Tensor, steps: Sequence[Step]) -> tuple[Tensor, ...]:
+    """The rows (P, ...) of every step, in the order of time: views, which cost less when they are made together."""
+    return tensor.split_with_sizes([step.count for step in sorted(steps)])
+
+
+def _first(tensor: Tensor, count: int, of: int) -> Tensor:
+    """The first ``count`` ``of`` so many rows."""
+    return tensor if count == of else tensor[:count]
 
 
 def _sigmoid_gradient(gradient: Tensor, sigmoid: Tensor) -> None:
     """Put gradient * sigmoid' in the place of ``sigmoid``."""
-    torch.ops.aten.sigmoid_backward.grad_input(gradient, sigmoid, grad_input=sigmoid)
+    sigmoid_backward.grad_input(gradient, sigmoid, grad_input=sigmoid)
 
 
 def _recurrent_gradient(d_gates: Tensor, states: Tensor, steps: Sequence[Step]) -> Tensor:
@@ -177,7 +204,7 @@ def _recurrent_gradient(d_gates: Tensor, states: Tensor, steps: Sequence[Step]) 
 def _runs(steps: Sequence[Step]) -> list[tuple[slice, slice]]:
     """Rows that go on, and the rows that they go on from; neighbours in both of the pair before them make one pair with it."""
     runs: list[tuple[slice, slice]] = []
-    for rows, before, kept, _ in steps[1:]:
+    for _, _, rows, before, kept, _ in steps[1:]:
         new, old = slice(rows.start, rows.start + kept), slice(before.start, before.start + kept)
         if runs and runs[-1][0].stop == new.start and runs[-1][1].stop == old.start:
             new, old = slice(runs[-1][0].start, new.stop), slice(runs.pop()[1].start, old.stop)
