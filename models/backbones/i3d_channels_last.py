@@ -44,8 +44,11 @@ def unit(part: Unit, x: Tensor) -> Tensor:
     return clips_of(F.relu_(batch_norm(norm, y)), len(x))
 
 
-def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Axes) -> Tensor:
-    """Convolution of (B, C, T, H, W) with "same" padding; kernels (O, C, 1, h, w) as convolutions of pictures."""
+def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Axes, *, relu: bool = False) -> Tensor:
+    """Convolution of (B, C, T, H, W) with "same" padding, and ReLU if wanted; kernels (O, C, 1, h, w) as convolutions of pictures.
+
+    ReLU is done where the result lies, before it is seen as clips: in place of a view, its gradient would be copied twice.
+    """
     kernel: Axes = (weight.shape[2], weight.shape[3], weight.shape[4])
     pads = same_padding(x.shape[2:], kernel, stride)
     before, after = pads[-2::-2], pads[::-2]  # of T, H, W
@@ -56,10 +59,10 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Axes) ->
             padding = before[1:]
         else:
             frames = F.pad(frames, pads[:4])
-        return clips_of(F.conv2d(frames, weight[:, :, 0], bias, stride[1:], padding), len(x))
-    if before == after:
-        return F.conv3d(x, weight, bias, stride, before)
-    return F.conv3d(F.pad(x, pads), weight, bias, stride)
+        y = F.conv2d(frames, weight[:, :, 0], bias, stride[1:], padding)
+        return clips_of(y.relu_() if relu else y, len(x))
+    y = F.conv3d(x, weight, bias, stride, before) if before == after else F.conv3d(F.pad(x, pads), weight, bias, stride)
+    return y.relu_() if relu else y
 
 
 def batch_norm(norm: nn.BatchNorm3d, x: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ def folded(part: Unit) -> tuple[Tensor, Tensor]:
 
 def unit(part: Unit, x: Tensor) -> Tensor:
     """Convolution with "same" padding and normalisation, ReLU in place."""
-    return convolution(x, *folded(part), part.conv3d.stride).relu_()
+    return convolution(x, *folded(part), part.conv3d.stride, relu=True)
 
 
 def inception(block: Inception, x: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ class Folded(NamedTuple):
     stride: Axes
 
     def __call__(self, x: Tensor) -> Tensor:
-        return convolution(x, self.weight, self.bias, self.stride).relu_()
+        return convolution(x, self.weight, self.bias, self.stride, relu=True)
 
 
 class FoldedInception:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from systems.gkd.whole_frame import ToPoints
+
 #: groups of a GroupNorm of the published sizes
 GROUPS = 32
 
@@ -34,7 +36,7 @@ class Unit1d(nn.Module):
 
 def spatial_reduction(channels: int, hidden: int, kernel: int) -> nn.Sequential:
     """Maps (B, C, T, k, k) to (B, hidden, T, 1, 1): one window over all of a frame, GroupNorm, ReLU."""
-    return nn.Sequential(nn.Conv3d(channels, hidden, (1, kernel, kernel)), group_norm(hidden), nn.ReLU())
+    return nn.Sequential(ToPoints(channels, hidden, kernel), group_norm(hidden), nn.ReLU())
 
 
 def attention_head(hidden: int, channels: int, steps: int) -> nn.Sequential:

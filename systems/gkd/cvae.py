@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from systems.gkd.attention import group_norm
+from systems.gkd.whole_frame import FromPoints, ToPoints
 
 #: the published branches: channels -> ending of the parts' names, name of the first convolution
 NAMES = {1024: ("", "con1"), 832: ("_832", "con2")}
@@ -39,7 +40,7 @@ class Encoder(nn.Module):
     def __init__(self, channels: int, kernel: int, first: str = "con1") -> None:
         super().__init__()
         self.first = first
-        window = nn.Conv3d(channels, channels, (1, kernel, kernel))
+        window = ToPoints(channels, channels, kernel)
         self.add_module(first, nn.Sequential(window, group_norm(channels), nn.ReLU()))
         self.fc1 = nn.Linear(2 * channels, channels)
         self.fc2 = nn.Linear(channels, channels)
@@ -60,7 +61,7 @@ class Decoder(nn.Module):
         self.fc1 = nn.Linear(2 * channels, channels)
         self.fc2 = nn.Linear(channels, channels)
         self.fc3 = nn.Linear(channels, channels)
-        window = nn.ConvTranspose3d(channels, channels, (1, kernel, kernel))
+        window = FromPoints(channels, channels, kernel)
         self.deconv = nn.Sequential(window, group_norm(channels), nn.ReLU())
 
     def forward(self, z: Tensor, attention: Tensor) -> Tensor:

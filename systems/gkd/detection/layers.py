@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models.backbones.i3d import same_padding
 from systems.gkd.attention import group_norm
+from systems.gkd.whole_frame import ToPoints
 
 
 class Unit1d(nn.Module):
@@ -30,7 +31,7 @@ class WholeMap(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, size: int) -> None:
         super().__init__()
-        self.conv3d = nn.Conv3d(inputs, outputs, (1, size, size))
+        self.conv3d = ToPoints(inputs, outputs, size)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.conv3d(x)
