@@ -21,6 +21,8 @@ SHELL := /bin/bash
 VENV ?= .venv
 PYTHON ?= python3 python3.13 python3.12 python3.11
 JOBS ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 1)
+# Tests often wait, for processes and for disks: unless somebody says how many, one more than there are cores keeps the cores at work.
+TESTS = $(if $(filter file,$(origin JOBS)),$(shell expr $(JOBS) + 1),$(JOBS))
 DATASET ?=
 SYSTEM ?=
 ARGS ?=
@@ -87,11 +89,11 @@ demo report: $(READY)
 	@$(KDPIPE) report $(OPTIONS) $(if $(filter demo,$@),--html)
 
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses=$(JOBS) $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(TESTS) $(ARGS)
 
 # After every edit: the lint, and the tests that take no time.
 check: lint
-	$(BIN)/python -m pytest --numprocesses=$(JOBS) --quick $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(TESTS) --quick $(ARGS)
 
 parity: $(READY)
 	@$(BIN)/python -m tests.parity $(CASES) $(if $(ONLY),--only '$(ONLY)')

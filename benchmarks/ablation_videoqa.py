@@ -23,6 +23,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 #: name -> settings on top of the dataset's own
 SETTINGS: dict[str, dict[str, Any]] = {
     "dataset's preset": {},
+    "preset without the published terms": {"student.kd.kd_alpha": 0, "student.kd.kd_beta": 0},
+    "preset with the published terms at 1": {"student.kd.kd_alpha": 1, "student.kd.kd_beta": 1},
     "paper's terms and weights": {"student.kd.kd_alpha": 1, "student.kd.kd_beta": 1, "student.kd.kd_logits": 0},
     "features, weight 0.1": {"student.kd.kd_alpha": 0.1, "student.kd.kd_beta": 0.1, "student.kd.kd_logits": 0},
     "features, weight 10": {"student.kd.kd_alpha": 10, "student.kd.kd_beta": 10, "student.kd.kd_logits": 0},
