@@ -26,6 +26,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "preset without the published terms": {"student.kd.kd_alpha": 0, "student.kd.kd_beta": 0},
     "preset with the published terms at 1": {"student.kd.kd_alpha": 1, "student.kd.kd_beta": 1},
     "paper's terms and weights": {"student.kd.kd_alpha": 1, "student.kd.kd_beta": 1, "student.kd.kd_logits": 0},
+    "the paper's, student as wide as its teacher": {
+        "student.module_dim": 128,
+        "student.kd.kd_projection": "none",
+        "student.kd.kd_alpha": 1,
+        "student.kd.kd_beta": 1,
+        "student.kd.kd_logits": 0,
+    },
     "features, weight 0.1": {"student.kd.kd_alpha": 0.1, "student.kd.kd_beta": 0.1, "student.kd.kd_logits": 0},
     "features, weight 10": {"student.kd.kd_alpha": 10, "student.kd.kd_beta": 10, "student.kd.kd_logits": 0},
     "features, temperature 0.25": {"student.kd.t_app": 0.25, "student.kd.t_mo": 0.25, "student.kd.kd_logits": 0},
@@ -42,6 +49,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "2 clips": {"sample.num_clips": 2},
     "8 clips": {"sample.num_clips": 8},
 }
+SPLITS = ("val", "test")
 
 
 def kdpipe(*arguments: str) -> str:
@@ -60,7 +68,7 @@ def accuracies(options: list[str], seeds: int, jobs: int) -> dict[str, dict[str,
         record = json.loads(kdpipe("show", f"evaluate.s{seed}", "--json", *options))
         evaluation = read_evaluation(Path(record["files"]))
         for model in evaluation.networks:
-            place = found.setdefault(model.name, {"val": [], "test": []})
+            place = found.setdefault(model.name, {split: [] for split in SPLITS})
             place["val"].append(100 * (model.validation or 0.0))
             place["test"].append(100 * model.scores[evaluation.columns[0].name].value)
     return found
@@ -75,16 +83,18 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(SETTINGS), choices=list(SETTINGS))
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for all settings")
     arguments = parser.parse_args()
-    print("| setting | teacher val | alone val | distilled val | distilled − alone, val | teacher test | alone test | distilled test |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    columns = [f"{what} {split}" for split in SPLITS for what in ("teacher", "alone", "distilled", "distilled − alone")]
+    print("| setting | " + " | ".join(columns) + " |")
+    print("| --- |" + " --- |" * len(columns))
     for name in arguments.only:
         words = [*arguments.set, *(f"{key}={value}" for key, value in SETTINGS[name].items())]
         options = ["--dataset", arguments.dataset, "--seeds", str(arguments.seeds), *(w for word in words for w in ("--set", word))]
         found = accuracies(options, arguments.seeds, arguments.jobs)
         teacher, alone, kd = (found[model] for model in ("teacher", "student.alone", "student.kd"))
-        difference = paired(kd["val"], alone["val"])
-        means = [f"{interval(model[split]).mean:.1f}" for split in ("val", "test") for model in (teacher, alone, kd)]
-        cells = [*means[:3], f"{difference.mean:+.1f} ± {difference.half:.1f}", *means[3:]]
+        cells = []
+        for split in SPLITS:
+            gain = paired(kd[split], alone[split])
+            cells += [f"{interval(model[split]).mean:.1f}" for model in (teacher, alone, kd)] + [f"{gain.mean:+.1f} ± {gain.half:.1f}"]
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 

@@ -25,12 +25,14 @@ class ToPoints(nn.Conv3d):
 
 
 class FromPoints(nn.ConvTranspose3d):
-    """Points to maps."""
+    """Points to maps. A map that is given for points is convolved."""
 
     def __init__(self, channels: int, outputs: int, size: int) -> None:
         super().__init__(channels, outputs, (1, size, size))
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        if input.shape[3:] != (1, 1) or output_size is not None:
+            return super().forward(input, output_size)
         rows = linear(input[..., 0, 0].transpose(1, 2), self.weight.flatten(1).t())  # (B, T, outputs k k)
         maps = rows.unflatten(2, self.weight.shape[1:2] + self.weight.shape[3:]).transpose(1, 2)
         assert self.bias is not None

@@ -37,6 +37,12 @@ def test_points_to_maps() -> None:
     agree(FromPoints(CHANNELS, OUTPUTS, SIZE).double(), nn.ConvTranspose3d(CHANNELS, OUTPUTS, (1, SIZE, SIZE)).double(), x)
 
 
+def test_a_map_in_the_place_of_points_is_convolved() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(BATCH, CHANNELS, STEPS, 2, 3, dtype=torch.float64)
+    agree(FromPoints(CHANNELS, OUTPUTS, SIZE).double(), nn.ConvTranspose3d(CHANNELS, OUTPUTS, (1, SIZE, SIZE)).double(), x)
+
+
 def test_a_larger_map_is_convolved() -> None:
     torch.manual_seed(0)
     x = torch.randn(BATCH, CHANNELS, STEPS, SIZE + 2, SIZE + 1, dtype=torch.float64)
