@@ -28,7 +28,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "paper's terms and weights": {"student.kd.kd_alpha": 1, "student.kd.kd_beta": 1, "student.kd.kd_logits": 0},
     "the paper's, student as wide as its teacher": {
         "student.module_dim": 128,
-        "student.kd.kd_projection": "none",
         "student.kd.kd_alpha": 1,
         "student.kd.kd_beta": 1,
         "student.kd.kd_logits": 0,
