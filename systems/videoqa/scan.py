@@ -12,9 +12,8 @@ i, f, g, o.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -60,7 +59,7 @@ def scan(x: Tensor, counts: Sequence[int], parameters: Sequence[Tensor]) -> tupl
 
 def walk(counts: Sequence[int], backwards: bool) -> list[Step]:
     """The steps in the order in which a direction takes them."""
-    ends = itertools.accumulate(counts)
+    ends = accumulate(counts)
     rows = [slice(end - count, end) for count, end in zip(counts, ends, strict=True)]
     places, sizes = range(len(counts)), list(counts)
     if backwards:
