@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # PyTorch 2.15 on a CPU: a convolution whose window is the whole frame, as networks of clips reduce a map (B, C, T, k, k) to (B, C', T, 1, 1),
-# takes several times as long as the product of matrices that it is. With 832 channels, 64 steps and a window of 6x6 it took 5 to 6 times the time
+# takes several times as long as the product of matrices that it is. With 832 channels, 64 steps and a window of 6x6 it took 7 to 8 times the time
 # of torch.nn.functional.linear on the same numbers (one thread, Xeon): what the convolution does beside multiplying is to lay 60 MB of weights
 # out anew at every call. The results agree to rounding.
 set -euo pipefail
