@@ -48,6 +48,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "2 clips": {"sample.num_clips": 2},
     "8 clips": {"sample.num_clips": 8},
 }
+#: settings are chosen by the first; the other is there to be read
 SPLITS = ("val", "test")
 
 

@@ -1,7 +1,7 @@
 """Convolutions with a window over all of a frame, maps (B, C, T, k, k) to points (B, outputs, T, 1, 1), and back from points to maps.
 
-They are products of matrices, with a row for every step of time, and are computed as such: PyTorch's convolutions lay the weights out anew
-at every call, which are 100 MB here, and take six times as long on a CPU. State and numbers are those of the convolutions.
+They are products of matrices, with a row for every step of time, and are computed as such: on a CPU PyTorch's convolutions lay the weights
+out anew at every call, 60 to 200 MB as published, and take several times as long. State and numbers are those of the convolutions.
 """
 
 from __future__ import annotations

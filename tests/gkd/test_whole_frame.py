@@ -37,6 +37,16 @@ def test_points_to_maps() -> None:
     agree(FromPoints(CHANNELS, OUTPUTS, SIZE).double(), nn.ConvTranspose3d(CHANNELS, OUTPUTS, (1, SIZE, SIZE)).double(), x)
 
 
+def test_neither_is_convolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> Tensor:
+        raise AssertionError("a convolution")
+
+    for kind in (nn.Conv3d, nn.ConvTranspose3d):
+        monkeypatch.setattr(kind, "forward", refused)
+    points = ToPoints(CHANNELS, OUTPUTS, SIZE)(torch.zeros(BATCH, CHANNELS, STEPS, SIZE, SIZE))
+    assert FromPoints(OUTPUTS, CHANNELS, SIZE)(points).shape == (BATCH, CHANNELS, STEPS, SIZE, SIZE)
+
+
 def test_a_map_in_the_place_of_points_is_convolved() -> None:
     torch.manual_seed(0)
     x = torch.randn(BATCH, CHANNELS, STEPS, 2, 3, dtype=torch.float64)
