@@ -8,13 +8,16 @@ from __future__ import annotations
 import compileall
 import fcntl
 import functools
+import gc
+import importlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +78,22 @@ def _is_roomy() -> bool:
     return min(shutil.disk_usage(MEMORY).free, int(told["MemAvailable"].split()[0]) << 10) > ROOM
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Have each worker load a share of the modules first: what pytest makes of the asserts, half of the time, is kept for all."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, False
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place, number = (int(os.environ[name].strip("gw")) for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"))
+        for path in sorted(PROJECT.glob("tests/**/test_*.py"))[place::number]:
+            if not pytest_ignore_collect(path, session.config):
+                with suppress(Exception, pytest.skip.Exception):  # collecting will tell
+                    importlib.import_module(".".join(path.relative_to(PROJECT).with_suffix("").parts))
+    try:
+        return (yield)
+    finally:
+        sys.dont_write_bytecode = before
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let modules that take long come first; of those that were never measured, the ones that say so."""
     seconds = dict(noted())
@@ -82,6 +101,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("long"):
             seconds.setdefault(item.nodeid.partition("::")[0], 1e9)
     items.sort(key=lambda item: -seconds.get(item.nodeid.partition("::")[0], 0.0))
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass by what stays to the end: the modules, and ten thousand tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -103,6 +128,24 @@ def _sharing(module: str) -> str:
     beside = folder / "conftest.py"
     names = SHARED.findall(beside.read_text(encoding="utf-8")) if beside.exists() else []
     return folder.name if any(re.search(rf"\b{name}\b", text) for name in names) else ""
+
+
+@pytest.fixture(scope="session")
+def compiled_passes() -> None:
+    """Skip a test of the passes that are written in C, where they cannot be compiled."""
+    from models.training import residual_passes
+
+    if isinstance(why := residual_passes.library(), str):
+        pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def compiled_winograd() -> None:
+    """Skip a test of the convolutions that are written in C, where they cannot be compiled."""
+    from models.inference.runtimes import winograd
+
+    if isinstance(why := winograd.library(), str):
+        pytest.skip(why)
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,7 @@ def _typed(verb: str, words: Sequence[str]) -> str:
     if context.obj is not None:
         typed |= {"dataset": context.obj.graph.config.dataset, "system": context.obj.graph.config.system}
     said = {word.partition("=")[0] for word in words}
-    typed["settings"] = [one for one in typed.get("settings", ()) if one.partition("=")[0] not in said]
+    settings = {one.partition("=")[0].strip(): one for one in typed.get("settings", ())}  # typed twice, the last is meant
+    typed["settings"] = [one for name, one in settings.items() if name not in said]
     wanted = [name for name in taken(known) - OF_THE_MOMENT if name == "settings" or not said & {*OPTIONS[name].flags}]
     return shell_words(typed, wanted)

@@ -24,7 +24,7 @@ from models.inference.runtimes.packed import LAYOUTS, pack
 from models.inference.runtimes.winograd import UnstridedConvolution, WinogradConvolution, special, suits
 from stages.extract import ExtractParams
 
-compiled = pytest.mark.skipif(isinstance(winograd.library(), str), reason="no C compiler, or a processor without AVX2")
+compiled = pytest.mark.usefixtures("compiled_winograd")
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from cache.errors import ConfigError
-from models.training import residual_passes as passes
 from systems.litemkd import ExpertParams, first, step
 from systems.litemkd.chosen import ALONE, HEADS
 from systems.litemkd.kinds import SHAPES
@@ -19,7 +18,7 @@ from systems.litemkd.objectives import OBJECTIVES, Objective, Term
 from systems.litemkd.single import KINDS, Single
 from systems.litemkd.trunk import make_lean
 
-compiled = pytest.mark.skipif(isinstance(passes.library(), str), reason="no C compiler, or a processor without AVX2")
+compiled = pytest.mark.usefixtures("compiled_passes")
 LABELS, WANTED = torch.tensor([1, 0, 1, 0]), torch.tensor([0, 1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
@@ -36,18 +37,15 @@ from tests.media.conftest import write_video
 Rows = dict[str, tuple[dict[str, Any], bytes]]
 
 
-def item_nodes() -> Iterator[Node]:
+@functools.cache
+def item_nodes() -> list[Node]:
     """Every use of an item stage in the graphs of all datasets and systems."""
-    for dataset in names("datasets"):
-        for system in names("systems"):
-            yield from (node for node in build(Config(dataset, system)).nodes.values() if node.stage.items)
-
-
-NODES = list(item_nodes())
+    graphs = [build(Config(dataset, system)) for dataset in names("datasets") for system in names("systems")]
+    return [node for graph in graphs for node in graph.nodes.values() if node.stage.items]
 
 
 def test_an_input_that_rows_do_not_stand_for_is_in_the_key_of_their_set() -> None:
-    for node in NODES:
+    for node in item_nodes():
         inputs = {alias: alias for alias in node.reads}
         key = Key(node.stage.name, 1, node.stage.entry, {}, {}, inputs)
         for alias in [*inputs, "one more"]:
@@ -56,8 +54,8 @@ def test_an_input_that_rows_do_not_stand_for_is_in_the_key_of_their_set() -> Non
 
 
 def test_rows_stand_for_inputs_that_there_are() -> None:
-    for stage in {node.stage for node in NODES}:
-        read = {alias for node in NODES if node.stage == stage for alias in node.reads}
+    for stage in {node.stage for node in item_nodes()}:
+        read = {alias for node in item_nodes() if node.stage == stage for alias in node.reads}
         assert set(stage.items) <= read | ({SOURCES} if stage.sources else set()), stage.name
 
 
@@ -210,7 +208,11 @@ TWICE: dict[str, Callable[[Path], Iterator[Rows]]] = {
 }
 
 
-@pytest.mark.parametrize("stage", sorted({node.stage.name for node in NODES}))
+def test_every_item_stage_is_tried_twice() -> None:
+    assert TWICE.keys() == {node.stage.name for node in item_nodes()}
+
+
+@pytest.mark.parametrize("stage", TWICE)
 def test_a_row_is_the_same_wherever_it_was_made(stage: str, tmp_path: Path) -> None:
     """Ids, names, neighbours, their order and whatever else the inputs hold are other ones: rows of one key have the same bytes."""
     one, two = TWICE[stage](tmp_path)

@@ -54,7 +54,7 @@ TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)
 VALUES: dict[str, st.SearchStrategy[list[str]]] = {
     "dataset": TEXT.map(lambda text: [f"--dataset=x{text}"]),
     "system": TEXT.map(lambda text: [f"--system=x{text}"]),
-    "settings": st.lists(TEXT, min_size=1, max_size=3).map(lambda texts: [f"--set=a.b={text}" for text in texts]),
+    "settings": st.lists(TEXT, min_size=1, max_size=3).map(lambda texts: [f"--set=a.b{at}={text}" for at, text in enumerate(texts)]),
     "data_root": TEXT.map(lambda text: [f"--data-root=/x{text}"]),
     "seeds": st.just(["--seeds", "4"]),
     "seed": st.just(["--seed", "7"]),
@@ -159,6 +159,10 @@ def hint(text: str, *words: str, name: str = "run") -> str:
 )
 def test_a_hint_keeps_what_was_typed_as_far_as_the_verb_reads_it(text: str, shown: str) -> None:
     assert hint(text, "x", "--set", "a=1", "--workers", "2", "--dry-run", "--json") == shown
+
+
+def test_a_hint_keeps_the_last_of_what_was_typed_twice() -> None:
+    assert hint("kdpipe run report", "x", "--set", "a=1", "--set", "b=2", "--set", "a=3") == "kdpipe run report --set a=3 --set b=2"
 
 
 @settings(max_examples=60, deadline=None)

@@ -11,11 +11,10 @@ from torchvision.models.resnet import BasicBlock
 
 from models.backbones.mobilenetv3 import mobilenet_v3_small
 from models.backbones.resnet2d import ResNet2D, resnet50
-from models.training import residual_passes as passes
 from models.training.buffers import Buffers
 from models.training.lean_resnet import LeanResNet, lean
 
-compiled = pytest.mark.skipif(isinstance(passes.library(), str), reason="no C compiler, or a processor without AVX2")
+compiled = pytest.mark.usefixtures("compiled_passes")
 
 
 def trunk(*layers: int) -> ResNet2D:

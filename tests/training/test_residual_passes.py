@@ -12,7 +12,7 @@ from torch import Tensor
 from models.training import residual_passes as passes
 from models.training.residual_passes import Gradient, Normal
 
-pytestmark = pytest.mark.skipif(isinstance(passes.library(), str), reason="no C compiler, or a processor without AVX2")
+pytestmark = pytest.mark.usefixtures("compiled_passes")
 
 #: images, inputs, outputs, height, width: a single cut tile; whole tiles; more than a lot of them; large filters
 SHAPES = [(1, 32, 32, 3, 2), (2, 64, 32, 8, 8), (5, 32, 64, 13, 22), (3, 288, 32, 7, 7), (2, 32, 288, 5, 6)]
