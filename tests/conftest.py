@@ -6,6 +6,7 @@ Tests that share a costly fixture stay together, so that it is made once; all ot
 from __future__ import annotations
 
 import compileall
+import ctypes
 import fcntl
 import functools
 import gc
@@ -30,6 +31,7 @@ from tests.seconds import QUICK, Stopwatch, noted
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a worker has one core: before a library of linear algebra is loaded
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads of a test that wants some wait without taking the cores of others
 
 #: A fixture that is made once for several tests.
 SHARED = re.compile(r"^@pytest\.fixture\(scope=.*\)\ndef (\w+)", re.M)
@@ -37,6 +39,8 @@ SHARED = re.compile(r"^@pytest\.fixture\(scope=.*\)\ndef (\w+)", re.M)
 MEMORY = Path("/dev/shm")
 #: Bytes that must be free there, and in the machine, so that a run of all tests lies there well.
 ROOM = 6 << 30
+#: Bytes that a process of tests holds with all its libraries and little else.
+LARGE = 3 << 29
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -103,10 +107,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -seconds.get(item.nodeid.partition("::")[0], 0.0))
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Let the garbage collector pass by what stays to the end: the modules, and ten thousand tests."""
     gc.collect()
     gc.freeze()
+    session.config.add_cleanup(gc.unfreeze)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Give memory back after a module that took much: to fork a large process takes long, and some tests do so at every step of a store."""
+    if nextitem is not None and nextitem.path != item.path and _held() > LARGE:
+        gc.collect()
+        with suppress(AttributeError):  # another C library than glibc
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def _held() -> int:
+    """Bytes of memory that this process holds; 0 where that cannot be read."""
+    told = Path("/proc/self/statm")
+    return int(told.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if told.exists() else 0
 
 
 @pytest.hookimpl(optionalhook=True)

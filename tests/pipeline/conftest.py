@@ -232,15 +232,18 @@ class House:
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """Start it so that Ctrl-C reaches it, also where the tests themselves run in the background, where it is ignored."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "pipeline", *arguments],
-            cwd=self.root,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # and by no preexec_fn, for which this large process is copied
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-m", "pipeline", *arguments],
+                cwd=self.root,
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def rules(self, *arguments: str) -> str:
         """The rules that ``plan --make`` prints, with processes that are forks."""
