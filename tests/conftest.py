@@ -39,6 +39,8 @@ SHARED = re.compile(r"^@pytest\.fixture\(scope=.*\)\ndef (\w+)", re.M)
 MEMORY = Path("/dev/shm")
 #: Bytes that must be free there, and in the machine, so that a run of all tests lies there well.
 ROOM = 6 << 30
+#: Seconds of tests that are enough for the other workers meanwhile.
+MAKING = 180.0
 #: Bytes that a process of tests holds with all its libraries and little else.
 LARGE = 3 << 29
 
@@ -72,6 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     place = tempfile.mkdtemp(prefix="kdpipe-tests-", dir=MEMORY)
     config.option.basetemp = place
+    os.environ["TMPDIR"] = tempfile.tempdir = place  # of workers and commands too
     config.add_cleanup(lambda: shutil.rmtree(place, ignore_errors=True))
 
 
@@ -99,12 +102,26 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let modules that take long come first; of those that were never measured, the ones that say so."""
+    """Let modules that take long come first; of those that were never measured, the ones that say so.
+
+    While one worker has the store of :func:`finished` made, the others do what does not wait for it.
+    """
     seconds = dict(noted())
     for item in items:
         if item.get_closest_marker("long"):
-            seconds.setdefault(item.nodeid.partition("::")[0], 1e9)
-    items.sort(key=lambda item: -seconds.get(item.nodeid.partition("::")[0], 0.0))
+            seconds.setdefault(_module(item), 1e9)
+    items.sort(key=lambda item: -seconds.get(_module(item), 0.0))
+    waiting = dict.fromkeys(item for item in items if "finished" in getattr(item, "fixturenames", ()))
+    maker = next(iter(waiting), None)
+    beside: dict[str, float] = {}
+    for item in items:
+        if item not in waiting and sum(beside.values()) < MAKING:
+            beside[_module(item)] = seconds.get(_module(item), 0.0)
+    items.sort(key=lambda item: 0 if item is maker else 1 if item not in waiting and _module(item) in beside else 2)
+
+
+def _module(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

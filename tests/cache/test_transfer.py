@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +20,8 @@ from cache.remote import Remote
 from cache.store import Store, open_sealed, seal
 from cache.transfer import Moved, Transfer, open_remote
 from cache.upstream import Upstream
+from tests import warm
+from tests.command import PROJECT, plain_environment
 
 WORLD = {"a.txt": "hello", "deep/b.txt": "there", "empty": ""}
 
@@ -502,56 +503,15 @@ def test_an_unknown_protocol_and_a_missing_package_say_what_to_do(monkeypatch: p
 # -- kills and errors ---------------------------------------------------------------------------------------------
 
 
-def killed(fault: str, work: Callable[[], object]) -> bool:
-    """Do ``work`` in a child that dies of ``fault``; False if it finished before that."""
-    child = os.fork()
-    if child == 0:
-        try:
-            faults._active = faults.Fault(fault)
-            work()
-            os._exit(0)
-        finally:
-            os._exit(1)
-    status = os.waitpid(child, 0)[1]
-    if os.WIFSIGNALED(status):
-        assert os.WTERMSIG(status) == signal.SIGKILL
-        return True
-    assert os.WEXITSTATUS(status) == 0
-    return False
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["kill:{}", "torn:{}@write"])
 @pytest.mark.parametrize("direction", ["push", "pull"])
 def test_a_kill_at_any_step_leaves_nothing_half_visible_and_a_rerun_completes(tmp_path: Path, direction: str, kind: str) -> None:
-    store, world, sample = fill(tmp_path / "from")
-
-    def work(root: Path) -> object:
-        if direction == "push":
-            return push(store, root, sample.digest)
-        mine = Store(root)
-        for record in (world, sample):
-            fetch(Directory(store.root), mine, record.digest)
-            mine.set_ref("d", "s", record.node, record.digest)
-        return mine
-
-    deaths, k = 0, 0
-    while True:
-        k += 1
-        root = tmp_path / f"to{k}"
-        died = killed(kind.format(k), lambda root=root: work(root))
-        deaths += died
-        if root.exists():
-            check_sound(root)
-        if died and direction == "push":
-            open_remote(str(root), create=True)
-        work(root)
-        check_sound(root)
-        assert Store(root).record(sample.digest) == sample and Store(root).ref("d", "s", "sample") == sample.digest
-        assert not [path for path in (root / "tmp").rglob("*") if path.is_file()]
-        if not died:
-            break
-    assert deaths > (40 if kind == "kill:{}" else 8)
+    """In a small process, of which a fork is made for every step."""
+    words = (str(tmp_path), direction, kind)
+    done = warm.run("tests.cache.kill_transfers", *words, cwd=PROJECT, env=plain_environment(), light=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > (40 if kind == "kill:{}" else 8)
 
 
 @pytest.mark.long
