@@ -6,7 +6,6 @@ Tests that share a costly fixture stay together, so that it is made once; all ot
 from __future__ import annotations
 
 import compileall
-import ctypes
 import fcntl
 import functools
 import gc
@@ -27,6 +26,7 @@ import pytest
 from cache.syntax import PACKAGES
 from models.heap import kept_heap
 from tests.command import PROJECT, variables
+from tests.memory import GivenBack
 from tests.seconds import QUICK, Stopwatch, noted
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a worker has one core: before a library of linear algebra is loaded
@@ -41,8 +41,6 @@ MEMORY = Path("/dev/shm")
 ROOM = 6 << 30
 #: Seconds of tests that are enough for the other workers meanwhile.
 MAKING = 180.0
-#: Bytes that a process of tests holds with all its libraries and little else.
-LARGE = 3 << 29
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     heap = ExitStack()
     heap.enter_context(kept_heap())  # memory for the next test, as a training keeps it for its next step
     config.add_cleanup(heap.close)
+    config.pluginmanager.register(GivenBack())
     if config.option.note_seconds and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Stopwatch())
     if not hasattr(config, "workerinput"):
@@ -129,21 +128,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.collect()
     gc.freeze()
     session.config.add_cleanup(gc.unfreeze)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Give memory back after a module that took much: to fork a large process takes long, and some tests do so at every step of a store."""
-    if nextitem is not None and nextitem.path != item.path and _held() > LARGE:
-        gc.collect()
-        with suppress(AttributeError):  # another C library than glibc
-            ctypes.CDLL(None).malloc_trim(0)
-
-
-def _held() -> int:
-    """Bytes of memory that this process holds; 0 where that cannot be read."""
-    told = Path("/proc/self/statm")
-    return int(told.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if told.exists() else 0
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -201,6 +201,7 @@ def _server(kind: str) -> socket.socket:
     files = theirs.fileno(), _listen(kind).fileno()
     subprocess.Popen([sys.executable, __file__, *map(str, files), kind], pass_fds=files, stdin=subprocess.DEVNULL)
     theirs.close()
+    atexit.register(ours.close)
     return ours
 
 
@@ -210,6 +211,7 @@ def _listen(kind: str) -> socket.socket:
     door = socket.socket(socket.AF_UNIX)
     door.bind(f"{tempfile.mkdtemp(prefix='warm-')}/{kind}")
     door.listen(50)
+    atexit.register(door.close)
     return door
 
 
