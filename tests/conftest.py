@@ -39,6 +39,8 @@ SHARED = re.compile(r"^@pytest\.fixture\(scope=.*\)\ndef (\w+)", re.M)
 MEMORY = Path("/dev/shm")
 #: Bytes that must be free there, and in the machine, so that a run of all tests lies there well.
 ROOM = 6 << 30
+#: Objects that are made between two collections: networks that are traced and compiled are made of many.
+SELDOM = (10_000, 50, 20)
 #: Seconds of tests that are enough for the other workers meanwhile.
 MAKING = 180.0
 
@@ -124,9 +126,10 @@ def _module(item: pytest.Item) -> str:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Let the garbage collector pass by what stays to the end: the modules, and ten thousand tests."""
+    """Let the garbage collector come seldom, and pass by what stays to the end: the modules, and ten thousand tests."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*SELDOM)
     session.config.add_cleanup(gc.unfreeze)
 
 

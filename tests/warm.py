@@ -235,6 +235,7 @@ def _serve(ask: socket.socket, door: socket.socket, *, light: bool) -> tuple[dic
         finalizer.atexit = False  # what the libraries would clean up is not the forks'
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 50, 20)  # forks import much, and are soon gone
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
