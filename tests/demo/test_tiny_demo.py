@@ -21,7 +21,7 @@ pytestmark = pytest.mark.long
 
 DATASET = ("--dataset", "tiny")
 #: Seconds until a kill, at most, while the pipeline goes on.
-SHORTEST = 1.5
+SHORTEST = 0.9
 
 
 def kdpipe(store: Path, *words: str) -> str:

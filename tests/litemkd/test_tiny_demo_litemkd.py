@@ -13,7 +13,7 @@ from tests.report.test_html import data
 from tests.tiny_demo import kdpipe_for
 
 COLUMNS = ("teacher", "expert.rgb", "expert.flow", "expert.skeleton", "student.kd", "student.rgb", "student.alone")
-kdpipe = kdpipe_for("litemkd", "tinyactions", "seeds=1")
+kdpipe = kdpipe_for("litemkd", "tinyactions", "seeds=1", "timing.repeats=1", "timing.way=2", "timing.shot=1")
 
 
 @pytest.mark.long
