@@ -13,6 +13,7 @@ import importlib
 import json
 import math
 import multiprocessing
+import os
 import resource
 import statistics
 import tempfile
@@ -21,6 +22,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, Protocol
+from unittest import mock
 
 import torch
 from torch import Tensor
@@ -29,6 +31,7 @@ from torch.utils.flop_counter import flop_registry, register_flop_formula
 
 from models.heap import kept_heap
 from models.training.products import product
+from pipeline.cli.surroundings import wait_shortly
 
 WAYS = ("ours", "plain")
 
@@ -126,7 +129,10 @@ def beside(name: str, options: argparse.Namespace) -> dict[str, dict[str, float]
                 for way in WAYS:
                     here, there = processes.Pipe()
                     process = processes.Process(target=measure, args=(name, way, options, paths[way], there))
-                    process.start()
+                    with mock.patch.dict(os.environ):
+                        if way == "ours":  # as the command does
+                            wait_shortly(os.environ)
+                        process.start()
                     there.close()
                     try:
                         found[way].append(here.recv())

@@ -7,6 +7,7 @@ import io
 import os
 import shlex
 import sys
+from collections.abc import MutableMapping
 from pathlib import Path
 
 from cache.errors import ConfigError
@@ -15,9 +16,14 @@ from pipeline import paths
 #: What we print beyond ASCII, for terminals that cannot show it.
 PLAIN = {"…": "...", "→": "->", "–": "-", "−": "-", "─": "-", "·": ".", "±": "+-", "²": "2", "×": "x", "√": "sqrt"}
 
+#: Turns for which a thread (of GNU OpenMP, which comes with PyTorch) waits awake for the others. By itself it takes 300,000, in vain where
+#: another program has the core of one of them; with fewer than 1,000 idle cores take longer (docs/TRAINING.md).
+SPINS = 2000
+
 
 def settle() -> None:
-    """Let output on any terminal be legible, and libraries that ask for a home directory when they are imported find one.
+    """Let output on any terminal be legible, libraries that ask for a home directory when they are imported find one, and threads wait
+    for one another as :func:`wait_shortly` says.
 
     A standard stream that is closed is opened on nothing: the next file that is opened would take its place, and all that is said.
     """
@@ -33,6 +39,13 @@ def settle() -> None:
             stream.reconfigure(errors="kdpipe-plain")
     if os.path.expanduser("~") == "~":  # noqa: PTH111 - no HOME, and an account that has none: import nltk would fail
         os.environ["HOME"] = "/nonexistent"
+    wait_shortly(os.environ)
+
+
+def wait_shortly(environment: MutableMapping[str, str]) -> None:
+    """Let the threads of a PyTorch that is still to be loaded wait awake for a moment only, unless somebody says how they wait."""
+    if "OMP_WAIT_POLICY" not in environment:
+        environment.setdefault("GOMP_SPINCOUNT", str(SPINS))
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

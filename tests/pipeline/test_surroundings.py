@@ -1,5 +1,7 @@
 """Terminals that show little, stores that are none, homes that are not there, and another checkout than the code's."""
 
+import io
+import os
 import shlex
 import shutil
 import subprocess
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import paths
+from pipeline.cli.surroundings import SPINS, settle
 
 #: Stands for an account without a home directory, as a container may have.
 HOMELESS = """
@@ -70,6 +73,32 @@ def test_an_account_without_a_home_directory_will_do(house) -> None:
             [sys.executable, "-c", HOMELESS, *words], cwd=house.root, env=house.environment, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("said", "spins"),
+    [({}, str(SPINS)), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_threads_wait_awake_for_a_moment_only_unless_somebody_says_how(said: dict[str, str], spins: str | None, monkeypatch) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")  # what is set below is taken back
+        monkeypatch.delenv(name)
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    settle()
+    assert os.environ.get("GOMP_SPINCOUNT") == spins
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PyTorch brings another OpenMP there")
+def test_openmp_has_read_how_threads_wait() -> None:
+    code = "from pipeline.cli.surroundings import settle; settle(); import torch"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))} | {
+        "OMP_DISPLAY_ENV": "verbose"
+    }
+    done = subprocess.run([sys.executable, "-c", code], cwd=paths.PROJECT, env=environment, capture_output=True, text=True, timeout=120)
+    assert f"GOMP_SPINCOUNT = '{SPINS}'" in done.stderr, done.stderr
 
 
 def test_in_another_checkout_the_code_says_whose_it_is(house, tmp_path: Path) -> None:
