@@ -74,7 +74,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if chosen or hasattr(config, "workerinput") or not _is_roomy():
         return
     place = tempfile.mkdtemp(prefix="kdpipe-tests-", dir=MEMORY)
-    config.option.basetemp = place
+    Path(place).chmod(0o711)  # some tests are other users
+    config.option.basetemp = f"{place}/pytest"
     os.environ["TMPDIR"] = tempfile.tempdir = place  # of workers and commands too
     config.add_cleanup(lambda: shutil.rmtree(place, ignore_errors=True))
 
