@@ -17,7 +17,7 @@ import pytest
 NOTED = Path(__file__).with_name("seconds.json")
 PROJECT = NOTED.parents[1]
 #: Seconds a module may take, starts of processes and shared fixtures included, to be run after every edit.
-QUICK = 1.0
+QUICK = 1.5
 
 
 @functools.cache
