@@ -93,7 +93,9 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, False
     if "PYTEST_XDIST_WORKER" in os.environ:
         place, number = (int(os.environ[name].strip("gw")) for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"))
-        for path in sorted(PROJECT.glob("tests/**/test_*.py"))[place::number]:
+        asked = {session.config.invocation_params.dir / word.partition("::")[0] for word in session.config.args}
+        modules = [path for path in sorted(PROJECT.glob("tests/**/test_*.py")) if not asked.isdisjoint((path, *path.parents))]
+        for path in modules[place::number]:
             if not pytest_ignore_collect(path, session.config):
                 with suppress(Exception, pytest.skip.Exception):  # collecting will tell
                     importlib.import_module(".".join(path.relative_to(PROJECT).with_suffix("").parts))
