@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from cache.errors import ConfigError, nearest
 from cache.stage import Epoch
+from pipeline.checked import shown
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,11 @@ def _spec(text: str) -> Spec:
     known = KINDS.get(kind)
     if known is None:
         forms = ", ".join(f"{name}:{one.place}" for name, one in KINDS.items())
-        raise ConfigError(f"--log {text}: there is no sink '{kind}'", hint=f"{nearest(kind, KINDS)}; the forms are {forms}")
+        raise ConfigError(f"--log {shown(text)}: there is no such sink", hint=f"{nearest(kind, KINDS)}; the forms are {forms}")
     if not place:
         raise ConfigError(f"--log {text} does not say where to", hint=f"--log {kind}:{known.place}")
     if importlib.util.find_spec(known.package) is None:
-        raise ConfigError(f"--log {text} needs the package {known.package}, which is not installed", hint=f"pip install {known.package}")
+        raise ConfigError(
+            f"--log {shown(text)} needs the package {known.package}, which is not installed", hint=f"pip install {known.package}"
+        )
     return Spec(kind, place)

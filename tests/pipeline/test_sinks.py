@@ -34,6 +34,12 @@ def test_what_is_no_sink_is_refused_with_the_right_form(text: str, told: str) ->
     assert told in error.value.hint
 
 
+def test_a_long_text_that_is_no_sink_is_cut_in_the_message() -> None:
+    with pytest.raises(ConfigError, match="there is no such sink") as error:
+        specs(["x" * 9999])
+    assert len(str(error.value)) < 1000
+
+
 def test_a_missing_package_is_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="needs the package wandb"):
