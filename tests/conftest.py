@@ -28,6 +28,7 @@ from models.heap import kept_heap
 from tests.command import PROJECT, variables
 from tests.memory import GivenBack
 from tests.seconds import QUICK, Stopwatch, noted
+from tests.warm import SELDOM
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a worker has one core: before a library of linear algebra is loaded
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -39,8 +40,6 @@ SHARED = re.compile(r"^@pytest\.fixture\(scope=.*\)\ndef (\w+)", re.M)
 MEMORY = Path("/dev/shm")
 #: Bytes that must be free there, and in the machine, so that a run of all tests lies there well.
 ROOM = 6 << 30
-#: Objects that are made between two collections: networks that are traced and compiled are made of many.
-SELDOM = (10_000, 50, 20)
 #: Seconds of tests that are enough for the other workers meanwhile.
 MAKING = 180.0
 

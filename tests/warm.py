@@ -50,6 +50,9 @@ LIBRARIES = (
     "onnxscript", "onnxruntime",
 )  # fmt: skip
 
+#: Objects that are made between two collections of garbage, and rounds of those: imports, and networks that are traced, make many.
+SELDOM = (10_000, 50, 20)
+
 #: Verbs that load nothing heavy.
 LIGHT_VERBS = ("fill", "fsck", "ls", "one", "plan", "run", "show", "status", "why")
 
@@ -235,7 +238,7 @@ def _serve(ask: socket.socket, door: socket.socket, *, light: bool) -> tuple[dic
         finalizer.atexit = False  # what the libraries would clean up is not the forks'
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 50, 20)  # forks import much, and are soon gone
+    gc.set_threshold(*SELDOM)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
