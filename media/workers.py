@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -20,6 +21,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.util import get_temp_dir
 from typing import Any
 
 from cache import loaded
@@ -27,6 +29,9 @@ from cache.errors import KdpipeError
 
 #: A worker that has not come up by then never will.
 BOOT_SECONDS = 120.0
+#: Bytes of the directory for temporary files with which the path of the server's socket, 32 longer, is certainly short enough: a system
+#: allows 103 or 107.
+SHORT = 70
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,23 @@ def _start(function: Callable[[Any], Any]) -> _Worker:
     context.set_forkserver_preload([function.__module__])
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, function), daemon=True)
+    _place_socket()
     with _same_path():
         process.start()
     theirs.close()
     return _Worker(process, ours, time.monotonic() + BOOT_SECONDS)
+
+
+def _place_socket() -> None:
+    """Have the server's socket made in a directory whose path is short: TMPDIR is a long one for jobs of many clusters."""
+    before = tempfile.gettempdir()
+    short = (place for place in ("/tmp", "/var/tmp", "/dev/shm") if os.access(place, os.W_OK | os.X_OK))
+    if len(os.fsencode(before)) > SHORT:
+        tempfile.tempdir = next(short, before)
+        try:
+            get_temp_dir()  # made once for a process, and taken away at its end
+        finally:
+            tempfile.tempdir = before
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
     Path(place).chmod(0o711)  # some tests are other users
     config.option.basetemp = f"{place}/pytest"
     os.environ["TMPDIR"] = tempfile.tempdir = place  # of workers and commands too
-    config.add_cleanup(lambda: shutil.rmtree(place, ignore_errors=True))
+    Finalize(None, shutil.rmtree, (place, True), exitpriority=-200)  # after multiprocessing's own, which has files there
 
 
 def _is_roomy() -> bool:

@@ -56,6 +56,17 @@ def test_a_job_that_raises_tells_why_and_its_worker_goes_on() -> None:
     assert len({value for _, value in found.values()}) == 1
 
 
+def test_the_directory_for_temporary_files_may_have_a_long_path(tmp_path: Path) -> None:
+    place = tmp_path / ("of_a_job_" * 12)
+    place.mkdir()
+    script = "from media.workers import run_killable\nwhere = '__import__(\"tempfile\").gettempdir()'\n"
+    script += "print(*[done.value for done in run_killable(eval, [(1, where)], workers=1, timeout=9)], eval(where))"
+    env = {**os.environ, "TMPDIR": str(place)}
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split()) == (0, [str(place), str(place)]), done.stderr
+    assert not list(place.iterdir())
+
+
 def test_large_results_come_whole() -> None:
     assert outcomes(["bytes(30_000_000)"])["bytes(30_000_000)"] == ("done", bytes(30_000_000))
 
